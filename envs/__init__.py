@@ -1,0 +1,39 @@
+"""Tasks: cooperative, discrete, in JAX. `make_env(name)` makes one, `check_env` tests a new one."""
+
+from marlcomm.envs.adapters import JaxMARLAdapter, JumanjiAdapter
+from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs.checks import EnvironmentContractError, check_env
+from marlcomm.envs.hallway import Hallway
+from marlcomm.envs.matrix_game import MatrixGame
+from marlcomm.envs.maze import Maze
+from marlcomm.envs.registry import env_names, env_options, make_env, register_env
+from marlcomm.envs.rendering import animate_episode, draw_frame
+from marlcomm.envs.search import Search
+from marlcomm.envs.sensor import Sensor
+from marlcomm.envs.wrappers import Centralized, FullObservation, TimeLimit, Wrapper
+
+__all__ = [
+    "Centralized",
+    "Environment",
+    "EnvironmentContractError",
+    "FullObservation",
+    "Hallway",
+    "JaxMARLAdapter",
+    "JumanjiAdapter",
+    "MatrixGame",
+    "Maze",
+    "Observation",
+    "Search",
+    "Sensor",
+    "TimeLimit",
+    "Wrapper",
+    "animate_episode",
+    "check_env",
+    "draw_frame",
+    "env_names",
+    "env_options",
+    "make_env",
+    "register_env",
+    "restart",
+    "timestep",
+]

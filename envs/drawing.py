@@ -1,0 +1,174 @@
+"""How the small tasks look: one function a task, on matplotlib axes. Colours tell agents apart, everywhere alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.patches import Circle, FancyBboxPatch, Rectangle, Wedge
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+AGENT_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A51A3")
+INK, FAINT, FLOOR, GOAL = "#2B2B33", "#B9BCC6", "#F2F3F7", "#F2C14E"
+
+Cell = tuple[int, int]
+
+
+def agent_color(agent: int) -> str:
+    """The colour of an agent, by its index; colours repeat after eight."""
+    return AGENT_COLORS[agent % len(AGENT_COLORS)]
+
+
+def draw_agent(axes: Any, x: float, y: float, agent: int, radius: float = 0.3) -> None:
+    """A disc with the agent's index, in its colour."""
+    axes.add_patch(Circle((x, y), radius, facecolor=agent_color(agent), edgecolor="white", lw=1.5, zorder=5))
+    axes.text(x, y, str(agent), color="white", ha="center", va="center_baseline", zorder=6, fontweight="bold")
+
+
+def draw_star(axes: Any, x: float, y: float, size: float = 300.0) -> None:
+    """A golden star: a place worth going to."""
+    axes.scatter([x], [y], s=size, marker="*", color=GOAL, edgecolor=INK, linewidth=0.8, zorder=3)
+
+
+def clear(axes: Any, x: tuple[float, float], y: tuple[float, float]) -> None:
+    """Limits without frame or ticks, one unit as long in both directions."""
+    axes.set_xlim(*x)
+    axes.set_ylim(*y)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+
+
+def draw_grid(axes: Any, size: int, left: float = 0.0) -> None:
+    """A square room of cells; cell (row, column) has its centre at (left + column, -row)."""
+    for row in range(size):
+        for column in range(size):
+            corner = (left + column - 0.5, -row - 0.5)
+            axes.add_patch(Rectangle(corner, 1, 1, facecolor=FLOOR, edgecolor="white", lw=1.5))
+    axes.add_patch(
+        Rectangle((left - 0.5, -size + 0.5), size, size, fill=False, edgecolor=INK, lw=2, zorder=4)
+    )
+
+
+def draw_hallways(
+    axes: Any,
+    lengths: Sequence[int],
+    positions: Sequence[int],
+    groups: Sequence[int],
+    won: Sequence[bool],
+    failed: Sequence[bool],
+) -> None:
+    """One row for each agent; position 0, the goal, is on the left. With groups, their number and fate on the right."""
+    many = max(groups) > 0
+    for agent, (length, position, group) in enumerate(zip(lengths, positions, groups, strict=True)):
+        y = -1.35 * agent
+        for cell in range(length + 1):
+            color = GOAL if cell == 0 else FLOOR
+            axes.add_patch(
+                FancyBboxPatch(
+                    (cell - 0.44, y - 0.44),
+                    0.88,
+                    0.88,
+                    boxstyle="round,pad=0,rounding_size=0.12",
+                    facecolor=color,
+                    edgecolor=FAINT,
+                )
+            )
+            if cell != position:
+                label, ink = ("goal", INK) if cell == 0 else (str(cell), FAINT)
+                axes.text(cell, y, label, ha="center", va="center", color=ink, fontsize=8)
+        draw_agent(axes, position, y, agent)
+        fate = "won" if won[group] else "failed" if failed[group] else ""
+        label = (f"group {group}" if many else "") + ("  " + fate if fate else "")
+        axes.text(length + 0.65, y, label.strip(), va="center", color=INK, fontsize=9)
+    clear(axes, (-0.8, max(lengths) + (2.6 if many else 1.6)), (-1.35 * (len(lengths) - 1) - 0.8, 0.8))
+
+
+def draw_rooms(axes: Any, size: int, positions: Sequence[Cell], landmarks: Sequence[Cell]) -> None:
+    """A room for each agent, side by side, with its landmark."""
+    for agent, (position, landmark) in enumerate(zip(positions, landmarks, strict=True)):
+        left = agent * (size + 1.0)
+        draw_grid(axes, size, left)
+        draw_star(axes, left + landmark[1], -landmark[0], size=420)
+        draw_agent(axes, left + position[1], -position[0], agent)
+        axes.text(left + (size - 1) / 2, 0.75, f"room {agent}", ha="center", va="bottom", color=INK)
+    clear(axes, (-0.7, len(positions) * (size + 1) - 1.3), (-size + 0.3, 1.5))
+
+
+def draw_maze(
+    axes: Any,
+    size: int,
+    positions: Sequence[Cell],
+    landmarks: Sequence[Cell],
+    rewards: Sequence[float],
+) -> None:
+    """The grid, both landmarks with what they pay, and the agents, side by side where they share a cell."""
+    draw_grid(axes, size)
+    for (row, column), reward in zip(landmarks, rewards, strict=True):
+        draw_star(axes, column, -row, size=900)
+        axes.text(column, -row - 0.4, f"{reward:g}", ha="center", va="center", fontsize=9, color=INK)
+    together = len(set(positions)) == 1
+    for agent, (row, column) in enumerate(positions):
+        offset = (agent - (len(positions) - 1) / 2) * 0.44 if together else 0.0
+        draw_agent(axes, column + offset, -row, agent, radius=0.21 if together else 0.27)
+    clear(axes, (-0.7, size - 0.3), (-size + 0.3, 0.7))
+
+
+def draw_sensor_chain(axes: Any, target: bool, actions: Sequence[int]) -> None:
+    """Sensors as discs, areas as boxes between them; wedges are scans, and meet in an area that is located."""
+    for area, present in enumerate((True, target)):
+        x = 2.0 + 4.0 * area
+        seen = actions[area] == 3 and actions[area + 1] == 1
+        edge = "#2E9E5B" if seen else FAINT
+        axes.add_patch(
+            FancyBboxPatch(
+                (x - 0.7, -0.7),
+                1.4,
+                1.4,
+                boxstyle="round,pad=0,rounding_size=0.15",
+                facecolor=FLOOR,
+                edgecolor=edge,
+                lw=3 if seen else 1.5,
+            )
+        )
+        if present:
+            draw_star(axes, x, 0.0, size=420)
+        else:
+            axes.text(x, 0.0, "empty", ha="center", va="center", color=FAINT, fontsize=9)
+        axes.text(
+            x, -1.15, f"area {area + 1}" + (" located" if seen else ""), ha="center", color=INK, fontsize=9
+        )
+    toward = {0: 90, 1: 180, 2: 270, 3: 0}  # degrees of the scan's direction
+    for agent, action in enumerate(actions):
+        x = 4.0 * agent
+        if action in toward:
+            angle = toward[action]
+            axes.add_patch(Wedge((x, 0), 1.35, angle - 22, angle + 22, color=agent_color(agent), alpha=0.3))
+        draw_agent(axes, x, 0.0, agent, radius=0.42)
+    clear(axes, (-1.6, 9.6), (-1.7, 1.7))
+
+
+def draw_table(axes: Any, table: np.ndarray, seen: tuple[int, int], action: int) -> None:
+    """The rewards: a row for each observation and action of agent 0, a column for each observation of agent 1."""
+    firsts, actions, seconds = table.shape
+    for second in range(seconds):
+        highlight = second == seen[1]
+        axes.text(
+            second, 0.75, f"$o_{{2{second + 1}}}$", ha="center", color=agent_color(1) if highlight else INK
+        )
+    for row, (first, choice) in enumerate(np.ndindex(firsts, actions)):
+        chosen = first == seen[0] and choice == action
+        label = f"$o_{{1{first + 1}}}$, a{choice + 1}"
+        axes.text(
+            -0.75, -row, label, ha="right", va="center", color=agent_color(0) if first == seen[0] else INK
+        )
+        for second in range(seconds):
+            inside = first == seen[0] and second == seen[1]
+            paid = inside and chosen
+            color = GOAL if paid else "#FFF3D1" if inside else FLOOR
+            axes.add_patch(
+                Rectangle((second - 0.5, -row - 0.5), 1, 1, facecolor=color, edgecolor="white", lw=2)
+            )
+            value = f"{table[first, choice, second]:g}"
+            axes.text(second, -row, value, ha="center", va="center", fontweight="bold" if paid else "normal")
+    clear(axes, (-2.1, seconds - 0.4), (-firsts * actions + 0.4, 1.4))

@@ -1,0 +1,38 @@
+"""Checks of a task's options. Each error names the task, the field, the value and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+
+def check_count(task: str, field: str, value: Any, at_least: int = 1) -> int:
+    """`value` as an int, if it is a whole number of `at_least` or more; else a ValueError."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < at_least:
+        raise ValueError(f"{task}: {field}={value!r} must be a whole number, at least {at_least}.")
+    return int(value)
+
+
+def check_number(task: str, field: str, value: Any) -> float:
+    """`value` as a float, if it is a finite real number; else a ValueError."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else float("nan")
+    if not abs(number) < float("inf"):
+        raise ValueError(f"{task}: {field}={value!r} must be a finite number.")
+    return number
+
+
+def check_flag(task: str, field: str, value: Any) -> bool:
+    """`value`, if it is True or False; else a ValueError."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{task}: {field}={value!r} must be True or False.")
+    return value
+
+
+def check_counts(task: str, field: str, values: Any, at_least: int = 1) -> tuple[int, ...]:
+    """`values` as a tuple of ints, if it is a sequence of whole numbers of `at_least` or more."""
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise ValueError(
+            f"{task}: {field}={values!r} must be a sequence of whole numbers, such as ({at_least}, {at_least})."
+        )
+    return tuple(check_count(task, f"{field}[{i}]", value, at_least) for i, value in enumerate(values))

@@ -1,0 +1,147 @@
+"""Tasks by name. `register_env` adds one; what is optional or heavy loads only when its task is made."""
+
+from __future__ import annotations
+
+import collections.abc
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from marlcomm.envs.adapters import JaxMARLAdapter
+from marlcomm.envs.api import Environment
+from marlcomm.envs.hallway import Hallway
+from marlcomm.envs.jumanji_tasks import level_based_foraging, robot_warehouse
+from marlcomm.envs.matrix_game import MatrixGame
+from marlcomm.envs.maze import Maze
+from marlcomm.envs.search import Search
+from marlcomm.envs.sensor import Sensor
+
+Factory = Callable[..., Environment[Any]]
+
+
+def make_env(name: str, **options: Any) -> Environment[Any]:
+    """Makes the task called `name`.
+
+    Args:
+      name: one of `env_names()`.
+      **options: the factory's own keyword arguments; see its docstring.
+
+    Raises:
+      ValueError: no task or option has that name (the message lists those that exist and the nearest), an option
+        lacks or has the wrong type, or the task itself refuses its value.
+    """
+    factory = _FACTORIES.get(name)
+    if factory is None:
+        raise ValueError(f"No task is called {name!r}.{_nearest(name, env_names())}")
+    _check_options(name, factory, options)
+    return factory(**options)
+
+
+def register_env(name: str, factory: Factory, *, replace: bool = False) -> None:
+    """Lets `make_env(name, ...)` call `factory`.
+
+    Args:
+      name: not empty, and not taken yet.
+      factory: a class or function that returns an `Environment`; its keyword arguments become the options.
+      replace: allows a name that is taken.
+
+    Raises:
+      ValueError: the name is empty, or taken and `replace` is False.
+      TypeError: the factory cannot be called.
+    """
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"register_env: name={name!r} must be a string that is not empty.")
+    if not callable(factory):
+        raise TypeError(f"register_env: factory={factory!r} must be callable, such as a class of tasks.")
+    if name in _FACTORIES and not replace:
+        raise ValueError(f"A task called {name!r} exists already; choose another name or pass replace=True.")
+    _FACTORIES[name] = factory
+
+
+def env_names() -> tuple[str, ...]:
+    """The names that `make_env` knows, sorted."""
+    return tuple(sorted(_FACTORIES))
+
+
+def env_options(name: str) -> dict[str, Any]:
+    """The options of the task called `name`, with their defaults (`inspect.Parameter.empty` if required)."""
+    if name not in _FACTORIES:
+        raise ValueError(f"No task is called {name!r}.{_nearest(name, env_names())}")
+    return {key: parameter.default for key, parameter in _parameters(_FACTORIES[name]).items()}
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{hint} There are: {', '.join(known) or 'none'}."
+
+
+def _parameters(factory: Factory) -> dict[str, inspect.Parameter]:
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {k: p for k, p in inspect.signature(factory).parameters.items() if p.kind in named}
+
+
+def _check_options(name: str, factory: Factory, options: dict[str, Any]) -> None:
+    parameters = _parameters(factory)
+    kinds = {p.kind for p in inspect.signature(factory).parameters.values()}
+    hints = _type_hints(factory)
+    for option, value in options.items():
+        if option not in parameters:
+            if inspect.Parameter.VAR_KEYWORD in kinds:
+                continue
+            raise ValueError(f"Task {name!r} has no option {option!r}.{_nearest(option, tuple(parameters))}")
+        if option in hints and not _fits(value, hints[option]):
+            wanted = getattr(parameters[option], "annotation", hints[option])
+            raise ValueError(
+                f"Task {name!r}: {option}={value!r} is of type {type(value).__name__}; it must be {wanted}."
+            )
+    missing = [k for k, p in parameters.items() if p.default is inspect.Parameter.empty and k not in options]
+    if missing:
+        raise ValueError(
+            f"Task {name!r} needs the option {missing[0]!r}; its options: {', '.join(parameters)}."
+        )
+
+
+def _type_hints(factory: Factory) -> dict[str, Any]:
+    """The annotations of the factory's arguments; none for those of a user that cannot be resolved."""
+    function = factory.__init__ if inspect.isclass(factory) else factory
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError, AttributeError):
+        return {}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether `value` may pass as `hint`: plain types, unions and sequences are checked, all else passes."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, argument) for argument in arguments)
+    if origin in (tuple, list, collections.abc.Sequence):
+        if isinstance(value, str) or not isinstance(value, tuple | list):
+            return hasattr(value, "__array__")  # arrays are for the task itself to judge
+        items = [argument for argument in arguments if argument is not Ellipsis]
+        return len(items) != 1 or all(_fits(item, items[0]) for item in value)
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    if hint is float:
+        return isinstance(value, int | float) or hasattr(value, "__float__")
+    if hint is int:
+        return hasattr(value, "__index__")
+    if hint in (bool, str, type(None)):
+        return isinstance(value, hint)
+    return True
+
+
+_FACTORIES: dict[str, Factory] = {
+    "hallway": Hallway,
+    "jaxmarl": JaxMARLAdapter,
+    "lbf": level_based_foraging,
+    "matrix_game": MatrixGame,
+    "maze": Maze,
+    "rware": robot_warehouse,
+    "search": Search,
+    "sensor": Sensor,
+}

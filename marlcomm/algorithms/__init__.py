@@ -1,0 +1,21 @@
+"""Named algorithms: each a short file that names a channel, a mixer, losses and their published defaults."""
+
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.iql import iql
+from marlcomm.algorithms.ndq import ndq
+from marlcomm.algorithms.qmix import qmix
+from marlcomm.algorithms.registry import algorithm_names, make_algorithm, register_algorithm
+from marlcomm.algorithms.value_based import value_based
+from marlcomm.algorithms.vdn import vdn
+
+__all__ = [
+    "Algorithm",
+    "algorithm_names",
+    "iql",
+    "make_algorithm",
+    "ndq",
+    "qmix",
+    "register_algorithm",
+    "value_based",
+    "vdn",
+]

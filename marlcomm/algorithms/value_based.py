@@ -1,0 +1,79 @@
+"""Builds an algorithm of the value learner from a channel, a mixer and losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+import optax
+
+from marlcomm.algorithms.algorithm import Algorithm, set_hparams
+from marlcomm.envs.api import Environment
+from marlcomm.learners.value import Loss, ValueHParams, ValueLearner, ValueSettings
+from marlcomm.losses import temporal_difference_loss
+from marlcomm.messages import Channel, Edit, SilentChannel
+from marlcomm.networks import CommunicatingAgent
+
+Optimiser = optax.GradientTransformation | Callable[[ValueHParams], optax.GradientTransformation]
+
+
+def torch_rmsprop(hparams: ValueHParams) -> optax.GradientTransformation:
+    """PyMARL's optimiser: RMSprop as PyTorch's (eps outside the root) after clipping by global norm."""
+    return optax.chain(
+        optax.clip_by_global_norm(hparams.gradient_clip),
+        optax.rmsprop(hparams.learning_rate, decay=0.99, eps=1e-5, eps_in_sqrt=False),
+    )
+
+
+def value_based(
+    name: str,
+    env: Environment,
+    *,
+    mixer: Any,
+    channel: Channel | None = None,
+    agent: Any = None,
+    hidden: int = 64,
+    losses: Mapping[str, Loss] | None = None,
+    weights: Mapping[str, float] | None = None,
+    optimiser: Optimiser = torch_rmsprop,
+    training_edit: Edit | None = None,
+    aliases: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Algorithm:
+    """An algorithm of the value learner: this combination is all that IQL, VDN, QMIX and NDQ differ by.
+
+    Args:
+      name: what to call it.
+      env: the task.
+      mixer: a flax module [..., N], [..., S] -> [..., G] with a field `team` (G is 1) or without (G is N).
+      channel: how agents talk; silent by default. Sizes are filled in here.
+      agent: a flax module with the methods of `CommunicatingAgent`, in place of it and of `channel`.
+      hidden: H of the default agent.
+      losses: further losses by name, beside `temporal_difference`.
+      weights: their weights.
+      optimiser: an optax transformation, or a function from hyper-parameters to one.
+      training_edit: what happens to messages in training.
+      aliases: short names of hyper-parameters.
+      **settings: fields of `ValueSettings` and of `ValueHParams`.
+
+    Raises:
+      ValueError: a setting that does not exist, or a value out of its range.
+    """
+    static = {field.name for field in fields(ValueSettings)}
+    fixed = {key: value for key, value in settings.items() if key in static}
+    traced = {key: value for key, value in settings.items() if key not in static}
+    sizes = {"num_agents": env.num_agents, "num_actions": env.num_actions}
+    channel = (SilentChannel() if channel is None else channel).clone(**sizes)
+    learner = ValueLearner(
+        env=env,
+        agent=CommunicatingAgent(channel, env.num_actions, hidden) if agent is None else agent,
+        mixer=mixer,
+        losses={"temporal_difference": temporal_difference_loss, **(losses or {})},
+        optimiser=optimiser if callable(optimiser) else lambda hparams: optimiser,
+        settings=ValueSettings(**fixed),
+        training_edit=training_edit,
+    )
+    hparams = ValueHParams(weights={"temporal_difference": 1.0, **(weights or {})})
+    algorithm = Algorithm(name, env, learner, hparams, aliases=aliases or {})
+    return Algorithm(name, env, learner, set_hparams(algorithm, traced), aliases=aliases or {})

@@ -1,0 +1,65 @@
+"""Plays whole episodes in many environments at once, from any policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from marlcomm.envs.api import Environment, Observation
+from marlcomm.types import Episodes
+
+Policy = Callable[[Observation, Any, chex.PRNGKey], tuple[chex.Array, Any, Any]]
+
+
+def collect(
+    env: Environment, policy: Policy, memory: Any, num_envs: int, key: chex.PRNGKey
+) -> tuple[Episodes, Any, Any]:
+    """One episode in each of B = `num_envs` environments, from reset to the horizon T.
+
+    Args:
+      env: the task.
+      policy: (observation with leading axis B, memory, key) -> (action [B, N], memory, anything to record).
+      memory: the policy's memory at the start, leading axis B.
+      num_envs: B.
+      key: decides everything.
+
+    Returns:
+      the episodes; what the policy recorded, leading axes [B, T]; the environments' states, leading axes [B, T+1].
+      What the caller does not use costs nothing: the compiler drops it.
+    """
+    reset_key, play_key = jax.random.split(key)
+    state, first = jax.vmap(env.reset)(jax.random.split(reset_key, num_envs))
+
+    def play(carry: tuple, step_key: chex.PRNGKey) -> tuple[tuple, tuple]:
+        state, observation, memory, done = carry
+        action, memory, record = policy(observation, memory, step_key)
+        state, now = jax.vmap(env.step)(state, action)
+        step = {
+            "action": action.astype(jnp.int32),
+            "reward": now.reward,
+            "terminal": now.last() & (now.discount == 0) & ~done,
+            "valid": ~done,
+            "won": now.extras.get("won", jnp.zeros(num_envs, bool)) & ~done,
+        }
+        return (state, now.observation, memory, done | now.last()), (step, now.observation, record, state)
+
+    start = (state, first.observation, memory, jnp.zeros(num_envs, bool))
+    _, outputs = jax.lax.scan(play, start, jax.random.split(play_key, env.horizon))
+    step, later, record, later_states = jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)
+    seen, states = jax.tree.map(
+        lambda x, rest: jnp.concatenate([x[:, None], rest], 1),
+        (first.observation, state),
+        (later, later_states),
+    )
+    won = step.pop("won").any(1)
+    observed = {name: getattr(seen, name) for name in ("agents_view", "action_mask", "global_state", "alive")}
+    return Episodes(**observed, **step, won=won), record, states
+
+
+def team_return(episodes: Episodes) -> chex.Array:
+    """[B] undiscounted return of the team: rewards summed over real steps, averaged over agents."""
+    return jnp.where(episodes.valid, episodes.reward.mean(-1), 0.0).sum(1)

@@ -1,0 +1,330 @@
+"""The value learner: recurrent double Q-learning on whole episodes, for any channel and mixer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import chex
+import flashbax
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from marlcomm.envs.api import Environment, Observation
+from marlcomm.losses.temporal_difference import double_q_target
+from marlcomm.messages.edits import Edit
+from marlcomm.networks.agent import CommunicatingAgent
+from marlcomm.types import Episodes, Messages, Unroll
+
+Loss = Callable[[Unroll, Episodes, Any], tuple[chex.Array, dict[str, chex.Array]]]
+
+
+@dataclass(frozen=True)
+class ValueSettings:
+    """What fixes a shape or a branch; a change recompiles. The defaults are PyMARL's and NDQ's.
+
+    Attributes:
+      num_envs: B, environments played at once; each step of training plays one episode in every one.
+      batch_episodes: episodes in a learning batch.
+      replay_episodes: episodes kept for replay.
+      updates_per_step: gradient steps after every collection.
+      target_interval: gradient steps between copies into the target network (0: moved softly by `target_rate`).
+      agent_id: whether an agent's input carries its id.
+      last_action: whether it carries its own last action.
+    """
+
+    num_envs: int = 16
+    batch_episodes: int = 32
+    replay_episodes: int = 5000
+    updates_per_step: int = 1
+    target_interval: int = 13
+    agent_id: bool = True
+    last_action: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("num_envs", "batch_episodes", "replay_episodes", "updates_per_step"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        if self.target_interval < 0:
+            raise ValueError(f"target_interval is {self.target_interval}: must be at least 0 (0 for soft updates)")
+        if self.replay_episodes < max(self.batch_episodes, self.num_envs):
+            raise ValueError(
+                f"replay_episodes is {self.replay_episodes}: must hold at least batch_episodes "
+                f"({self.batch_episodes}) and num_envs ({self.num_envs}) episodes"
+            )
+
+
+@struct.dataclass
+class ValueHParams:
+    """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
+
+    learning_rate: chex.Numeric = 5e-4
+    discount: chex.Numeric = 0.99
+    gradient_clip: chex.Numeric = 10.0  # global norm
+    epsilon_start: chex.Numeric = 1.0  # exploration: share of random actions, linear in environment steps
+    epsilon_finish: chex.Numeric = 0.05
+    epsilon_steps: chex.Numeric = 50_000
+    target_rate: chex.Numeric = 0.01  # only where target_interval is 0
+    optimism: chex.Numeric = 1.0  # weight of errors of values above their target; 1 is plain squared error
+    weights: Mapping[str, chex.Numeric] = struct.field(default_factory=dict)  # loss name -> weight
+
+
+class AgentMemory(NamedTuple):
+    """What a policy carries from step to step."""
+
+    hidden: chex.Array  # [..., N, H] float32
+    last_action: chex.Array  # [..., N] int32, -1 before the first
+
+
+@struct.dataclass
+class TrainState:
+    """Everything a run is: saving this and loading it again changes nothing that follows."""
+
+    params: Any  # {"agent": ..., "mixer": ...}
+    target_params: Any
+    optimiser: Any
+    replay: Any
+    key: chex.PRNGKey
+    hparams: ValueHParams
+    env_steps: chex.Array  # [] int32, real environment steps played
+    episodes: chex.Array  # [] int32
+    updates: chex.Array  # [] int32, gradient steps taken
+    healthy: chex.Array  # [] bool, False once a loss was not finite: the member then stays as it was
+
+
+class Decision(NamedTuple):
+    """What stood behind an action."""
+
+    q: chex.Array  # [..., N, A]
+    messages: Messages  # as delivered
+
+
+@dataclass(frozen=True)
+class ValueLearner:
+    """Recurrent double Q-learning for a communicating agent and a mixer.
+
+    Attributes:
+      env: the task; only its sizes are read, but for replay's shapes.
+      agent: the network that all agents share.
+      mixer: [..., N] values and [..., S] state -> [..., G].
+      losses: name -> loss; each is weighted by `hparams.weights[name]`.
+      optimiser: hyper-parameters -> optax transformation.
+      settings: what fixes shapes and branches.
+      training_edit: what happens to messages in training, both when acting and when learning.
+    """
+
+    env: Environment
+    agent: CommunicatingAgent
+    mixer: Any
+    losses: Mapping[str, Loss]
+    optimiser: Callable[[ValueHParams], optax.GradientTransformation]
+    settings: ValueSettings
+    training_edit: Edit | None = None
+
+    def init(self, key: chex.PRNGKey, hparams: ValueHParams) -> TrainState:
+        """The state before the first step; `key` alone decides it and everything after it."""
+        agent_key, mixer_key, noise_key, key = jax.random.split(key, 4)
+        n, size = self.env.num_agents, self.env.observation_size
+        inputs = self._inputs(jnp.zeros((1, n, size)), jnp.full((1, n), -1))
+        memory = self.agent.initial_memory(1, n)
+        alive = jnp.ones((1, n), bool)
+        agent = self.agent.init(agent_key, memory, inputs, alive, noise_key, None, method="step")
+        mixer = self.mixer.init(mixer_key, jnp.zeros((1, n)), jnp.zeros((1, self.env.state_size)))
+        params = {"agent": agent, "mixer": mixer}
+        return TrainState(
+            params=params,
+            target_params=jax.tree.map(jnp.copy, params),
+            optimiser=self.optimiser(hparams).init(params),
+            replay=self._replay.init(self._empty_episode()),
+            key=key,
+            hparams=jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), hparams),
+            env_steps=jnp.int32(0),
+            episodes=jnp.int32(0),
+            updates=jnp.int32(0),
+            healthy=jnp.bool_(True),
+        )
+
+    def initial_memory(self, *batch: int) -> AgentMemory:
+        """Memory before the first step, with leading axes `batch`."""
+        n = self.env.num_agents
+        return AgentMemory(self.agent.initial_memory(*batch, n), jnp.full((*batch, n), -1, jnp.int32))
+
+    def act(
+        self,
+        params: Any,
+        observation: Observation,
+        memory: AgentMemory,
+        key: chex.PRNGKey,
+        epsilon: chex.Numeric = 0.0,
+        edit: Edit | None = None,
+    ) -> tuple[chex.Array, AgentMemory, Decision]:
+        """Actions [..., N] of the team: greedy, but for a share `epsilon` of random allowed ones.
+
+        Args:
+          params: `state.params`.
+          observation: leading axes as those of `memory`.
+          memory: from `initial_memory` or the last call.
+          key: randomness of messages, edit and exploration.
+          epsilon: 0 .. 1.
+          edit: what happens to the messages on their way.
+        """
+        talk_key, explore_key, random_key = jax.random.split(key, 3)
+        inputs = self._inputs(observation.agents_view, memory.last_action)
+        hidden, q, messages, _ = self.agent.apply(
+            params["agent"], memory.hidden, inputs, observation.alive, talk_key, edit, method="step"
+        )
+        allowed = observation.action_mask
+        greedy = jnp.argmax(jnp.where(allowed, q, -jnp.inf), -1)
+        random = jnp.argmax(jnp.where(allowed, jax.random.uniform(random_key, q.shape), -1.0), -1)
+        explore = jax.random.uniform(explore_key, greedy.shape) < epsilon
+        action = jnp.where(explore, random, greedy).astype(jnp.int32)
+        return action, AgentMemory(hidden, action), Decision(q, messages)
+
+    def epsilon(self, state: TrainState) -> chex.Array:
+        """[] the share of random actions at this point of training."""
+        h = state.hparams
+        done = jnp.clip(state.env_steps / h.epsilon_steps, 0.0, 1.0)
+        return h.epsilon_start + done * (h.epsilon_finish - h.epsilon_start)
+
+    def learn(self, state: TrainState, episodes: Episodes) -> tuple[TrainState, dict[str, chex.Array]]:
+        """Stores the episodes [B, ...] and takes `updates_per_step` gradient steps.
+
+        Until replay holds a batch, nothing is learned. After a loss or gradient that is not finite, `healthy` is
+        False, and nothing but replay's contents changes any more.
+
+        Returns:
+          the new state, and metrics: each loss by name, its own metrics as `loss/metric`, and `gradient_norm`.
+        """
+        replay = self._replay.add(state.replay, episodes)
+        ready = self._replay.can_sample(replay)
+        key, *update_keys = jax.random.split(state.key, 1 + self.settings.updates_per_step)
+        played = state.replace(
+            replay=replay,
+            key=key,
+            env_steps=state.env_steps + episodes.valid.sum(),
+            episodes=state.episodes + self.settings.num_envs,
+        )
+        learned, metrics = jax.lax.scan(self._update, played, jnp.stack(update_keys))
+        metrics = jax.tree.map(lambda x: x[-1], metrics)
+        return select(ready, learned, played), metrics
+
+    def _update(self, state: TrainState, key: chex.PRNGKey) -> tuple[TrainState, dict[str, chex.Array]]:
+        sample_key, loss_key = jax.random.split(key)
+        batch = self._replay.sample(state.replay, sample_key).experience
+        gradient_of = jax.grad(self._loss, has_aux=True)
+        gradient, metrics = gradient_of(state.params, state.target_params, batch, state.hparams, loss_key)
+        updates, optimiser = self.optimiser(state.hparams).update(gradient, state.optimiser, state.params)
+        params = optax.apply_updates(state.params, updates)
+        count = state.updates + 1
+        metrics["gradient_norm"] = optax.global_norm(gradient)
+        finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
+        learned = state.replace(
+            params=params,
+            target_params=self._move_target(params, state.target_params, count, state.hparams),
+            optimiser=optimiser,
+            updates=count,
+        )
+        return select(finite, learned, state.replace(healthy=jnp.bool_(False))), metrics
+
+    def _move_target(self, params: Any, target: Any, updates: chex.Array, hparams: ValueHParams) -> Any:
+        if self.settings.target_interval == 0:
+            return optax.incremental_update(params, target, hparams.target_rate)
+        return optax.periodic_update(params, target, updates, self.settings.target_interval)
+
+    def _loss(
+        self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams, key: chex.PRNGKey
+    ) -> tuple[chex.Array, dict[str, chex.Array]]:
+        unroll = self.unroll(params, target_params, episodes, hparams, key)
+        total, metrics = jnp.float32(0.0), {}
+        for name, loss in self.losses.items():
+            value, details = loss(unroll, episodes, hparams)
+            total = total + hparams.weights[name] * value
+            metrics |= {name: value} | {f"{name}/{detail}": x for detail, x in details.items()}
+        return total, {"loss": total} | metrics
+
+    def unroll(
+        self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams, key: chex.PRNGKey
+    ) -> Unroll:
+        """What online and target networks make of a batch of episodes [B, ...]; no gradient into the target's."""
+        online_key, target_key = jax.random.split(key)
+        before = jnp.pad(episodes.action, ((0, 0), (1, 0), (0, 0)), constant_values=-1)
+        inputs = self._inputs(episodes.agents_view, before)
+        unrolled = (inputs, episodes.alive)
+        q, messages, auxiliary = self.agent.apply(
+            params["agent"], *unrolled, online_key, self.training_edit, method="unroll"
+        )
+        target_q, *_ = self.agent.apply(
+            target_params["agent"], *unrolled, target_key, self.training_edit, method="unroll"
+        )
+        target_q = jax.lax.stop_gradient(target_q)
+        best = jnp.argmax(jnp.where(episodes.action_mask, jax.lax.stop_gradient(q), -jnp.inf), -1)[:, 1:]
+        value = self.mixer.apply(params["mixer"], _pick(q[:, :-1], episodes.action), episodes.global_state[:, :-1])
+        next_value = self.mixer.apply(
+            target_params["mixer"], _pick(target_q[:, 1:], best), episodes.global_state[:, 1:]
+        )
+        reward, weight = self._account(episodes)
+        target = double_q_target(reward, episodes.terminal, next_value, hparams.discount)
+        return Unroll(q, target_q, value, target, weight, messages, auxiliary)
+
+    def _account(self, episodes: Episodes) -> tuple[chex.Array, chex.Array]:
+        valid = episodes.valid[..., None]
+        if self.mixer.team:
+            return episodes.reward.mean(-1, keepdims=True), valid.astype(jnp.float32)
+        return episodes.reward, (valid & episodes.alive[:, :-1]).astype(jnp.float32)
+
+    def _inputs(self, agents_view: chex.Array, last_action: chex.Array) -> chex.Array:
+        parts = [agents_view]
+        if self.settings.last_action:
+            parts.append(jax.nn.one_hot(last_action, self.env.num_actions))
+        if self.settings.agent_id:
+            n = self.env.num_agents
+            parts.append(jnp.broadcast_to(jnp.eye(n), (*agents_view.shape[:-1], n)))
+        return jnp.concatenate(parts, -1)
+
+    @property
+    def _replay(self) -> Any:
+        return flashbax.make_item_buffer(
+            max_length=self.settings.replay_episodes,
+            min_length=self.settings.batch_episodes,
+            sample_batch_size=self.settings.batch_episodes,
+            add_batches=True,
+        )
+
+    def _empty_episode(self) -> Episodes:
+        env, t = self.env, self.env.horizon
+        n, a = env.num_agents, env.num_actions
+        return Episodes(
+            agents_view=jnp.zeros((t + 1, n, env.observation_size), jnp.float32),
+            action_mask=jnp.zeros((t + 1, n, a), bool),
+            global_state=jnp.zeros((t + 1, env.state_size), jnp.float32),
+            alive=jnp.zeros((t + 1, n), bool),
+            action=jnp.zeros((t, n), jnp.int32),
+            reward=jnp.zeros((t, n), jnp.float32),
+            terminal=jnp.zeros((t,), bool),
+            valid=jnp.zeros((t,), bool),
+            won=jnp.zeros((), bool),
+        )
+
+
+def select(condition: chex.Array, chosen: TrainState, otherwise: TrainState) -> TrainState:
+    """`chosen` where `condition` [] holds, else `otherwise`; replay's contents are not copied.
+
+    Both states must hold the same replay contents, or it must not matter: a state that is put back collects the
+    same episodes from the same key and writes them to the same place.
+    """
+    kept = jax.tree.map(
+        lambda a, b: jnp.where(condition, a, b), chosen.replace(replay=None), otherwise.replace(replay=None)
+    )
+    pointers = jax.tree.map(
+        lambda a, b: jnp.where(condition, a, b),
+        chosen.replay.replace(experience=None),
+        otherwise.replay.replace(experience=None),
+    )
+    return kept.replace(replay=pointers.replace(experience=chosen.replay.experience))
+
+
+def _pick(q: chex.Array, action: chex.Array) -> chex.Array:
+    return jnp.take_along_axis(q, action[..., None], -1)[..., 0]

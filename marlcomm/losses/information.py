@@ -1,0 +1,51 @@
+"""NDQ's two regularisers (Wang et al. 2020, eq. 7), masked, with the normalisation of the released code.
+
+Sums run over agents and dimensions; the divisor is the number of real environment steps in the batch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import chex
+import distrax
+import jax
+import jax.numpy as jnp
+
+from marlcomm.types import Episodes, Unroll
+
+
+def expressiveness_loss(
+    unroll: Unroll, episodes: Episodes, hparams: Any
+) -> tuple[chex.Array, dict[str, chex.Array]]:
+    """Cross entropy between the receiver's best action and the posterior that reads its messages.
+
+    The label is the target network's best available action at the same step. Needs `posterior_logits`
+    [B, T+1, N, A] in `unroll.auxiliary`, as the gaussian channel gives.
+    """
+    steps = episodes.valid.shape[1]
+    allowed = episodes.action_mask[:, :steps]
+    label = jnp.argmax(jnp.where(allowed, unroll.target_q[:, :steps], -jnp.inf), -1)
+    posterior = distrax.Categorical(logits=unroll.auxiliary["posterior_logits"][:, :steps])
+    surprise = -posterior.log_prob(jax.lax.stop_gradient(label))  # [B, T, N]
+    counts = episodes.valid[..., None] & episodes.alive[:, :steps]
+    guessed = counts & (posterior.mode() == label)
+    loss = jnp.where(counts, surprise, 0.0).sum() / jnp.maximum(episodes.valid.sum(), 1)
+    return loss, {"posterior_accuracy": guessed.sum() / jnp.maximum(counts.sum(), 1)}
+
+
+def succinctness_loss(
+    unroll: Unroll, episodes: Episodes, hparams: Any
+) -> tuple[chex.Array, dict[str, chex.Array]]:
+    """KL divergence of every message distribution from the unit Gaussian.
+
+    Needs `message_mean` [B, T+1, N, N, D] in `unroll.auxiliary`. Includes what agents tell themselves, as released.
+    """
+    steps = episodes.valid.shape[1]
+    mean = unroll.auxiliary["message_mean"][:, :steps]
+    unit = distrax.Normal(jnp.zeros_like(mean), jnp.ones_like(mean))
+    divergence = distrax.Normal(mean, jnp.ones_like(mean)).kl_divergence(unit).sum(-1)  # [B, T, N, N]
+    alive = episodes.alive[:, :steps]
+    counts = episodes.valid[..., None, None] & alive[..., :, None] & alive[..., None, :]
+    loss = jnp.where(counts, divergence, 0.0).sum() / jnp.maximum(episodes.valid.sum(), 1)
+    return loss, {}

@@ -1,0 +1,6 @@
+"""Networks: the communicating agent, the mixers, and the layers under them."""
+
+from marlcomm.networks.agent import CommunicatingAgent
+from marlcomm.networks.mixers import IndependentMixer, MonotonicMixer, SumMixer
+
+__all__ = ["CommunicatingAgent", "IndependentMixer", "MonotonicMixer", "SumMixer"]

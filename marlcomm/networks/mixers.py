@@ -1,0 +1,64 @@
+"""How credit is shared: from each agent's value to the values that the temporal-difference loss holds to account.
+
+A mixer maps [..., N] values and the [..., S] global state to [..., G]: G is 1 for a team value, N for independent
+learners, whose values stay their own.
+"""
+
+from __future__ import annotations
+
+import chex
+import jax.numpy as jnp
+from flax import linen as nn
+
+from marlcomm.networks.layers import MLP, Linear
+
+
+class IndependentMixer(nn.Module):
+    """No mixing: each agent answers for its own value and its own reward (IQL)."""
+
+    team: bool = False
+
+    def __call__(self, values: chex.Array, state: chex.Array) -> chex.Array:
+        """[..., N], [..., S] -> [..., N]."""
+        return values
+
+
+class SumMixer(nn.Module):
+    """The team's value is the sum of the agents' values (VDN)."""
+
+    team: bool = True
+
+    def __call__(self, values: chex.Array, state: chex.Array) -> chex.Array:
+        """[..., N], [..., S] -> [..., 1]."""
+        return values.sum(-1, keepdims=True)
+
+
+class MonotonicMixer(nn.Module):
+    """QMIX: a network whose weights come from the state and are not negative, so the argmax factorises.
+
+    Attributes:
+      embedding: hidden units of the mixing network.
+      hypernet_layers: 1 as NDQ released (PyMARL's older mixer), 2 as in PyMARL's qmix configuration.
+      hypernet_hidden: width of the hidden layer when `hypernet_layers` is 2.
+    """
+
+    embedding: int = 32
+    hypernet_layers: int = 1
+    hypernet_hidden: int = 64
+    team: bool = True
+
+    @nn.compact
+    def __call__(self, values: chex.Array, state: chex.Array) -> chex.Array:
+        """[..., N], [..., S] -> [..., 1], not decreasing in any value."""
+        n = values.shape[-1]
+        first = jnp.abs(self._hypernet(n * self.embedding)(state)).reshape(*state.shape[:-1], n, self.embedding)
+        last = jnp.abs(self._hypernet(self.embedding)(state))
+        bias = Linear(self.embedding)(state)
+        offset = MLP((self.embedding, 1))(state)
+        hidden = nn.elu((values[..., None] * first).sum(-2) + bias)
+        return (hidden * last).sum(-1, keepdims=True) + offset
+
+    def _hypernet(self, features: int) -> nn.Module:
+        if self.hypernet_layers == 1:
+            return Linear(features)
+        return MLP((self.hypernet_hidden,) * (self.hypernet_layers - 1) + (features,))

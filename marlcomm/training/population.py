@@ -1,0 +1,111 @@
+"""A population: seeds x hyper-parameters, trained as one vmapped program."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as Spec
+
+from marlcomm.algorithms.algorithm import Algorithm, set_hparams
+from marlcomm.learners.value import TrainState
+
+
+@dataclass(frozen=True)
+class Population:
+    """Who is trained.
+
+    Attributes:
+      seeds: one integer a member; it alone decides the member's run.
+      changes: one mapping a member: the hyper-parameters in which it differs from the algorithm's own.
+    """
+
+    seeds: tuple[int, ...]
+    changes: tuple[Mapping[str, float], ...]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def name(self, member: int) -> str:
+        """Such as "seed 3, beta=0.001"."""
+        return ", ".join([f"seed {self.seeds[member]}", *(f"{k}={v:g}" for k, v in self.changes[member].items())])
+
+    def init(self, algorithm: Algorithm) -> TrainState:
+        """Every member's first state, leading axis P, spread over the devices."""
+        keys = jnp.stack([jax.random.PRNGKey(seed) for seed in self.seeds])
+        members = [set_hparams(algorithm, changes) for changes in self.changes]
+        hparams = jax.tree.map(lambda *x: jnp.asarray(x, jnp.float32), *members)
+        place = NamedSharding(self.mesh(), Spec("population"))
+        return jax.jit(jax.vmap(algorithm.init), out_shardings=place)(keys, hparams)
+
+    def mesh(self) -> Mesh:
+        """The devices that share the population: the most that divide it evenly."""
+        devices = jax.devices()
+        count = max(n for n in range(1, len(devices) + 1) if len(self) % n == 0)
+        return Mesh(np.asarray(devices[:count]), ("population",))
+
+    def spread(self, function: Any, shared: int = 0) -> Any:
+        """`function` of one member, vmapped over the population and spread over the devices.
+
+        Args:
+          function: (member's pytree, ..., shared arguments) -> pytree.
+          shared: how many trailing arguments are the same for all members.
+        """
+
+        def of_all(*arguments: Any) -> Any:
+            own = len(arguments) - shared
+            axes = (0,) * own + (None,) * shared
+            specs = (Spec("population"),) * own + (Spec(),) * shared
+            mapped = jax.vmap(function, in_axes=axes)
+            split = jax.shard_map(
+                mapped, mesh=self.mesh(), in_specs=specs, out_specs=Spec("population"), check_vma=False
+            )
+            return split(*arguments)
+
+        return of_all
+
+
+def make_population(
+    algorithm: Algorithm,
+    seeds: int | Sequence[int] = 1,
+    first_seed: int = 0,
+    hparams: Mapping[str, float | Sequence[float]] | None = None,
+) -> Population:
+    """Every seed with every combination of the hyper-parameters.
+
+    Args:
+      algorithm: names and defaults of the hyper-parameters.
+      seeds: how many, counted from `first_seed`, or the seeds themselves.
+      first_seed: see `seeds`.
+      hparams: name -> value or values; names as in `algorithm.hparam_names()`.
+
+    Raises:
+      ValueError: no seeds, an empty list of values, or an unknown name.
+    """
+    listed = list(range(first_seed, first_seed + seeds)) if isinstance(seeds, int) else list(seeds)
+    if not listed:
+        raise ValueError(f"seeds is {seeds!r}: a run needs at least one seed")
+    grid = {name: _values(name, values) for name, values in (hparams or {}).items()}
+    set_hparams(algorithm, {name: values[0] for name, values in grid.items()})
+    combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    members = [(seed, changes) for changes in combinations for seed in listed]
+    return Population(tuple(seed for seed, _ in members), tuple(changes for _, changes in members))
+
+
+def _values(name: str, values: Any) -> list[float]:
+    listed = [float(x) for x in np.atleast_1d(np.asarray(values, float))]
+    if not listed:
+        raise ValueError(f"hyper-parameter {name!r} has no values to try")
+    return listed
+
+
+def member_of(tree: Any, member: int) -> chex.ArrayTree:
+    """One member's part of a pytree with leading axis P."""
+    return jax.tree.map(lambda x: x[member], tree)

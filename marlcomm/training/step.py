@@ -1,0 +1,30 @@
+"""The compiled programs of a run: many training steps in one call, and evaluation, for a whole population."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.learners.value import TrainState
+from marlcomm.training.population import Population
+
+
+def make_chunk(algorithm: Algorithm, population: Population, length: int) -> Any:
+    """Compiles `length` training steps of every member into one program, which takes over its argument's memory.
+
+    Returns:
+      (state with leading axis P, limit []) -> (state, metrics): the metrics' means over the chunk, each [P].
+    """
+
+    def chunk(state: TrainState, limit: chex.Array) -> tuple[TrainState, dict[str, chex.Array]]:
+        def step(state: TrainState, _: None) -> tuple[TrainState, dict[str, chex.Array]]:
+            return algorithm.step(state, limit)
+
+        state, metrics = jax.lax.scan(step, state, None, length=length)
+        return state, jax.tree.map(jnp.mean, metrics)
+
+    return jax.jit(population.spread(chunk, shared=1), donate_argnums=0)

@@ -1,0 +1,184 @@
+"""check_env accepts every task, and names what each of many broken environments does wrong."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jumanji.types import StepType
+
+from marlcomm.envs import EnvironmentContractError, check_env, make_env
+from marlcomm.envs.api import Environment, restart, timestep
+
+
+class Counter(Environment):
+    """Two agents count to three. Subclasses break one promise each."""
+
+    num_agents, num_actions, observation_size, state_size, horizon = 2, 3, 1, 1, 3
+
+    def reset(self, key):
+        state = jax.random.randint(key, (), 0, 5)
+        return (state, jnp.zeros((), jnp.int32)), restart(self.look(state, 0), self.extras(0))
+
+    def step(self, state, action):
+        seen, time = state[0], state[1] + 1
+        step = timestep(self.look(seen, time), 1.0, time >= 3, extras=self.extras(time))
+        return (seen, time), step
+
+    def look(self, seen, time):
+        return self.observe(jnp.full((2, 1), seen), jnp.full((1,), seen), time)
+
+    def extras(self, time):
+        return {"won": jnp.asarray(time) >= 3}
+
+
+def changed(**changes):
+    """A Counter whose `step` returns a time step with some fields replaced by functions of it."""
+
+    class Changed(Counter):
+        def step(self, state, action):
+            state, step = super().step(state, action)
+            return state, dataclasses.replace(step, **{k: f(step) for k, f in changes.items()})
+
+    return Changed
+
+
+def looking(**changes):
+    """A Counter whose observations have some fields replaced by functions of the observation."""
+
+    class Looking(Counter):
+        def look(self, seen, time):
+            old = super().look(seen, time)
+            return old._replace(**{k: f(old) for k, f in changes.items()})
+
+    return Looking
+
+
+class NoAgents(Counter):
+    num_agents = 0
+
+
+class WrongNames(Counter):
+    action_names: ClassVar = ("one",)
+
+
+class Branches(Counter):
+    def step(self, state, action):
+        return super().step(state, action + 1 if action[0] > 1 else action)
+
+
+class GrowsState(Counter):
+    def step(self, state, action):
+        (seen, time), step = super().step(state, action)
+        return (seen.astype(jnp.float32), time), step
+
+
+class LosesExtras(Counter):
+    def step(self, state, action):
+        state, step = super().step(state, action)
+        return state, dataclasses.replace(step, extras={})
+
+
+class Remembers(Counter):
+    calls = 0
+
+    def look(self, seen, time):
+        self.calls += 1
+        return super().look(seen + self.calls, time)
+
+
+class Dice(Counter):
+    def step(self, state, action):
+        state, step = super().step(state, action)
+        return state, dataclasses.replace(step, reward=step.reward + np.random.default_rng().random())
+
+
+class NeverEnds(Counter):
+    def step(self, state, action):
+        (seen, time), step = super().step(state, action)
+        return (seen, time), dataclasses.replace(
+            step, step_type=jnp.asarray(StepType.MID), discount=jnp.ones(())
+        )
+
+
+BROKEN = {
+    "no agents": (NoAgents, "num_agents is 0; it must be a whole number, at least 1"),
+    "names": (WrongNames, "action_names has 1 names; it must be empty or name all 3"),
+    "python branch": (Branches, "step cannot be traced by jax"),
+    "state type": (GrowsState, r"the state at \[0\] is int32\[\] after reset and float32\[\] after step"),
+    "extras": (LosesExtras, r"extras has \['won'\] after reset but not step"),
+    "won": (
+        changed(extras=lambda s: {"won": s.reward}),
+        r"extras\['won'\] of step is float32\[2\]; it must be bool\[\]",
+    ),
+    "reward shape": (changed(reward=lambda s: s.reward[0]), r"reward of step is float32\[\]; .*float32\[2\]"),
+    "reward nan": (changed(reward=lambda s: s.reward * jnp.nan), "reward is not finite"),
+    "discount nan": (changed(discount=lambda s: s.discount * jnp.nan), "it must be 0 .the task ended. or 1"),
+    "discount half": (changed(discount=lambda s: s.discount * 0.5), r"discount is \[0.5\]"),
+    "discount early": (changed(discount=lambda s: s.discount * 0), "discount is 0 at a step that is not LAST"),
+    "never ends": (NeverEnds, "no LAST step within the horizon of 3"),
+    "first again": (
+        changed(step_type=lambda s: jnp.where(s.last(), s.step_type, StepType.FIRST)),
+        "step_type of step is FIRST",
+    ),
+    "mask": (
+        looking(action_mask=lambda o: o.action_mask.at[1].set(False)),
+        "allows agent 1 nothing; a living agent needs",
+    ),
+    "view shape": (
+        looking(agents_view=lambda o: o.agents_view[:, 0]),
+        r"agents_view of reset is float32\[2\]; it must be float32\[2, 1\]",
+    ),
+    "view type": (
+        looking(agents_view=lambda o: o.agents_view.astype(jnp.int32)),
+        r"agents_view of step is int32\[2, 1\]; it must be float32",
+    ),
+    "view nan": (looking(agents_view=lambda o: o.agents_view / 0), "agents_view of step is not finite"),
+    "clock": (looking(step_count=lambda o: o.step_count * 0), "step_count of step is 0; it must be 1"),
+    "memory": (Remembers, "reset differs when traced again"),
+    "dice": (Dice, "step differs when traced again"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_each_fault_is_named(fault):
+    broken, complaint = BROKEN[fault]
+    env = object.__new__(broken) if fault == "no agents" else broken()
+    with pytest.raises(EnvironmentContractError, match=complaint) as caught:
+        check_env(env, episodes=2)
+    assert all("\n" not in problem for problem in caught.value.problems)
+
+
+def test_all_faults_are_listed_at_once():
+    twice = changed(reward=lambda s: s.reward * jnp.inf, discount=lambda s: s.discount * 0)
+    with pytest.raises(EnvironmentContractError) as caught:
+        check_env(twice())
+    assert len(caught.value.problems) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("sensor", {}),
+        ("hallway", {"lengths": (3, 5, 4), "groups": (0, 0, 1)}),
+        ("search", {"steps": 7}),
+        ("maze", {"clock": True}),
+        ("matrix_game", {}),
+    ],
+)
+def test_our_tasks_pass(name, options):
+    assert check_env(make_env(name, **options)) is None
+
+
+def test_a_dead_agent_needs_no_action():
+    env = looking(
+        action_mask=lambda o: o.action_mask.at[1].set(False), alive=lambda o: o.alive.at[1].set(False)
+    )()
+    assert check_env(env) is None
+
+
+def test_episodes_are_checked():
+    with pytest.raises(ValueError, match="episodes=0"):
+        check_env(Counter(), episodes=0)

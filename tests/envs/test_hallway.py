@@ -1,0 +1,169 @@
+"""Hallway against its exact values, by enumeration over the task's own step, and the rules of the groups."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from exhaustive import all_outcomes
+from jumanji.types import StepType
+
+from marlcomm.envs.hallway import Hallway, HallwayState
+
+STAY, LEFT, RIGHT = 0, 1, 2
+
+
+def make_state(env, position, won=None, failed=None, step_count=0):
+    groups = [False] * env.num_groups
+    return HallwayState(
+        jnp.array(position, jnp.int32),
+        jnp.array(won or groups),
+        jnp.array(failed or groups),
+        jnp.array(step_count, jnp.int32),
+    )
+
+
+def all_starts(env, lowest=1):
+    positions = np.array(list(itertools.product(*(range(lowest, n + 1) for n in env.lengths))), np.int32)
+    fill = lambda leaf: jnp.broadcast_to(leaf, (len(positions), *leaf.shape))  # noqa: E731
+    return jax.tree.map(fill, make_state(env, [0] * env.num_agents))._replace(position=jnp.asarray(positions))
+
+
+def play(env, state, policy):
+    """Whether `policy(positions, step)` wins from `state`, and at which step the episode ended."""
+
+    def move(carry, _):
+        state, won, ended = carry
+        live = ended == 0
+        state, step = env.step(state, policy(state.position, state.step_count))
+        won |= live & step.extras["won"]
+        return (state, won, jnp.where(live & (step.step_type == StepType.LAST), state.step_count, ended)), None
+
+    carry = (state, jnp.zeros((), bool), jnp.zeros((), jnp.int32))
+    (_, won, ended), _ = jax.lax.scan(move, carry, length=env.horizon)
+    return won, ended
+
+
+def test_no_reactive_silent_policy_beats_always_left():
+    env = Hallway((4, 4))
+    tables = np.array(list(itertools.product(range(3), repeat=4)), np.int32)  # an action for each of 1 .. 4
+    tables = jnp.asarray(np.concatenate([np.zeros((81, 1), np.int32), tables], axis=1))
+    starts = all_starts(env)
+
+    def rate(first, second):
+        def policy(position, _):
+            return jnp.stack([first[position[0]], second[position[1]]])
+
+        return jnp.mean(jax.vmap(lambda state: play(env, state, policy)[0])(starts))
+
+    rates = np.asarray(jax.jit(jax.vmap(jax.vmap(rate, (None, 0)), (0, None)))(tables, tables))
+    always_left = int(np.flatnonzero((tables[:, 1:] == LEFT).all(axis=1))[0])
+    assert rates.max() == 0.25
+    assert rates[always_left, always_left] == 0.25
+
+
+@pytest.mark.parametrize(("lengths", "rate"), [((4, 4), 1 / 4), ((6, 6), 1 / 6), ((2, 6, 10), 1 / 60)])
+def test_always_left(lengths, rate):
+    env = Hallway(lengths)
+    won, _ = jax.jit(jax.vmap(lambda state: play(env, state, lambda p, _: jnp.full_like(p, LEFT))))(
+        all_starts(env)
+    )
+    assert np.mean(won) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize("lengths", [(4, 4), (2, 6, 10)])
+def test_a_clock_replaces_messages(lengths):
+    env = Hallway(lengths)
+    walk = lambda p, t: jnp.where(max(lengths) - t <= p, LEFT, STAY)  # noqa: E731  wait n_max - p steps, then walk
+    won, ended = jax.jit(jax.vmap(lambda state: play(env, state, walk)))(all_starts(env))
+    assert np.asarray(won).all()
+    assert (np.asarray(ended) == max(lengths)).all()
+
+
+def test_fastest_win():
+    env = Hallway((4, 4))
+    _, after, steps = all_outcomes(env, all_starts(env, lowest=0))
+    following = after.position @ np.array([5, 1])
+    reward, discount = steps.reward.mean(-1), steps.discount
+    value, steps_left = np.zeros(25), np.full(25, np.inf)
+    for _ in range(env.horizon):
+        value = (reward + 0.99 * discount * value[following]).max(axis=1)
+        steps_left = np.where(reward > 0, 1, 1 + np.where(discount > 0, steps_left[following], np.inf)).min(1)
+    starts = [5 * a + b for a in range(1, 5) for b in range(1, 5)]
+    assert steps_left[starts].mean() == 3.125
+    assert value[starts].mean() == pytest.approx(9.789, abs=5e-4)
+
+
+def test_time_is_part_of_the_task():
+    env = Hallway((4, 4))
+    state, step = make_state(env, [2, 3]), None
+    move = jax.jit(env.step)
+    for _ in range(14):
+        assert step is None or step.step_type == StepType.MID
+        state, step = move(state, jnp.array([STAY, STAY]))
+    assert env.horizon == 14
+    assert step is not None
+    assert step.step_type == StepType.LAST
+    assert step.discount == 0
+    assert not step.extras["won"]
+
+
+def test_view_is_the_raw_position():
+    env = Hallway((4, 7))
+    _, step = jax.jit(env.step)(make_state(env, [3, 6]), jnp.array([STAY, RIGHT]))
+    np.testing.assert_array_equal(step.observation.agents_view, [[3], [7]])
+    np.testing.assert_array_equal(step.observation.global_state, [3, 7])
+
+
+@pytest.fixture(scope="module")
+def grouped():
+    env = Hallway((3, 3, 3, 3), groups=(0, 0, 1, 1))
+    return env, jax.jit(env.step)
+
+
+# fmt: off
+GROUP_RULES = {  # position, won, failed, action -> reward, won, failed, over
+    "one group wins": ([1, 1, 2, 2], [0, 0], [0, 0], [1, 1, 0, 0], 10.0, [1, 0], [0, 0], False),
+    "one group fails": ([1, 2, 2, 2], [0, 0], [0, 0], [1, 1, 0, 0], 0.0, [0, 0], [1, 0], False),
+    "clash": ([1, 1, 1, 1], [0, 0], [0, 0], [1, 1, 1, 1], -10.0, [0, 0], [1, 1], True),
+    "both fail": ([1, 2, 1, 2], [0, 0], [0, 0], [1, 1, 1, 1], 0.0, [0, 0], [1, 1], True),
+    "second wins": ([0, 0, 1, 1], [1, 0], [0, 0], [2, 2, 1, 1], 10.0, [1, 1], [0, 0], True),
+    "win beside failure": ([0, 1, 1, 1], [0, 0], [1, 0], [1, 1, 1, 1], 10.0, [0, 1], [1, 0], True),
+    "win as other fails": ([1, 1, 1, 2], [0, 0], [0, 0], [1, 1, 1, 1], 10.0, [1, 0], [0, 1], True),
+}
+# fmt: on
+
+
+@pytest.mark.parametrize("rule", GROUP_RULES)
+def test_rules_of_groups(grouped, rule):
+    env, move = grouped
+    position, won, failed, action, reward, won_after, failed_after, over = GROUP_RULES[rule]
+    before = make_state(env, position, [bool(w) for w in won], [bool(f) for f in failed])
+    state, step = move(before, jnp.array(action))
+    np.testing.assert_array_equal(step.reward, [reward] * 4)
+    np.testing.assert_array_equal(state.won_groups, np.array(won_after, bool))
+    np.testing.assert_array_equal(state.failed_groups, np.array(failed_after, bool))
+    assert (step.step_type == StepType.LAST) == over
+    assert bool(step.extras["won"]) == all(won_after)
+    assert int(step.extras["groups_won"]) == sum(won_after)
+    done = (np.array(won) | np.array(failed)).astype(bool)[[0, 0, 1, 1]]
+    np.testing.assert_array_equal(np.asarray(state.position)[done], np.array(position)[done])
+    still = ~(np.array(won_after) | np.array(failed_after)).astype(bool)[[0, 0, 1, 1]]
+    np.testing.assert_array_equal(step.observation.agents_view[:, 1], still)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lengths": ()}, "must hold one length for each agent"),
+        ({"lengths": (4, 0)}, r"lengths\[1\]=0 must be a whole number, at least 1"),
+        ({"lengths": 4}, "must be a sequence of whole numbers"),
+        ({"groups": (0,)}, "a group for each of the 2 agents"),
+        ({"groups": (0, 2)}, r"without gaps, such as \(0, 1\)"),
+        ({"reward_win": "10"}, "must be a finite number"),
+    ],
+)
+def test_options_are_checked(options, message):
+    with pytest.raises(ValueError, match=message):
+        Hallway(**options)

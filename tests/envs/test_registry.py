@@ -1,0 +1,56 @@
+"""Tasks by name, and errors that help."""
+
+import pytest
+
+from marlcomm.envs import env_names, env_options, make_env, register_env
+from marlcomm.envs import registry as registry_module
+from marlcomm.envs.hallway import Hallway
+
+
+@pytest.fixture(autouse=True)
+def own_registry(monkeypatch):
+    monkeypatch.setattr(registry_module, "_FACTORIES", dict(registry_module._FACTORIES))
+
+
+def test_all_tasks_are_there():
+    ours = {"hallway", "jaxmarl", "lbf", "matrix_game", "maze", "rware", "search", "sensor"}
+    assert set(env_names()) == ours
+
+
+def test_options_reach_the_task():
+    env = make_env("hallway", lengths=[2, 6, 10], reward_win=1)
+    assert isinstance(env, Hallway)
+    assert env.lengths == (2, 6, 10)
+    assert env_options("hallway") == {"lengths": (4, 4), "groups": None, "reward_win": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("halway", {}, "Did you mean 'hallway'. There are: hallway, jaxmarl"),
+        ("hallway", {"length": (4, 4)}, "no option 'length'. Did you mean 'lengths'. There are: lengths, groups"),
+        ("hallway", {"lengths": "44"}, "lengths='44' is of type str; it must be Sequence"),
+        ("hallway", {"lengths": (4, 4.5)}, "is of type tuple; it must be Sequence"),
+        ("hallway", {"reward_win": True}, "reward_win=True is of type bool; it must be float"),
+        ("lbf", {"num_agents": 2.5}, "num_agents=2.5 is of type float; it must be int"),
+        ("lbf", {"grid_size": 5, "num_food": 4}, "grid_size=5 is too small"),
+        ("rware", {"shelf_columns": 4}, "shelf_columns=4 must be odd"),
+        ("jaxmarl", {}, "needs the option 'env'"),
+    ],
+)
+def test_errors_name_what_is_right(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        make_env(name, **options)
+
+
+def test_registering():
+    register_env("long hallway", lambda length=6: Hallway((length, length)))
+    assert make_env("long hallway", length=8).horizon == 18
+    with pytest.raises(ValueError, match="exists already; choose another name or pass replace=True"):
+        register_env("long hallway", Hallway)
+    register_env("long hallway", Hallway, replace=True)
+    assert make_env("long hallway").horizon == 14
+    with pytest.raises(ValueError, match="must be a string"):
+        register_env("", Hallway)
+    with pytest.raises(TypeError, match="must be callable"):
+        register_env("other", Hallway())  # pyright: ignore[reportArgumentType]
