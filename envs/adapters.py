@@ -19,14 +19,16 @@ from marlcomm.envs.options import check_count
 class JumanjiAdapter(Environment[Any]):
     """A cooperative environment of jumanji, with one discrete action an agent.
 
-    - Views are the field `agents_view` of the observation, or else `grid` if it has one entry an agent (Connector);
-      each is flattened to one row an agent. For others (Cleaner) pass `view`.
+    - Views are the field `agents_view` of the observation, flattened to one row an agent. Where there is none
+      (Connector, Cleaner: one grid for all) pass `view`.
     - The global state is the field `global_state` if there is one, else all views in a row.
     - A scalar reward goes to every agent. With `share_reward`, every agent gets the sum over agents.
     - The episode is terminal when no agent's discount is above zero at its last step. **A time limit is a
-      truncation**: many environments (RobotWarehouse, Cleaner) end with discount 0 at the limit too, so any last
+      truncation**: many environments (RobotWarehouse, Cleaner) end with discount 0 at the limit too, so any
+        last
       step at the limit counts as cut, with discount 1. Where the environment itself tells the two apart
-      (LevelBasedForaging, Connector) pass `marks_timeouts=True`, so that a success at the very last step is terminal.
+      (LevelBasedForaging, Connector) pass `marks_timeouts=True`, so that a success at the very last step is
+      terminal.
     - Everyone is always alive. `extras` are passed on, and `won` joins them if given.
     """
 
@@ -35,8 +37,8 @@ class JumanjiAdapter(Environment[Any]):
         env: JumanjiEnvironment,
         *,
         horizon: int | None = None,
-        view: Callable[[Any], chex.Array] | None = None,
-        won: Callable[[TimeStep[Any]], chex.Array] | None = None,
+        view: Callable[[Any], jax.Array] | None = None,
+        won: Callable[[TimeStep[Any]], jax.Array] | None = None,
         share_reward: bool = False,
         marks_timeouts: bool = False,
         action_names: tuple[str, ...] = (),
@@ -64,13 +66,11 @@ class JumanjiAdapter(Environment[Any]):
         self.num_agents, self.num_actions = _jumanji_actions(env)
         limit = getattr(env, "time_limit", None) if horizon is None else horizon
         if limit is None:
-            raise ValueError(
-                f"JumanjiAdapter: {name} has no time_limit; pass horizon=, the most steps it can last."
-            )
+            raise ValueError(f"JumanjiAdapter: {name} has no time_limit; pass horizon=, the most steps it can last.")
         self.horizon = check_count("JumanjiAdapter", "horizon", int(limit))
         self.action_names = action_names
         _, first = jax.eval_shape(env.reset, jax.random.key(0))
-        _check_jumanji_observation(name, first.observation, view, self.num_agents)
+        _check_jumanji_observation(name, first.observation, view)
         views = jax.eval_shape(self._views, first.observation)
         self.observation_size = views.shape[1]
         self.state_size = jax.eval_shape(self._global_state, first.observation).shape[0]
@@ -86,7 +86,7 @@ class JumanjiAdapter(Environment[Any]):
         state, step = self.env.reset(key)
         return state, restart(self._convert(step.observation), self._extras(step))
 
-    def step(self, state: Any, action: chex.Array) -> tuple[Any, TimeStep[Observation]]:
+    def step(self, state: Any, action: jax.Array) -> tuple[Any, TimeStep[Observation]]:
         """As that of the environment, with `action` [N] int32."""
         state, step = self.env.step(state, action)
         observation = self._convert(step.observation)
@@ -100,11 +100,11 @@ class JumanjiAdapter(Environment[Any]):
         cut = last | (observation.step_count >= self.horizon)
         return state, timestep(observation, reward, terminal, truncated=cut, extras=self._extras(step))
 
-    def _views(self, observation: Any) -> chex.Array:
-        make = self._view or (lambda seen: seen.agents_view if hasattr(seen, "agents_view") else seen.grid)
-        return jnp.asarray(make(observation), jnp.float32).reshape(self.num_agents, -1)
+    def _views(self, observation: Any) -> jax.Array:
+        views = self._view(observation) if self._view else observation.agents_view
+        return jnp.asarray(views, jnp.float32).reshape(self.num_agents, -1)
 
-    def _global_state(self, observation: Any) -> chex.Array:
+    def _global_state(self, observation: Any) -> jax.Array:
         state = getattr(observation, "global_state", None)
         return (self._views(observation) if state is None else jnp.asarray(state, jnp.float32)).reshape(-1)
 
@@ -116,7 +116,7 @@ class JumanjiAdapter(Environment[Any]):
             action_mask=observation.action_mask,
         )
 
-    def _extras(self, step: TimeStep[Any]) -> dict[str, chex.Array]:
+    def _extras(self, step: TimeStep[Any]) -> dict[str, jax.Array]:
         extras = dict(step.extras or {})
         if self._won is not None:
             extras["won"] = jnp.asarray(self._won(step), bool)
@@ -124,7 +124,7 @@ class JumanjiAdapter(Environment[Any]):
 
     def draw(self, axes: Any, state: Any) -> None:
         """Draws with the environment's own viewer, if that can draw on given axes."""
-        viewer = getattr(self.env, "_viewer", None)
+        viewer: Any = getattr(self.env, "_viewer", None)
         if not (hasattr(viewer, "_prepare_figure") and hasattr(viewer, "_draw_state")):
             super().draw(axes, state)
             return
@@ -138,20 +138,21 @@ class JaxMARLState(NamedTuple):
 
     inner: Any
     key: chex.PRNGKey
-    alive: chex.Array  # [N] bool
-    step_count: chex.Array  # [] int32
+    alive: jax.Array  # [N] bool
+    step_count: jax.Array  # [] int32
 
 
 class JaxMARLAdapter(Environment[JaxMARLState]):
     """A cooperative environment of JaxMARL with discrete actions. Needs `pip install "marlcomm[jaxmarl]"`.
 
     - Views are flattened, and padded with zeros to the longest; actions that an agent lacks are masked.
-    - Masks come from `get_avail_actions` where the environment has it. An agent without any allowed action (a dead
-      one) gets action 0.
-    - The global state is the entry `world_state` of the observations if there is one, else all views in a row.
+    - Masks come from `get_avail_actions` where the environment has it. An agent without any allowed action (a
+      dead one) gets action 0.
+    - The global state is the entry `world_state` of the observations if there is one, else all views in a
+      row.
     - Rewards are each agent's own. An agent whose `done` is true before the episode's end is dead.
-    - Its `step` resets by itself, so `step_env` is used here. A last step at the horizon counts as cut by time
-      (discount 1), since JaxMARL does not tell the two apart; any other is terminal.
+    - Its `step` resets by itself, so `step_env` is used here. A last step at the horizon counts as cut by
+      time (discount 1), since JaxMARL does not tell the two apart; any other is terminal.
     """
 
     def __init__(self, env: Any, *, horizon: int | None = None, **options: Any) -> None:
@@ -169,9 +170,7 @@ class JaxMARLAdapter(Environment[JaxMARLState]):
         if isinstance(env, str):
             env = _import_jaxmarl().make(env, **options)
         elif options:
-            raise ValueError(
-                f"JaxMARLAdapter: options {sorted(options)} go with a name, but env is an object."
-            )
+            raise ValueError(f"JaxMARLAdapter: options {sorted(options)} go with a name, but env is an object.")
         self.env = env
         self.names: tuple[str, ...] = tuple(env.agents)
         self.num_agents = len(self.names)
@@ -202,31 +201,29 @@ class JaxMARLAdapter(Environment[JaxMARLState]):
         state = JaxMARLState(inner, step_key, alive, jnp.zeros((), jnp.int32))
         return state, restart(self._look(state, seen))
 
-    def step(self, state: JaxMARLState, action: chex.Array) -> tuple[JaxMARLState, TimeStep[Observation]]:
+    def step(self, state: JaxMARLState, action: jax.Array) -> tuple[JaxMARLState, TimeStep[Observation]]:
         """As `step_env` of the environment, with `action` [N] int32."""
         key, step_key = jax.random.split(state.key)
         actions = {name: action[i] for i, name in enumerate(self.names)}
         seen, inner, rewards, dones, _ = self.env.step_env(step_key, state.inner, actions)
         done = jnp.asarray(dones["__all__"], bool)
         # At the end JaxMARL calls everyone done; who lived until then is still worth bootstrapping from.
-        alive = jnp.where(
-            done, state.alive, ~jnp.stack([jnp.asarray(dones[name], bool) for name in self.names])
-        )
+        alive = jnp.where(done, state.alive, ~jnp.stack([jnp.asarray(dones[name], bool) for name in self.names]))
         state = JaxMARLState(inner, key, alive, state.step_count + 1)
         at_limit = state.step_count >= self.horizon
         reward = jnp.stack([jnp.asarray(rewards[name], jnp.float32).reshape(()) for name in self.names])
         return state, timestep(self._look(state, seen), reward, terminal=done & ~at_limit, truncated=at_limit)
 
-    def _views(self, seen: dict[str, chex.Array]) -> chex.Array:
+    def _views(self, seen: dict[str, jax.Array]) -> jax.Array:
         rows = [jnp.asarray(seen[name], jnp.float32).reshape(-1) for name in self.names]
         size = max(row.size for row in rows)
         return jnp.stack([jnp.pad(row, (0, size - row.size)) for row in rows])
 
-    def _global_state(self, seen: dict[str, chex.Array]) -> chex.Array:
+    def _global_state(self, seen: dict[str, jax.Array]) -> jax.Array:
         whole = seen["world_state"] if "world_state" in seen else self._views(seen)
         return jnp.asarray(whole, jnp.float32).reshape(-1)
 
-    def _look(self, state: JaxMARLState, seen: dict[str, chex.Array]) -> Observation:
+    def _look(self, state: JaxMARLState, seen: dict[str, jax.Array]) -> Observation:
         index = jnp.arange(self.num_actions)
         mask = index < jnp.array(self._action_sizes)[:, None]  # [N, A]
         if self._has_masks:
@@ -242,7 +239,8 @@ def _jumanji_actions(env: JumanjiEnvironment) -> tuple[int, int]:
     spec = env.action_spec
     if not isinstance(spec, specs.MultiDiscreteArray) or spec.num_values.ndim != 1:
         raise ValueError(
-            f"JumanjiAdapter: {type(env).__name__} has actions {spec}; it must have one discrete action an agent "
+            f"JumanjiAdapter: {type(env).__name__} has actions {spec}; "
+            "it must have one discrete action an agent "
             "(a MultiDiscreteArray of one axis)."
         )
     sizes = {int(size) for size in spec.num_values}
@@ -253,18 +251,14 @@ def _jumanji_actions(env: JumanjiEnvironment) -> tuple[int, int]:
     return spec.num_values.shape[0], sizes.pop()
 
 
-def _check_jumanji_observation(name: str, observation: Any, view: Any, num_agents: int) -> None:
+def _check_jumanji_observation(name: str, observation: Any, view: Any) -> None:
     for field in ("action_mask", "step_count"):
         if not hasattr(observation, field):
             raise ValueError(f"JumanjiAdapter: observations of {name} must have the field {field}.")
-    has_grids = hasattr(observation, "grid") and observation.grid.shape[:1] == (num_agents,)
-    if (
-        view is None
-        and not hasattr(observation, "agents_view")
-        and not (has_grids and observation.grid.ndim > 2)
-    ):
+    if view is None and not hasattr(observation, "agents_view"):
         raise ValueError(
-            f"JumanjiAdapter: observations of {name} hold {', '.join(observation._fields)}, and no view for each agent; "
+            f"JumanjiAdapter: observations of {name} hold {', '.join(observation._fields)}, "
+            "and no agents_view; "
             "pass view=, a function from an observation to [N, ...]."
         )
 
@@ -279,7 +273,7 @@ def _jaxmarl_actions(env: Any, name: str) -> int:
 
 
 def _has_avail_actions(env: Any, inner: Any) -> bool:
-    """Whether the environment says which actions are allowed; the base class declares it without an answer."""
+    """Whether the environment says what is allowed; the base class declares it without an answer."""
     try:
         return jax.eval_shape(env.get_avail_actions, inner) is not None
     except (AttributeError, NotImplementedError):

@@ -22,11 +22,11 @@ State = TypeVar("State")
 class Observation(NamedTuple):
     """What the team observes at one step; leading axes may stand before each of these."""
 
-    agents_view: chex.Array  # [N, O] float32: what each agent sees
-    action_mask: chex.Array  # [N, A] bool: which actions each agent may take
-    global_state: chex.Array  # [S] float32: what the mixer or critic sees in training
-    alive: chex.Array  # [N] bool: dead agents neither act, send nor receive
-    step_count: chex.Array  # [] int32: steps taken since reset
+    agents_view: jax.Array  # [N, O] float32: what each agent sees
+    action_mask: jax.Array  # [N, A] bool: which actions each agent may take
+    global_state: jax.Array  # [S] float32: what the mixer or critic sees in training
+    alive: jax.Array  # [N] bool: dead agents neither act, send nor receive
+    step_count: jax.Array  # [] int32: steps taken since reset
 
 
 class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
@@ -42,6 +42,8 @@ class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
       state_size: S, features in the global state.
       horizon: T, the most steps an episode can last, at least 1.
       action_names: one short word an action, for pictures; may be empty.
+      default_steps: environment steps that training takes where nobody says otherwise.
+      made_by: name and options in the registry, where `make_env` made it; None for an environment made by hand.
     """
 
     num_agents: int
@@ -50,22 +52,26 @@ class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
     state_size: int
     horizon: int
     action_names: tuple[str, ...] = ()
+    default_steps: int = 1_000_000
+    made_by: tuple[str, dict[str, Any]] | None = None
 
     @abc.abstractmethod
     def reset(self, key: chex.PRNGKey) -> tuple[State, TimeStep[Observation]]:
         """Starts an episode. `key` alone decides it."""
 
     @abc.abstractmethod
-    def step(self, state: State, action: chex.Array) -> tuple[State, TimeStep[Observation]]:
+    def step(  # pyright: ignore[reportIncompatibleMethodOverride]  (chex.Array is wider, and hard to type)
+        self, state: State, action: jax.Array
+    ) -> tuple[State, TimeStep[Observation]]:
         """Moves on by one step. `action` is [N] int32, each in 0 .. A-1."""
 
     def observe(
         self,
-        agents_view: chex.Array,
-        global_state: chex.Array,
-        step_count: chex.Array,
-        action_mask: chex.Array | None = None,
-        alive: chex.Array | None = None,
+        agents_view: jax.Array,
+        global_state: jax.Array,
+        step_count: jax.Array,
+        action_mask: jax.Array | None = None,
+        alive: jax.Array | None = None,
     ) -> Observation:
         """An `Observation` with the right types; by default every action is allowed and everyone lives.
 
@@ -118,7 +124,7 @@ class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
         axes.set_axis_off()
 
 
-def restart(observation: Observation, extras: dict[str, chex.Array] | None = None) -> TimeStep[Observation]:
+def restart(observation: Observation, extras: dict[str, jax.Array] | None = None) -> TimeStep[Observation]:
     """The first `TimeStep` of an episode: reward [N] zero, discount 1."""
     reward = jnp.zeros(observation.alive.shape, jnp.float32)
     return TimeStep(
@@ -132,10 +138,10 @@ def restart(observation: Observation, extras: dict[str, chex.Array] | None = Non
 
 def timestep(
     observation: Observation,
-    reward: chex.Array,
-    terminal: chex.Array,
-    truncated: chex.Array | bool = False,
-    extras: dict[str, chex.Array] | None = None,
+    reward: jax.Array,
+    terminal: jax.Array,
+    truncated: jax.Array | bool = False,
+    extras: dict[str, jax.Array] | None = None,
 ) -> TimeStep[Observation]:
     """A later `TimeStep`.
 
@@ -156,5 +162,5 @@ def timestep(
     )
 
 
-def _true_unless_given(value: chex.Array | None, shape: tuple[int, ...]) -> jax.Array:
+def _true_unless_given(value: jax.Array | None, shape: tuple[int, ...]) -> jax.Array:
     return jnp.ones(shape, bool) if value is None else jnp.asarray(value, bool)

@@ -20,7 +20,7 @@ FIRST, MID, LAST = (0, 1, 2)  # values of jumanji's StepType
 
 
 class EnvironmentContractError(ValueError):
-    """An environment breaks what `marlcomm.envs.Environment` promises. `problems` lists how, one line each."""
+    """An environment breaks what `Environment` promises. `problems` lists how, one line each."""
 
     def __init__(self, name: str, problems: list[str]) -> None:
         self.problems = problems
@@ -31,10 +31,11 @@ class EnvironmentContractError(ValueError):
 def check_env(env: Environment[Any], *, key: chex.PRNGKey | None = None, episodes: int = 4) -> None:
     """Plays random allowed actions and checks all that a learner relies on. Costs three compilations.
 
-    Checked: sizes; shapes and types of all that `reset` and `step` return against the specs; finite numbers; masks
-    that allow each living agent something; rewards [N]; discounts of 0 or 1, and 0 only at a last step; an end
-    within the horizon; a step count that counts; `extras` of the same structure throughout, with `won` [] bool if
-    there; one compilation of `step`; the same key giving the same episode; and the same results under `vmap`.
+    Checked: sizes; shapes and types of all that `reset` and `step` return against the specs; finite numbers;
+    masks that allow each living agent something; rewards [N]; discounts of 0 or 1, and 0 only at a last step;
+    an end within the horizon; a step count that counts; `extras` of the same structure throughout, with `won`
+    [] bool if there; one compilation of `step`; the same key giving the same episode; and the same results
+    under `vmap`.
 
     Args:
       env: the environment to check.
@@ -52,12 +53,12 @@ def check_env(env: Environment[Any], *, key: chex.PRNGKey | None = None, episode
     _check_sizes(env, problems)
     if not problems.found and _check_structure(env, problems):
         try:
-            first, played = jax.jit(_play, static_argnums=(0, 2))(env, key, episodes)
+            first, played, reset_key = jax.device_get(jax.jit(_play, static_argnums=(0, 2))(env, key, episodes))
         except Exception as error:  # whatever a user's environment raises is a finding
             problems.add(f"reset and step fail under jit and vmap: {_brief(error)}")
         else:
             _check_values(env, first, played, problems)
-            _check_replay(env, key, episodes, first, played, problems)
+            _check_replay(env, reset_key, first, played, problems)
     if problems.found:
         raise EnvironmentContractError(type(env).__name__, problems.found)
 
@@ -88,9 +89,7 @@ def _check_sizes(env: Environment[Any], problems: _Problems) -> None:
         problems.unless(whole, f"{field} is {value!r}; it must be a whole number, at least 1.")
     names = env.action_names
     if names and len(names) != getattr(env, "num_actions", None):
-        problems.add(
-            f"action_names has {len(names)} names; it must be empty or name all {env.num_actions} actions."
-        )
+        problems.add(f"action_names has {len(names)} names; it must be empty or name all {env.num_actions} actions.")
 
 
 def _check_structure(env: Environment[Any], problems: _Problems) -> bool:
@@ -146,13 +145,10 @@ def _check_time_step(env: Environment[Any], name: str, step: Any, problems: _Pro
 
 
 def _same_structure(what: str, first: Any, later: Any, problems: _Problems) -> bool:
-    """Compares structure, shapes and types after reset with those after step. A difference means recompilation."""
+    """Compares structure, shapes and types after reset and step. A difference means recompilation."""
     before = len(problems.found)
     old, new = (
-        {
-            jax.tree_util.keystr(path) or "itself": leaf
-            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-        }
+        {jax.tree_util.keystr(path) or "itself": leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
         for tree in (first, later)
     )
     for path in sorted(old.keys() ^ new.keys()):
@@ -160,19 +156,17 @@ def _same_structure(what: str, first: Any, later: Any, problems: _Problems) -> b
         problems.add(f"{what} has {path} after {place}; both must give the same structure.")
     for path in sorted(old.keys() & new.keys()):
         a, b = (f"{leaf.dtype}{list(leaf.shape)}" for leaf in (old[path], new[path]))
-        problems.unless(
-            a == b, f"{what} at {path} is {a} after reset and {b} after step; both must be the same."
-        )
+        problems.unless(a == b, f"{what} at {path} is {a} after reset and {b} after step; both must be the same.")
     if len(problems.found) == before and jax.tree.structure(first) != jax.tree.structure(later):
         problems.add(f"{what} changes its structure from reset to step; both must be the same.")
     return len(problems.found) == before
 
 
-def _play(env: Environment[Any], key: chex.PRNGKey, episodes: int) -> tuple[Any, Any]:
+def _play(env: Environment[Any], key: chex.PRNGKey, episodes: int) -> tuple[Any, Any, chex.PRNGKey]:
     """Random allowed actions for `horizon` steps in each of E episodes.
 
-    Returns the first time steps [E], and of each step the actions, the time step and whether it is part of an
-    episode, [E, T].
+    Returns the first time steps [E]; of each step the actions, the time step and whether it is part of an
+    episode, [E, T]; and the key that reset the first episode.
     """
 
     def one(key: chex.PRNGKey) -> tuple[Any, Any]:
@@ -191,7 +185,8 @@ def _play(env: Environment[Any], key: chex.PRNGKey, episodes: int) -> tuple[Any,
         _, played = jax.lax.scan(move, _strong(carry), jax.random.split(act_key, env.horizon))
         return first, played
 
-    return jax.vmap(one)(jax.random.split(key, episodes))
+    keys = jax.random.split(key, episodes)
+    return *jax.vmap(one)(keys), jax.random.split(keys[0])[0]
 
 
 def _strong(tree: Any) -> Any:
@@ -200,13 +195,10 @@ def _strong(tree: Any) -> Any:
 
 
 def _check_values(env: Environment[Any], first: Any, played: Any, problems: _Problems) -> None:
-    _, step, live = jax.device_get(played)
-    first = jax.device_get(first)
+    _, step, live = played
     is_last = step.step_type == LAST
     if not (is_last & live).any(axis=1).all():
-        problems.add(
-            f"an episode has no LAST step within the horizon of {env.horizon}; one must end every episode."
-        )
+        problems.add(f"an episode has no LAST step within the horizon of {env.horizon}; one must end every episode.")
     problems.unless((first.step_type == FIRST).all(), "step_type of reset must be FIRST; use restart(...).")
     problems.unless(
         np.isin(step.step_type[live], (MID, LAST)).all(),
@@ -232,40 +224,34 @@ def _check_observations(name: str, seen: Any, times: np.ndarray, problems: _Prob
     stuck = seen.alive & ~seen.action_mask.any(axis=-1)
     if stuck.any():
         agent = int(np.argwhere(stuck)[0][-1])
-        problems.add(
-            f"action_mask of {name} allows agent {agent} nothing; a living agent needs at least one action."
-        )
+        problems.add(f"action_mask of {name} allows agent {agent} nothing; a living agent needs at least one action.")
     wrong = np.flatnonzero(seen.step_count != times)
     if wrong.size:
         found, right = int(seen.step_count[wrong[0]]), int(times[wrong[0]])
-        problems.add(
-            f"observation.step_count of {name} is {found}; it must be {right}, the steps since reset."
-        )
+        problems.add(f"observation.step_count of {name} is {found}; it must be {right}, the steps since reset.")
 
 
-def _check_replay(
-    env: Environment[Any], key: chex.PRNGKey, episodes: int, first: Any, played: Any, problems: _Problems
-) -> None:
+def _check_replay(env: Environment[Any], reset_key: chex.PRNGKey, first: Any, played: Any, problems: _Problems) -> None:
     """Takes the first episode again, alone and step by step: vmap, determinism, compilations."""
     traces = {"step": 0}
 
-    def counted(state: Any, action: chex.Array) -> Any:
+    def counted(state: Any, action: jax.Array) -> Any:
         traces["step"] += 1
         return env.step(state, action)
 
     reset, step = jax.jit(env.reset), jax.jit(counted)
-    reset_key = jax.random.split(jax.random.split(key, episodes)[0])[0]
     state, now = reset(reset_key)
     _check_tracing(env.reset, (reset_key,), "reset", problems)
     _same_values("reset gives {} under vmap and alone; both must agree.", _take(first, 0), now, problems)
-    actions, steps, live = jax.device_get(_take(played, 0))
+    actions, steps, live = _take(played, 0)
     _check_tracing(env.step, (state, actions[0]), "step", problems)
     for t in range(min(int(np.sum(live)), REPLAYED_STEPS)):
         state, now = step(state, actions[t])
         _same_values("step gives {} under vmap and alone; both must agree.", _take(steps, t), now, problems)
     problems.unless(
         traces["step"] == 1,
-        f"step was traced {traces['step']} times in one episode; once is right (a weak type of the state changes).",
+        f"step was traced {traces['step']} times in one episode; once is right: "
+        "the state's weak types must not change.",
     )
 
 
@@ -275,9 +261,7 @@ def _check_tracing(function: Callable[..., Any], arguments: Any, name: str, prob
     text_one, text_other = (re.sub("0x[0-9a-f]+", "", str(closed.jaxpr)) for closed in (one, other))
     same = text_one == text_other and len(one.consts) == len(other.consts)
     same = same and all(_equal(a, b) for a, b in zip(one.consts, other.consts, strict=True))
-    problems.unless(
-        same, f"{name} differs when traced again; the key and the state alone must decide what it does."
-    )
+    problems.unless(same, f"{name} differs when traced again; the key and the state alone must decide what it does.")
 
 
 def _take(tree: Any, index: int) -> Any:

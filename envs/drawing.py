@@ -1,4 +1,4 @@
-"""How the small tasks look: one function a task, on matplotlib axes. Colours tell agents apart, everywhere alike."""
+"""How the small tasks look: one function a task, on matplotlib axes. Colours tell agents apart."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def draw_grid(axes: Any, size: int, left: float = 0.0) -> None:
         for column in range(size):
             corner = (left + column - 0.5, -row - 0.5)
             axes.add_patch(Rectangle(corner, 1, 1, facecolor=FLOOR, edgecolor="white", lw=1.5))
-    axes.add_patch(
-        Rectangle((left - 0.5, -size + 0.5), size, size, fill=False, edgecolor=INK, lw=2, zorder=4)
-    )
+    axes.add_patch(Rectangle((left - 0.5, -size + 0.5), size, size, fill=False, edgecolor=INK, lw=2, zorder=4))
 
 
 def draw_hallways(
@@ -58,7 +56,7 @@ def draw_hallways(
     won: Sequence[bool],
     failed: Sequence[bool],
 ) -> None:
-    """One row for each agent; position 0, the goal, is on the left. With groups, their number and fate on the right."""
+    """One row for each agent, the goal on the left; groups and how they fared on the right."""
     many = max(groups) > 0
     for agent, (length, position, group) in enumerate(zip(lengths, positions, groups, strict=True)):
         y = -1.35 * agent
@@ -115,7 +113,7 @@ def draw_maze(
 
 
 def draw_sensor_chain(axes: Any, target: bool, actions: Sequence[int]) -> None:
-    """Sensors as discs, areas as boxes between them; wedges are scans, and meet in an area that is located."""
+    """Sensors as discs, areas as boxes between them; wedges are scans, and meet where they locate."""
     for area, present in enumerate((True, target)):
         x = 2.0 + 4.0 * area
         seen = actions[area] == 3 and actions[area + 1] == 1
@@ -135,9 +133,7 @@ def draw_sensor_chain(axes: Any, target: bool, actions: Sequence[int]) -> None:
             draw_star(axes, x, 0.0, size=420)
         else:
             axes.text(x, 0.0, "empty", ha="center", va="center", color=FAINT, fontsize=9)
-        axes.text(
-            x, -1.15, f"area {area + 1}" + (" located" if seen else ""), ha="center", color=INK, fontsize=9
-        )
+        axes.text(x, -1.15, f"area {area + 1}" + (" located" if seen else ""), ha="center", color=INK, fontsize=9)
     toward = {0: 90, 1: 180, 2: 270, 3: 0}  # degrees of the scan's direction
     for agent, action in enumerate(actions):
         x = 4.0 * agent
@@ -149,26 +145,20 @@ def draw_sensor_chain(axes: Any, target: bool, actions: Sequence[int]) -> None:
 
 
 def draw_table(axes: Any, table: np.ndarray, seen: tuple[int, int], action: int) -> None:
-    """The rewards: a row for each observation and action of agent 0, a column for each observation of agent 1."""
+    """The rewards: a row for each observation and action of agent 0, a column for what agent 1 sees."""
     firsts, actions, seconds = table.shape
     for second in range(seconds):
         highlight = second == seen[1]
-        axes.text(
-            second, 0.75, f"$o_{{2{second + 1}}}$", ha="center", color=agent_color(1) if highlight else INK
-        )
+        axes.text(second, 0.75, f"$o_{{2{second + 1}}}$", ha="center", color=agent_color(1) if highlight else INK)
     for row, (first, choice) in enumerate(np.ndindex(firsts, actions)):
         chosen = first == seen[0] and choice == action
         label = f"$o_{{1{first + 1}}}$, a{choice + 1}"
-        axes.text(
-            -0.75, -row, label, ha="right", va="center", color=agent_color(0) if first == seen[0] else INK
-        )
+        axes.text(-0.75, -row, label, ha="right", va="center", color=agent_color(0) if first == seen[0] else INK)
         for second in range(seconds):
             inside = first == seen[0] and second == seen[1]
             paid = inside and chosen
             color = GOAL if paid else "#FFF3D1" if inside else FLOOR
-            axes.add_patch(
-                Rectangle((second - 0.5, -row - 0.5), 1, 1, facecolor=color, edgecolor="white", lw=2)
-            )
+            axes.add_patch(Rectangle((second - 0.5, -row - 0.5), 1, 1, facecolor=color, edgecolor="white", lw=2))
             value = f"{table[first, choice, second]:g}"
             axes.text(second, -row, value, ha="center", va="center", fontweight="bold" if paid else "normal")
     clear(axes, (-2.1, seconds - 0.4), (-firsts * actions + 0.4, 1.4))

@@ -1,7 +1,7 @@
 """Hallway: agents in corridors of their own must step on the shared goal at the same time.
 
-Sources: NDQ (Wang et al., ICLR 2020), section 5.2, as released (`smac_plus/join1.py`); the variant with groups
-comes from MASIA and CASEC, whose code is unclear about simultaneous wins (see `Hallway`).
+Sources: NDQ (Wang et al., ICLR 2020), section 5.2, as released (`smac_plus/join1.py`); the variant with
+groups comes from MASIA and CASEC, whose code is unclear about simultaneous wins (see `Hallway`).
 """
 
 from __future__ import annotations
@@ -26,29 +26,31 @@ CLASH_PENALTY = 0.5  # of `reward_win`, for each of the groups that win at the s
 class HallwayState(NamedTuple):
     """Where everyone stands, and which groups are done. G groups (one, if the task has none)."""
 
-    position: chex.Array  # [N] int32, 0 (goal) .. length
-    won_groups: chex.Array  # [G] bool
-    failed_groups: chex.Array  # [G] bool
-    step_count: chex.Array  # [] int32
+    position: jax.Array  # [N] int32, 0 (goal) .. length
+    won_groups: jax.Array  # [G] bool
+    failed_groups: jax.Array  # [G] bool
+    step_count: jax.Array  # [] int32
 
 
 class Hallway(Environment[HallwayState]):
     """N hallways that meet at a goal. Reward only if all agents (of a group) reach it at the same step.
 
-    Agent i starts uniformly in 1 .. lengths[i] and sees only its position, raw: no clock, nobody else. Actions
-    (A = 3): 0 stay, 1 left (towards the goal, 0), 2 right (away, up to the length). All move at once, and
+    Agent i starts uniformly in 1 .. lengths[i] and sees only its position, raw: no clock, nobody else.
+    Actions (A = 3): 0 stay, 1 left (towards the goal, 0), 2 right (away, up to the length). All move at once,
+    and
 
     - a group wins when all its members stand at 0: every agent gets `reward_win`;
     - a group fails when some but not all its members do.
 
-    Without groups the team is one group: the episode ends when it wins or fails. With groups, members of a group
-    that is done stay where they are, and **groups must not win at the same step**: each of the groups that do
-    costs `0.5 * reward_win` in net (it gets no win reward) and counts as failed. The episode ends when every group
-    is done (the public codes run on to the limit when some won and some failed; no reward is left there). The
-    limit of max(lengths) + 10 steps ends it too, as part of the task: terminal, as in the released code.
+    Without groups the team is one group: the episode ends when it wins or fails. With groups, members of a
+    group that is done stay where they are, and **groups must not win at the same step**: each of the groups
+    that do costs `0.5 * reward_win` in net (it gets no win reward) and counts as failed. The episode ends
+    when every group is done (the public codes run on to the limit when some won and some failed; no reward is
+    left there). The limit of max(lengths) + 10 steps ends it too, as part of the task: terminal, as in the
+    released code.
 
-    Optima without groups: everyone can win always, silent agents with a clock too (wait n_max - p, then walk). The
-    best memoryless silent policy is always left: min(lengths) / prod(lengths).
+    Optima without groups: everyone can win always, silent agents with a clock too (wait n_max - p, then
+    walk). The best memoryless silent policy is always left: min(lengths) / prod(lengths).
 
     Sizes: A = 3; without groups O = 1, S = N (positions); with groups O = 2 (position, 1 while the group is
     active), S = 2N (all views). Horizon max(lengths) + 10.
@@ -76,9 +78,7 @@ class Hallway(Environment[HallwayState]):
         """
         self.lengths = check_counts("hallway", "lengths", lengths)
         if not self.lengths:
-            raise ValueError(
-                "hallway: lengths=() must hold one length for each agent, at least one, such as (4, 4)."
-            )
+            raise ValueError("hallway: lengths=() must hold one length for each agent, at least one, such as (4, 4).")
         self.groups = None if groups is None else _check_groups(groups, self.lengths)
         self.reward_win = check_number("hallway", "reward_win", reward_win)
         self.num_agents = len(self.lengths)
@@ -97,8 +97,8 @@ class Hallway(Environment[HallwayState]):
         state = HallwayState(position, undone, undone, jnp.zeros((), jnp.int32))
         return state, restart(self._look(state), self._extras(state))
 
-    def step(self, state: HallwayState, action: chex.Array) -> tuple[HallwayState, TimeStep[Observation]]:
-        """Moves everyone whose group is not done with `action` [N] int32. Every agent gets the same reward."""
+    def step(self, state: HallwayState, action: jax.Array) -> tuple[HallwayState, TimeStep[Observation]]:
+        """Moves everyone whose group is not done, with `action` [N] int32. All get the same reward."""
         active = ~(state.won_groups | state.failed_groups)  # [G]
         delta = jnp.where(action == 1, -1, jnp.where(action == 2, 1, 0)) * active[self.group_of_agent]
         position = jnp.clip(state.position + delta, 0, np.array(self.lengths, np.int32))
@@ -123,8 +123,8 @@ class Hallway(Environment[HallwayState]):
             view = jnp.concatenate([view, active[:, None].astype(jnp.float32)], axis=1)
         return self.observe(view, view.reshape(-1), state.step_count)
 
-    def _extras(self, state: HallwayState) -> dict[str, chex.Array]:
-        extras: dict[str, chex.Array] = {"won": jnp.all(state.won_groups)}
+    def _extras(self, state: HallwayState) -> dict[str, jax.Array]:
+        extras: dict[str, jax.Array] = {"won": jnp.all(state.won_groups)}
         if self.groups is not None:
             extras["groups_won"] = jnp.sum(state.won_groups, dtype=jnp.int32)
         return extras
@@ -149,7 +149,5 @@ def _check_groups(groups: Sequence[int], lengths: tuple[int, ...]) -> tuple[int,
         )
     if set(checked) != set(range(len(set(checked)))):
         right = tuple(sorted(set(checked)).index(group) for group in checked)
-        raise ValueError(
-            f"hallway: groups={checked} must number groups from 0 without gaps, such as {right}."
-        )
+        raise ValueError(f"hallway: groups={checked} must number groups from 0 without gaps, such as {right}.")
     return checked

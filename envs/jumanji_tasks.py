@@ -19,8 +19,9 @@ def level_based_foraging(
 ) -> JumanjiAdapter:
     """Level-based foraging: agents of different strength must stand around food together to eat it.
 
-    Source: Papoudakis et al. (NeurIPS 2021), as in `jumanji.environments.LevelBasedForaging`. `won` is true once
-    all food is eaten; eating all is terminal, time is a truncation. The best return is 1 (with `penalty` 0).
+    Source: Papoudakis et al. (NeurIPS 2021), as in `jumanji.environments.LevelBasedForaging`. `won` is true
+    once all food is eaten; eating all is terminal, time is a truncation. The best return is 1 (with `penalty`
+    0).
 
     Args:
       grid_size: cells along each side, at least 5.
@@ -43,7 +44,7 @@ def level_based_foraging(
     if (check_count("lbf", "grid_size", grid_size, at_least=5) - 2) ** 2 <= 5 * num_food + num_agents:
         raise ValueError(
             f"lbf: grid_size={grid_size} is too small for num_food={num_food} and num_agents={num_agents}: "
-            "(grid_size - 2) ** 2 must be above 5 * num_food + num_agents, so that no two pieces of food touch."
+            "(grid_size - 2) ** 2 must be above 5 * num_food + num_agents, so that food never touches."
         )
     generator = RandomGenerator(
         grid_size=grid_size,
@@ -53,9 +54,7 @@ def level_based_foraging(
         max_agent_level=check_count("lbf", "max_agent_level", max_agent_level, at_least=2),
         force_coop=force_coop,
     )
-    env = LevelBasedForaging(
-        generator, time_limit=check_count("lbf", "time_limit", time_limit), penalty=penalty
-    )
+    env = LevelBasedForaging(generator, time_limit=check_count("lbf", "time_limit", time_limit), penalty=penalty)
     return JumanjiAdapter(
         env,
         won=lambda step: step.extras["percent_eaten"] > 99.9,
@@ -74,11 +73,11 @@ def robot_warehouse(
     request_queue_size: int | None = None,
     time_limit: int = 500,
 ) -> JumanjiAdapter:
-    """Robot warehouse: robots fetch requested shelves. +1 for every agent at each delivery; a collision is terminal.
+    """Robot warehouse: robots fetch requested shelves. Each delivery pays everyone 1; a collision ends all.
 
-    Source: Papoudakis et al. (NeurIPS 2021), as in `jumanji.environments.RobotWarehouse`. By default the layout
-    "tiny-2ag". The last step at the time limit counts as a truncation (jumanji gives it discount 0), also if a
-    collision happens in it.
+    Source: Papoudakis et al. (NeurIPS 2021), as in `jumanji.environments.RobotWarehouse`. By default the
+    layout "tiny-2ag". The last step at the time limit counts as a truncation (jumanji gives it discount 0),
+    also if a collision happens in it.
 
     Args:
       shelf_rows: clusters of shelves from top to bottom; shelf_columns: from left to right, an odd number.

@@ -1,7 +1,7 @@
 """Matrix game: one step, one decision, and one label that another agent could send about what it sees.
 
-Source: RGMComm (Chen et al., ICLR 2024), figure 1. The paper does not print three entries; one follows from its
-sums, the other two are free, and 12 and 36 are a choice that keeps every number that the paper states.
+Source: RGMComm (Chen et al., ICLR 2024), figure 1. The paper does not print three entries; one follows from
+its sums, the other two are free, and 12 and 36 are a choice that keeps every number that the paper states.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ RGMCOMM_TABLE = (  # [first observation, first agent's action, second observatio
 class MatrixGameState(NamedTuple):
     """What each agent sees, and what they last did (for pictures)."""
 
-    seen: chex.Array  # [N] int32: index of each agent's observation
-    last_action: chex.Array  # [N] int32, -1 after reset
-    step_count: chex.Array  # [] int32
+    seen: jax.Array  # [N] int32: index of each agent's observation
+    last_action: jax.Array  # [N] int32, -1 after reset
+    step_count: jax.Array  # [] int32
 
 
 class MatrixGame(Environment[MatrixGameState]):
@@ -56,7 +56,8 @@ class MatrixGame(Environment[MatrixGameState]):
           table: [first observations, actions, second observations] rewards.
 
         Raises:
-          ValueError: the table is not three levels deep and regular, is empty, or holds numbers that are not finite.
+          ValueError: the table is not three levels deep and regular, is empty, or holds numbers that are not
+            finite.
         """
         self.table = _check_table(table)
         self.sizes = (self.table.shape[0], self.table.shape[2])  # observations of agent 0, of agent 1
@@ -75,10 +76,8 @@ class MatrixGame(Environment[MatrixGameState]):
         )
         return state, restart(self._look(state))
 
-    def step(
-        self, state: MatrixGameState, action: chex.Array
-    ) -> tuple[MatrixGameState, TimeStep[Observation]]:
-        """Pays the table's entry for `action` [N] int32, of which only the first counts; always the last step."""
+    def step(self, state: MatrixGameState, action: jax.Array) -> tuple[MatrixGameState, TimeStep[Observation]]:
+        """Pays the table's entry for `action` [N] int32; only the first counts. Always the last step."""
         reward = jnp.asarray(self.table)[state.seen[0], action[0], state.seen[1]]
         state = MatrixGameState(state.seen, jnp.asarray(action, jnp.int32), state.step_count + 1)
         return state, timestep(self._look(state), reward, terminal=jnp.ones((), bool))

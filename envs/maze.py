@@ -26,24 +26,23 @@ LANDMARKS = np.array([(0, 0), (2, 2)], np.int32)  # [2, 2]: the high reward's, t
 class MazeState(NamedTuple):
     """Where everyone stands."""
 
-    position: chex.Array  # [N, 2] int32: row, column, each 0 .. 3
-    step_count: chex.Array  # [] int32
+    position: jax.Array  # [N, 2] int32: row, column, each 0 .. 3
+    step_count: jax.Array  # [] int32
 
 
 class Maze(Environment[MazeState]):
     """A 4x4 grid with a landmark in a corner (high reward) and one at the inner cell (3, 3) (low reward).
 
-    Both agents start anywhere, independently, and see only themselves. When both stand on the same landmark after
-    a step, the team gets its reward and the episode ends; else it ends, terminal, after `steps` steps. Agents may
-    share a cell; walls block moves.
+    Both agents start anywhere, independently, and see only themselves. When both stand on the same landmark
+    after a step, the team gets its reward and the episode ends; else it ends, terminal, after `steps` steps.
+    Agents may share a cell; walls block moves.
 
-    Optima by default (rewards 1 and 0.5, 3 steps): 0.671875 with full information, 0.4609 without messages. One
-    bit closes the gap, if agents know the step (`clock`, or memory).
+    Optima by default (rewards 1 and 0.5, 3 steps): 0.671875 with full information, 0.4609 without messages.
+    One bit closes the gap, if agents know the step (`clock`, or memory).
 
-    View: own row and column scaled to 0 .. 1, and with `clock` the step divided by `steps`. Actions: down, up,
-    right, left, and with `stay` (default) stay.
-    Sizes: N = 2, A = 5 or 4, O = 2 or 3, S = 2 O (all views), horizon `steps`.
-    Extras: `won`, a landmark was reached together, either one.
+    View: own row and column scaled to 0 .. 1, and with `clock` the step divided by `steps`. Actions: down,
+    up, right, left, and with `stay` (default) stay. Sizes: N = 2, A = 5 or 4, O = 2 or 3, S = 2 O (all
+    views), horizon `steps`. Extras: `won`, a landmark was reached together, either one.
     """
 
     num_agents = 2
@@ -87,7 +86,7 @@ class Maze(Environment[MazeState]):
         state = MazeState(position, jnp.zeros((), jnp.int32))
         return state, restart(self._look(state), {"won": jnp.zeros((), bool)})
 
-    def step(self, state: MazeState, action: chex.Array) -> tuple[MazeState, TimeStep[Observation]]:
+    def step(self, state: MazeState, action: jax.Array) -> tuple[MazeState, TimeStep[Observation]]:
         """Moves both with `action` [N] int32. The reward is the same for both."""
         position = jnp.clip(state.position + jnp.asarray(MOVES)[action], 0, SIZE - 1)
         state = MazeState(position, state.step_count + 1)

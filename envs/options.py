@@ -1,7 +1,11 @@
-"""Checks of a task's options. Each error names the task, the field, the value and what would be right."""
+"""Checks of options. Each error names the task, the field, the value and what would be right."""
 
 from __future__ import annotations
 
+import collections.abc
+import difflib
+import types
+import typing
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -36,3 +40,31 @@ def check_counts(task: str, field: str, values: Any, at_least: int = 1) -> tuple
             f"{task}: {field}={values!r} must be a sequence of whole numbers, such as ({at_least}, {at_least})."
         )
     return tuple(check_count(task, f"{field}[{i}]", value, at_least) for i, value in enumerate(values))
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The end of an error about an unknown name: the closest one that exists, and all of them."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{hint} There are: {', '.join(known) or 'none'}."
+
+
+def fits_type(value: Any, hint: Any) -> bool:
+    """Whether `value` may pass as `hint`: plain types, unions and sequences are checked, all else passes."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits_type(value, argument) for argument in arguments)
+    if origin in (tuple, list, collections.abc.Sequence):
+        if isinstance(value, str) or not isinstance(value, tuple | list):
+            return hasattr(value, "__array__")  # arrays are for the task itself to judge
+        items = [argument for argument in arguments if argument is not Ellipsis]
+        return len(items) != 1 or all(fits_type(item, items[0]) for item in value)
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    if hint is float:
+        return isinstance(value, int | float) or hasattr(value, "__float__")
+    if hint is int:
+        return hasattr(value, "__index__")
+    if hint in (bool, str, type(None)):
+        return isinstance(value, hint)
+    return True

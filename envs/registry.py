@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import collections.abc
-import difflib
 import inspect
-import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from marlcomm.envs.adapters import JaxMARLAdapter
@@ -16,6 +13,7 @@ from marlcomm.envs.hallway import Hallway
 from marlcomm.envs.jumanji_tasks import level_based_foraging, robot_warehouse
 from marlcomm.envs.matrix_game import MatrixGame
 from marlcomm.envs.maze import Maze
+from marlcomm.envs.options import fits_type, nearest
 from marlcomm.envs.search import Search
 from marlcomm.envs.sensor import Sensor
 
@@ -30,14 +28,14 @@ def make_env(name: str, **options: Any) -> Environment[Any]:
       **options: the factory's own keyword arguments; see its docstring.
 
     Raises:
-      ValueError: no task or option has that name (the message lists those that exist and the nearest), an option
-        lacks or has the wrong type, or the task itself refuses its value.
+      ValueError: no task or option has that name (the message lists those that exist and the nearest), an
+        option lacks or has the wrong type, or the task itself refuses its value.
     """
-    factory = _FACTORIES.get(name)
-    if factory is None:
-        raise ValueError(f"No task is called {name!r}.{_nearest(name, env_names())}")
+    factory = env_factory(name)
     _check_options(name, factory, options)
-    return factory(**options)
+    env = factory(**options)
+    env.made_by = (name, options)
+    return env
 
 
 def register_env(name: str, factory: Factory, *, replace: bool = False) -> None:
@@ -68,15 +66,14 @@ def env_names() -> tuple[str, ...]:
 
 def env_options(name: str) -> dict[str, Any]:
     """The options of the task called `name`, with their defaults (`inspect.Parameter.empty` if required)."""
+    return {key: parameter.default for key, parameter in _parameters(env_factory(name)).items()}
+
+
+def env_factory(name: str) -> Factory:
+    """What makes the task called `name`. Raises ValueError with the nearest name where there is none."""
     if name not in _FACTORIES:
-        raise ValueError(f"No task is called {name!r}.{_nearest(name, env_names())}")
-    return {key: parameter.default for key, parameter in _parameters(_FACTORIES[name]).items()}
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{hint} There are: {', '.join(known) or 'none'}."
+        raise ValueError(f"No task is called {name!r}.{nearest(name, env_names())}")
+    return _FACTORIES[name]
 
 
 def _parameters(factory: Factory) -> dict[str, inspect.Parameter]:
@@ -92,17 +89,15 @@ def _check_options(name: str, factory: Factory, options: dict[str, Any]) -> None
         if option not in parameters:
             if inspect.Parameter.VAR_KEYWORD in kinds:
                 continue
-            raise ValueError(f"Task {name!r} has no option {option!r}.{_nearest(option, tuple(parameters))}")
-        if option in hints and not _fits(value, hints[option]):
+            raise ValueError(f"Task {name!r} has no option {option!r}.{nearest(option, tuple(parameters))}")
+        if option in hints and not fits_type(value, hints[option]):
             wanted = getattr(parameters[option], "annotation", hints[option])
             raise ValueError(
                 f"Task {name!r}: {option}={value!r} is of type {type(value).__name__}; it must be {wanted}."
             )
     missing = [k for k, p in parameters.items() if p.default is inspect.Parameter.empty and k not in options]
     if missing:
-        raise ValueError(
-            f"Task {name!r} needs the option {missing[0]!r}; its options: {', '.join(parameters)}."
-        )
+        raise ValueError(f"Task {name!r} needs the option {missing[0]!r}; its options: {', '.join(parameters)}.")
 
 
 def _type_hints(factory: Factory) -> dict[str, Any]:
@@ -112,27 +107,6 @@ def _type_hints(factory: Factory) -> dict[str, Any]:
         return typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError):
         return {}
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether `value` may pass as `hint`: plain types, unions and sequences are checked, all else passes."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, argument) for argument in arguments)
-    if origin in (tuple, list, collections.abc.Sequence):
-        if isinstance(value, str) or not isinstance(value, tuple | list):
-            return hasattr(value, "__array__")  # arrays are for the task itself to judge
-        items = [argument for argument in arguments if argument is not Ellipsis]
-        return len(items) != 1 or all(_fits(item, items[0]) for item in value)
-    if hint in (int, float) and isinstance(value, bool):
-        return False
-    if hint is float:
-        return isinstance(value, int | float) or hasattr(value, "__float__")
-    if hint is int:
-        return hasattr(value, "__index__")
-    if hint in (bool, str, type(None)):
-        return isinstance(value, hint)
-    return True
 
 
 _FACTORIES: dict[str, Factory] = {

@@ -95,7 +95,8 @@ def animate_episode(
     for name, array in (("actions", actions), ("content", content), ("sent", sent), ("rewards", rewards)):
         if array is not None and len(np.asarray(array)) != steps:
             raise ValueError(
-                f"animate_episode: {name} has {len(np.asarray(array))} steps; with {len(states)} states it must "
+                f"animate_episode: {name} has {len(np.asarray(array))} steps; "
+                f"with {len(states)} states it must "
                 f"have {steps}, one fewer."
             )
     returns = _returns(rewards, steps)
@@ -110,11 +111,7 @@ def animate_episode(
     with writer.saving(figure, str(path), dots_per_inch):
         for t, state in enumerate(states):
             figure.clear()
-            title = (
-                ("end, after" if t == steps else "step")
-                + f" {t}"
-                + (" steps" if t == steps else f" of {steps}")
-            )
+            title = ("end, after" if t == steps else "step") + f" {t}" + (" steps" if t == steps else f" of {steps}")
             title += "" if rewards is None else f"     reward so far {returns[t]:+.4g}"
             arrays = moments[t] if t < steps else (silent, nothing, None)
             _paint(figure, env, state, *arrays, title)
@@ -123,7 +120,7 @@ def animate_episode(
 
 
 def draw_messages(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequence[str] = ()) -> None:
-    """Agents on a circle, with an arrow for each message that travels, in the sender's colour and with its values.
+    """Agents on a circle, with an arrow for each message that travels, in the sender's colour.
 
     Args:
       axes: matplotlib axes.
@@ -264,8 +261,6 @@ def _writer(path: Path, frames_per_second: float) -> matplotlib.animation.Abstra
         return matplotlib.animation.PillowWriter(fps=fps)
     if path.suffix == ".mp4":
         if not matplotlib.animation.FFMpegWriter.isAvailable():
-            raise RuntimeError(
-                f"{path.name}: .mp4 needs ffmpeg, which is not installed; write a .gif instead."
-            )
+            raise RuntimeError(f"{path.name}: .mp4 needs ffmpeg, which is not installed; write a .gif instead.")
         return matplotlib.animation.FFMpegWriter(fps=fps)
     raise ValueError(f"{path.name}: the suffix must be .gif or .mp4.")

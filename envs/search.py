@@ -1,7 +1,7 @@
 """Independent search: each agent finds the landmark of its own room. Messages cannot help: a test of silence.
 
-Source: NDQ (Wang et al., ICLR 2020), appendix C.1. No code was released; the choices that the paper leaves open are
-those that make its optimum of 96.0 exact.
+Source: NDQ (Wang et al., ICLR 2020), appendix C.1. No code was released; the choices that the paper leaves
+open are those that make its optimum of 96.0 exact.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ MOVES = np.array([(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)], np.int32)  # [A, 2]
 class SearchState(NamedTuple):
     """Where each agent stands in its own room."""
 
-    position: chex.Array  # [N, 2] int32: row, column, each 0 .. size - 1
-    step_count: chex.Array  # [] int32
+    position: jax.Array  # [N, 2] int32: row, column, each 0 .. size - 1
+    step_count: jax.Array  # [] int32
 
 
 class Search(Environment[SearchState]):
-    """Two square rooms, one agent in each, starting anywhere. Landmarks: top left in room 0, bottom right in room 1.
+    """Two square rooms with an agent in each. Landmarks: top left in room 0, bottom right in room 1.
 
-    An agent gets 1 for each step that it *begins* on its landmark; the team's reward is the mean over agents, so
-    the best return is steps - (size - 1), on average: 96.0 by default. Walls block moves.
+    Agents start anywhere. An agent gets 1 for each step that it *begins* on its landmark; the team's reward
+    is the mean over agents. Walls block moves. The best return is steps - (size - 1) on average (96.0).
 
     View: own row and column, scaled to 0 .. 1. Actions (A = 5): stay, up, down, left, right.
     Sizes: N = 2, O = 2, S = 4 (all views), horizon `steps`, terminal at the end. No notion of winning.
@@ -65,7 +65,7 @@ class Search(Environment[SearchState]):
         state = SearchState(position, jnp.zeros((), jnp.int32))
         return state, restart(self._look(state))
 
-    def step(self, state: SearchState, action: chex.Array) -> tuple[SearchState, TimeStep[Observation]]:
+    def step(self, state: SearchState, action: jax.Array) -> tuple[SearchState, TimeStep[Observation]]:
         """Moves everyone with `action` [N] int32. Reward [N] is for the cells held before the move."""
         reward = jnp.all(state.position == self.landmarks, axis=1).astype(jnp.float32)
         position = jnp.clip(state.position + jnp.asarray(MOVES)[action], 0, self.size - 1)

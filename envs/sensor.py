@@ -1,4 +1,4 @@
-"""Sensor: three sensors in a chain decide what to scan; only two of them see whether the better target is there.
+"""Sensor: three sensors in a chain decide what to scan; only two see whether the better target is there.
 
 Source: NDQ (Wang et al., ICLR 2020), section 5.2, as released (`smac_plus/tracker1.py`): one step an episode.
 """
@@ -22,19 +22,20 @@ SCAN_LOWER, SCAN_HIGHER, NOOP = 1, 3, 4
 class SensorState(NamedTuple):
     """What the sensors cannot all see, and what they last did (for pictures)."""
 
-    target: chex.Array  # [] bool: whether the second target is in area 2
-    last_action: chex.Array  # [N] int32, noop after reset
-    step_count: chex.Array  # [] int32
+    target: jax.Array  # [] bool: whether the second target is in area 2
+    last_action: jax.Array  # [N] int32, noop after reset
+    step_count: jax.Array  # [] int32
 
 
 class Sensor(Environment[SensorState]):
     """Sensor 0 - area 1 - sensor 1 - area 2 - sensor 2. An area is located when both its sensors scan it.
 
-    Target 1 is always in area 1, target 2 is in area 2 with probability 0.5. An agent's view is [left area, right
-    area], each -1 (no such area), 0 (no target) or 1 (target). So sensor 0 does not see what it must adapt to.
+    Target 1 is always in area 1, target 2 is in area 2 with probability 0.5. An agent's view is [left area,
+    right area], each -1 (no such area), 0 (no target) or 1 (target). So sensor 0 does not see what it must
+    adapt to.
 
-    Actions (A = 5): 1 scans towards the sensor of lower index, 3 towards that of higher index, 0 and 2 scan where
-    nothing is, 4 does nothing. Every scan costs, useless ones too.
+    Actions (A = 5): 1 scans towards the sensor of lower index, 3 towards that of higher index, 0 and 2 scan
+    where nothing is, 4 does nothing. Every scan costs, useless ones too.
 
     Optima of the team reward: 15 with full information, 12.5 without messages, 10 with sensor 0 off.
 
@@ -49,9 +50,7 @@ class Sensor(Environment[SensorState]):
     horizon = 1
     action_names = ("north", "scan lower", "south", "scan higher", "noop")
 
-    def __init__(
-        self, reward_area1: float = 20.0, reward_area2: float = 30.0, scan_cost: float = 5.0
-    ) -> None:
+    def __init__(self, reward_area1: float = 20.0, reward_area2: float = 30.0, scan_cost: float = 5.0) -> None:
         """Makes the task.
 
         Args:
@@ -76,7 +75,7 @@ class Sensor(Environment[SensorState]):
         )
         return state, restart(self._look(state), {"won": jnp.zeros((), bool)})
 
-    def step(self, state: SensorState, action: chex.Array) -> tuple[SensorState, TimeStep[Observation]]:
+    def step(self, state: SensorState, action: jax.Array) -> tuple[SensorState, TimeStep[Observation]]:
         """Scans with `action` [N] int32; always the last step. The reward is the same for every agent."""
         found1 = (action[0] == SCAN_HIGHER) & (action[1] == SCAN_LOWER)
         found2 = (action[1] == SCAN_HIGHER) & (action[2] == SCAN_LOWER) & state.target
@@ -84,9 +83,7 @@ class Sensor(Environment[SensorState]):
         reward = self.reward_area1 * found1 + self.reward_area2 * found2 - self.scan_cost * scans
         reward = jnp.asarray(reward, jnp.float32)
         state = SensorState(state.target, jnp.asarray(action, jnp.int32), state.step_count + 1)
-        return state, timestep(
-            self._look(state), reward, terminal=jnp.ones((), bool), extras={"won": reward > 0}
-        )
+        return state, timestep(self._look(state), reward, terminal=jnp.ones((), bool), extras={"won": reward > 0})
 
     def _look(self, state: SensorState) -> Observation:
         target = state.target.astype(jnp.float32)

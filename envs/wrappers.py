@@ -7,6 +7,7 @@ import itertools
 from typing import Any
 
 import chex
+import jax
 import jax.numpy as jnp
 from jumanji.types import StepType, TimeStep
 
@@ -39,7 +40,7 @@ class Wrapper(Environment[State]):
         state, step = self.env.reset(key)
         return state, self.convert(step)
 
-    def step(self, state: State, action: chex.Array) -> tuple[State, TimeStep[Observation]]:
+    def step(self, state: State, action: jax.Array) -> tuple[State, TimeStep[Observation]]:
         """As that of `env`, changed by `convert`."""
         state, step = self.env.step(state, action)
         return state, self.convert(step)
@@ -56,8 +57,8 @@ class Wrapper(Environment[State]):
 class FullObservation(Wrapper[State]):
     """Every agent sees what all agents see: the view of the ideal policy in both papers.
 
-    O becomes N * O: all views in the order of the agents, the same for everyone. Nothing else changes. Agents with
-    different roles still need to know who they are (an id among their inputs).
+    O becomes N * O: all views in the order of the agents, the same for everyone. Nothing else changes. Agents
+    with different roles still need to know who they are (an id among their inputs).
     """
 
     def __init__(self, env: Environment[State]) -> None:
@@ -74,9 +75,10 @@ class FullObservation(Wrapper[State]):
 class Centralized(Wrapper[State]):
     """One agent that sees every view and takes everybody's action.
 
-    Joint actions count in base A, the first agent's action is the highest digit: A becomes A ** N. The reward [1]
-    is the mean over agents, so the team's reward stays the same. A joint action is allowed if each of its parts is
-    (for a dead agent, whatever its mask allows, or action 0 if that is nothing). The one agent lives while any does.
+    Joint actions count in base A, the first agent's action is the highest digit: A becomes A ** N. The reward
+    [1] is the mean over agents, so the team's reward stays the same. A joint action is allowed if each of its
+    parts is (for a dead agent, whatever its mask allows, or action 0 if that is nothing). The one agent lives
+    while any does.
 
     Raises:
       ValueError: there would be more than 10,000 joint actions.
@@ -86,7 +88,8 @@ class Centralized(Wrapper[State]):
         joint = env.num_actions**env.num_agents
         if joint > MAX_JOINT_ACTIONS:
             raise ValueError(
-                f"Centralized: {env.num_agents} agents with {env.num_actions} actions each have {joint} joint actions; "
+                f"Centralized: {env.num_agents} agents with {env.num_actions} actions each have {joint} "
+                f"joint actions; "
                 f"at most {MAX_JOINT_ACTIONS} are possible. Use FullObservation, or fewer agents."
             )
         self.num_agents = 1
@@ -97,11 +100,11 @@ class Centralized(Wrapper[State]):
             self.action_names = tuple(" + ".join(pair) for pair in pairs)
         super().__init__(env)
 
-    def step(self, state: State, action: chex.Array) -> tuple[State, TimeStep[Observation]]:
+    def step(self, state: State, action: jax.Array) -> tuple[State, TimeStep[Observation]]:
         """`action` is [1] int32, a joint action."""
         return super().step(state, self.split_action(action))
 
-    def split_action(self, action: chex.Array) -> chex.Array:
+    def split_action(self, action: jax.Array) -> jax.Array:
         """The [N] int32 actions of `env` that the joint `action` [1] stands for."""
         parts = jnp.unravel_index(action[0], (self.env.num_actions,) * self.env.num_agents)
         return jnp.stack(parts).astype(jnp.int32)
@@ -124,7 +127,7 @@ class Centralized(Wrapper[State]):
 
 
 class TimeLimit(Wrapper[State]):
-    """Cuts episodes after `steps` steps. That is no ending of the task: the discount stays 1, and values bootstrap.
+    """Cuts episodes after `steps` steps. That does not end the task: the discount stays 1.
 
     An episode that `env` ends by itself, at that step or before, ends as it would in `env`.
 

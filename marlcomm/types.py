@@ -15,26 +15,28 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import chex
+import jax
 import jax.numpy as jnp
+
+Scalar = jax.Array | float  # [] a number that may be traced
 
 
 class Episodes(NamedTuple):
-    """Whole episodes, padded to the horizon T. Observations hold T + 1 entries: the last is for bootstrapping.
+    """Whole episodes, padded to the horizon T. Observations have one more entry, for bootstrapping.
 
     `terminal[t]` says that step t ended the episode in the task's own sense (no bootstrap). An episode that a
     time limit cut has no terminal step. `valid[t]` marks the steps that really happened.
     """
 
-    agents_view: chex.Array  # [B, T+1, N, O] float32
-    action_mask: chex.Array  # [B, T+1, N, A] bool
-    global_state: chex.Array  # [B, T+1, S] float32
-    alive: chex.Array  # [B, T+1, N] bool
-    action: chex.Array  # [B, T, N] int32
-    reward: chex.Array  # [B, T, N] float32
-    terminal: chex.Array  # [B, T] bool
-    valid: chex.Array  # [B, T] bool
-    won: chex.Array  # [B] bool: whether any step said so
+    agents_view: jax.Array  # [B, T+1, N, O] float32
+    action_mask: jax.Array  # [B, T+1, N, A] bool
+    global_state: jax.Array  # [B, T+1, S] float32
+    alive: jax.Array  # [B, T+1, N] bool
+    action: jax.Array  # [B, T, N] int32
+    reward: jax.Array  # [B, T, N] float32
+    terminal: jax.Array  # [B, T] bool
+    valid: jax.Array  # [B, T] bool
+    won: jax.Array  # [B] bool: whether any step said so
 
 
 class Messages(NamedTuple):
@@ -43,11 +45,11 @@ class Messages(NamedTuple):
     Any leading axes (B, or B and T) may stand before the two agent axes. The first N is the sender.
     """
 
-    content: chex.Array  # [..., N, N, D] float32: the numbers that would travel
-    importance: chex.Array  # [..., N, N, D] float32: how much each is worth sending, for the cuts
-    sent: chex.Array  # [..., N, N, D] bool: what does travel
-    price: chex.Array  # [..., N, N, D] float32: bits that each entry costs when it travels
-    overhead: chex.Array  # [..., N, N] float32: bits paid for a message whatever is sent, such as a mask
+    content: jax.Array  # [..., N, N, D] float32: the numbers that would travel
+    importance: jax.Array  # [..., N, N, D] float32: how much each is worth sending, for the cuts
+    sent: jax.Array  # [..., N, N, D] bool: what does travel
+    price: jax.Array  # [..., N, N, D] float32: bits that each entry costs when it travels
+    overhead: jax.Array  # [..., N, N] float32: bits paid for a message whatever is sent, such as a mask
 
 
 class Unroll(NamedTuple):
@@ -56,15 +58,15 @@ class Unroll(NamedTuple):
     G is 1 where a mixer made one team value, N for independent learners.
     """
 
-    q: chex.Array  # [B, T+1, N, A] action values of the online network
-    target_q: chex.Array  # [B, T+1, N, A] action values of the target network; no gradient
-    value: chex.Array  # [B, T, G] mixed values of the actions taken
-    target: chex.Array  # [B, T, G] what they should be: reward + discounted bootstrap; no gradient
-    weight: chex.Array  # [B, T, G] float32: 1 where the value counts, 0 after the end and for the dead
+    q: jax.Array  # [B, T+1, N, A] action values of the online network
+    target_q: jax.Array  # [B, T+1, N, A] action values of the target network; no gradient
+    value: jax.Array  # [B, T, G] mixed values of the actions taken
+    target: jax.Array  # [B, T, G] what they should be: reward + discounted bootstrap; no gradient
+    weight: jax.Array  # [B, T, G] float32: 1 where the value counts, 0 after the end and for the dead
     messages: Messages  # of the online network, leading axes [B, T+1]
-    auxiliary: dict[str, chex.Array]  # whatever else the channel computed, leading axes [B, T+1]
+    auxiliary: dict[str, jax.Array]  # whatever else the channel computed, leading axes [B, T+1]
 
 
-def others(num_agents: int) -> chex.Array:
+def others(num_agents: int) -> jax.Array:
     """[N, N] bool: True where sender and receiver are different agents."""
     return ~jnp.eye(num_agents, dtype=bool)

@@ -4,13 +4,14 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.iql import iql
 from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.qmix import qmix
-from marlcomm.algorithms.registry import algorithm_names, make_algorithm, register_algorithm
+from marlcomm.algorithms.registry import algorithm_names, algorithm_settings, make_algorithm, register_algorithm
 from marlcomm.algorithms.value_based import value_based
 from marlcomm.algorithms.vdn import vdn
 
 __all__ = [
     "Algorithm",
     "algorithm_names",
+    "algorithm_settings",
     "iql",
     "make_algorithm",
     "ndq",

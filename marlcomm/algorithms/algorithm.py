@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import chex
 import jax
-import jax.numpy as jnp
 
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.collect import collect, team_return
@@ -22,19 +20,20 @@ from marlcomm.learners.value import (
     select,
 )
 from marlcomm.messages.edits import Edit
-from marlcomm.types import Episodes
+from marlcomm.types import Episodes, Scalar
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A task, a learner and default hyper-parameters. Everything it does is pure and may be jitted and vmapped.
+    """A task, a learner and default hyper-parameters. What it does is pure, and may be jitted and vmapped.
 
     Attributes:
       name: such as "ndq".
       env: the task.
       learner: how parameters move.
       hparams: defaults of what may be traced.
-      settings: every setting by name as resolved, for records.
+      settings: the settings it was made from by name, so that a saved run can make it again; None where it was
+        put together by hand.
       aliases: short names of hyper-parameters, such as beta -> weights.succinctness.
     """
 
@@ -42,21 +41,19 @@ class Algorithm:
     env: Environment
     learner: ValueLearner
     hparams: ValueHParams
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def init(self, key: chex.PRNGKey, hparams: ValueHParams | None = None) -> TrainState:
+    def init(self, key: jax.Array, hparams: ValueHParams | None = None) -> TrainState:
         """The state before training; the key decides the whole run."""
         return self.learner.init(key, self.hparams if hparams is None else hparams)
 
-    def step(
-        self, state: TrainState, limit: chex.Numeric = jnp.iinfo(jnp.int32).max
-    ) -> tuple[TrainState, dict[str, chex.Array]]:
+    def step(self, state: TrainState, limit: Scalar = float("inf")) -> tuple[TrainState, dict[str, jax.Array]]:
         """Collects one episode in each environment, stores them and learns.
 
         Args:
           state: from `init` or the last step.
-          limit: environment steps after which the state no longer changes (a member of a population that is done).
+          limit: environment steps after which the state no longer changes: the member is done.
 
         Returns:
           the new state, and metrics, each []: losses, `return`, `won`, `epsilon`, `episode_length`.
@@ -80,14 +77,16 @@ class Algorithm:
     def play(
         self,
         params: Any,
-        key: chex.PRNGKey,
+        key: jax.Array,
         *,
         num_envs: int | None = None,
-        epsilon: chex.Numeric = 0.0,
+        epsilon: Scalar = 0.0,
         edit: Edit | None = None,
     ) -> tuple[Episodes, Decision, Any]:
-        """Whole episodes of the team: the episodes [B, ...], what stood behind each action [B, T, ...], and the
-        environments' states [B, T+1, ...].
+        """Whole episodes of the team.
+
+        Gives the episodes [B, ...], what stood behind each action [B, T, ...], and the environments' states
+        [B, T+1, ...].
 
         Args:
           params: `state.params`.
@@ -98,7 +97,7 @@ class Algorithm:
         """
         count = self.learner.settings.num_envs if num_envs is None else num_envs
 
-        def policy(observation: Observation, memory: AgentMemory, key: chex.PRNGKey) -> tuple:
+        def policy(observation: Observation, memory: AgentMemory, key: jax.Array) -> tuple:
             return self.learner.act(params, observation, memory, key, epsilon, edit)
 
         return collect(self.env, policy, self.learner.initial_memory(count), count, key)
@@ -108,31 +107,61 @@ class Algorithm:
         params: Any,
         observation: Observation,
         memory: AgentMemory,
-        key: chex.PRNGKey,
-        epsilon: chex.Numeric = 0.0,
+        key: jax.Array,
+        epsilon: Scalar = 0.0,
         edit: Edit | None = None,
-    ) -> tuple[chex.Array, AgentMemory, Decision]:
+    ) -> tuple[jax.Array, AgentMemory, Decision]:
         """See `ValueLearner.act`."""
         return self.learner.act(params, observation, memory, key, epsilon, edit)
 
-    def learn(self, state: TrainState, episodes: Episodes) -> tuple[TrainState, dict[str, chex.Array]]:
+    def learn(self, state: TrainState, episodes: Episodes) -> tuple[TrainState, dict[str, jax.Array]]:
         """See `ValueLearner.learn`: the half of `step` for simulators outside JAX."""
         return self.learner.learn(state, episodes)
 
     def with_loss(self, name: str, loss: Loss, weight: float) -> Algorithm:
-        """The same algorithm with one more loss `f(unroll, episodes, hparams) -> (scalar, metrics)`, or another under
-        a name that exists. The weight is a hyper-parameter, `weights.<name>`, and may be swept."""
+        """The same algorithm with one more loss, or another one under a name that exists.
+
+        Args:
+          name: of the loss in metrics; its weight becomes the hyper-parameter `weights.<name>`.
+          loss: `f(unroll, episodes, hparams) -> (scalar, metrics)`.
+          weight: may be swept like any hyper-parameter.
+        """
         learner = replace(self.learner, losses={**self.learner.losses, name: loss})
         weights = {**self.hparams.weights, name: weight}
-        return replace(self, learner=learner, hparams=self.hparams.replace(weights=weights))
+        return replace(self, learner=learner, hparams=self.hparams.replace(weights=weights), settings=None)
 
     def with_hparams(self, **changes: float) -> Algorithm:
         """The same algorithm with other hyper-parameters; names as in `hparam_names()`."""
-        return replace(self, hparams=set_hparams(self, changes))
+        settings = None if self.settings is None else {**self.settings, **changes}
+        return replace(self, hparams=set_hparams(self, changes), settings=settings)
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that decides a run, as JSON can hold it: what run folders record and compare."""
+        hparams = {name: getattr(self.hparams, name) for name in _plain_names(self.hparams)}
+        weights = {f"weights.{name}": weight for name, weight in self.hparams.weights.items()}
+        made_by = getattr(self.env, "made_by", None)
+        return {
+            "algorithm": self.name,
+            "task": made_by[0] if made_by else type(self.env).__name__,
+            "task_options": made_by[1] if made_by else None,
+            "settings": None if self.settings is None else {k: _plain(v) for k, v in self.settings.items()},
+            "resolved": {
+                **asdict(self.learner.settings),
+                **{name: float(value) for name, value in (hparams | weights).items()},
+                "agent": " ".join(repr(self.learner.agent).split()),
+                "mixer": " ".join(repr(self.learner.mixer).split()),
+                "losses": list(self.learner.losses),
+                "training_edit": repr(self.learner.training_edit),
+            },
+        }
 
     def hparam_names(self) -> list[str]:
         """Every name that a sweep or `--set` can use for a traced hyper-parameter."""
-        return [*self.aliases, *_plain_names(self.hparams), *(f"weights.{name}" for name in self.hparams.weights)]
+        return [
+            *self.aliases,
+            *_plain_names(self.hparams),
+            *(f"weights.{name}" for name in self.hparams.weights),
+        ]
 
 
 def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> ValueHParams:
@@ -156,3 +185,7 @@ def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> ValueHParam
 
 def _plain_names(hparams: ValueHParams) -> list[str]:
     return [name for name in hparams.__dataclass_fields__ if name != "weights"]
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str | None) else repr(value)

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
 
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.types import Episodes
 
-Policy = Callable[[Observation, Any, chex.PRNGKey], tuple[chex.Array, Any, Any]]
+Policy = Callable[[Observation, Any, jax.Array], tuple[jax.Array, Any, Any]]
 
 
-def collect(
-    env: Environment, policy: Policy, memory: Any, num_envs: int, key: chex.PRNGKey
-) -> tuple[Episodes, Any, Any]:
+def collect(env: Environment, policy: Policy, memory: Any, num_envs: int, key: jax.Array) -> tuple[Episodes, Any, Any]:
     """One episode in each of B = `num_envs` environments, from reset to the horizon T.
 
     Args:
@@ -34,7 +31,7 @@ def collect(
     reset_key, play_key = jax.random.split(key)
     state, first = jax.vmap(env.reset)(jax.random.split(reset_key, num_envs))
 
-    def play(carry: tuple, step_key: chex.PRNGKey) -> tuple[tuple, tuple]:
+    def play(carry: tuple, step_key: jax.Array) -> tuple[tuple, tuple]:
         state, observation, memory, done = carry
         action, memory, record = policy(observation, memory, step_key)
         state, now = jax.vmap(env.step)(state, action)
@@ -60,6 +57,6 @@ def collect(
     return Episodes(**observed, **step, won=won), record, states
 
 
-def team_return(episodes: Episodes) -> chex.Array:
+def team_return(episodes: Episodes) -> jax.Array:
     """[B] undiscounted return of the team: rewards summed over real steps, averaged over agents."""
     return jnp.where(episodes.valid, episodes.reward.mean(-1), 0.0).sum(1)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import chex
 import flashbax
 import jax
 import jax.numpy as jnp
@@ -16,10 +15,9 @@ from flax import struct
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.edits import Edit
-from marlcomm.networks.agent import CommunicatingAgent
-from marlcomm.types import Episodes, Messages, Unroll
+from marlcomm.types import Episodes, Messages, Scalar, Unroll
 
-Loss = Callable[[Unroll, Episodes, Any], tuple[chex.Array, dict[str, chex.Array]]]
+Loss = Callable[[Unroll, Episodes, Any], tuple[jax.Array, dict[str, jax.Array]]]
 
 
 @dataclass(frozen=True)
@@ -57,48 +55,46 @@ class ValueSettings:
             )
 
 
-@struct.dataclass
-class ValueHParams:
+class ValueHParams(struct.PyTreeNode):
     """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
 
-    learning_rate: chex.Numeric = 5e-4
-    discount: chex.Numeric = 0.99
-    gradient_clip: chex.Numeric = 10.0  # global norm
-    epsilon_start: chex.Numeric = 1.0  # exploration: share of random actions, linear in environment steps
-    epsilon_finish: chex.Numeric = 0.05
-    epsilon_steps: chex.Numeric = 50_000
-    target_rate: chex.Numeric = 0.01  # only where target_interval is 0
-    optimism: chex.Numeric = 1.0  # weight of errors of values above their target; 1 is plain squared error
-    weights: Mapping[str, chex.Numeric] = struct.field(default_factory=dict)  # loss name -> weight
+    learning_rate: Scalar = 5e-4
+    discount: Scalar = 0.99
+    gradient_clip: Scalar = 10.0  # global norm
+    epsilon_start: Scalar = 1.0  # exploration: share of random actions, linear in environment steps
+    epsilon_finish: Scalar = 0.05
+    epsilon_steps: Scalar = 50_000
+    target_rate: Scalar = 0.01  # only where target_interval is 0
+    optimism: Scalar = 1.0  # weight of values above the outcome of an episode's last step; 1 is plain
+    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
 
 
 class AgentMemory(NamedTuple):
     """What a policy carries from step to step."""
 
-    hidden: chex.Array  # [..., N, H] float32
-    last_action: chex.Array  # [..., N] int32, -1 before the first
+    hidden: jax.Array  # [..., N, H] float32
+    last_action: jax.Array  # [..., N] int32, -1 before the first
 
 
-@struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """Everything a run is: saving this and loading it again changes nothing that follows."""
 
     params: Any  # {"agent": ..., "mixer": ...}
     target_params: Any
     optimiser: Any
     replay: Any
-    key: chex.PRNGKey
+    key: jax.Array
     hparams: ValueHParams
-    env_steps: chex.Array  # [] int32, real environment steps played
-    episodes: chex.Array  # [] int32
-    updates: chex.Array  # [] int32, gradient steps taken
-    healthy: chex.Array  # [] bool, False once a loss was not finite: the member then stays as it was
+    env_steps: jax.Array  # [] int32, real environment steps played
+    episodes: jax.Array  # [] int32
+    updates: jax.Array  # [] int32, gradient steps taken
+    healthy: jax.Array  # [] bool, False once a loss was not finite: the member then stays as it was
 
 
 class Decision(NamedTuple):
     """What stood behind an action."""
 
-    q: chex.Array  # [..., N, A]
+    q: jax.Array  # [..., N, A]
     messages: Messages  # as delivered
 
 
@@ -108,7 +104,7 @@ class ValueLearner:
 
     Attributes:
       env: the task; only its sizes are read, but for replay's shapes.
-      agent: the network that all agents share.
+      agent: the network that all agents share: a flax module with the methods of `CommunicatingAgent`.
       mixer: [..., N] values and [..., S] state -> [..., G].
       losses: name -> loss; each is weighted by `hparams.weights[name]`.
       optimiser: hyper-parameters -> optax transformation.
@@ -117,14 +113,14 @@ class ValueLearner:
     """
 
     env: Environment
-    agent: CommunicatingAgent
+    agent: Any
     mixer: Any
     losses: Mapping[str, Loss]
     optimiser: Callable[[ValueHParams], optax.GradientTransformation]
     settings: ValueSettings
     training_edit: Edit | None = None
 
-    def init(self, key: chex.PRNGKey, hparams: ValueHParams) -> TrainState:
+    def init(self, key: jax.Array, hparams: ValueHParams) -> TrainState:
         """The state before the first step; `key` alone decides it and everything after it."""
         agent_key, mixer_key, noise_key, key = jax.random.split(key, 4)
         n, size = self.env.num_agents, self.env.observation_size
@@ -157,10 +153,10 @@ class ValueLearner:
         params: Any,
         observation: Observation,
         memory: AgentMemory,
-        key: chex.PRNGKey,
-        epsilon: chex.Numeric = 0.0,
+        key: jax.Array,
+        epsilon: Scalar = 0.0,
         edit: Edit | None = None,
-    ) -> tuple[chex.Array, AgentMemory, Decision]:
+    ) -> tuple[jax.Array, AgentMemory, Decision]:
         """Actions [..., N] of the team: greedy, but for a share `epsilon` of random allowed ones.
 
         Args:
@@ -183,17 +179,17 @@ class ValueLearner:
         action = jnp.where(explore, random, greedy).astype(jnp.int32)
         return action, AgentMemory(hidden, action), Decision(q, messages)
 
-    def epsilon(self, state: TrainState) -> chex.Array:
+    def epsilon(self, state: TrainState) -> jax.Array:
         """[] the share of random actions at this point of training."""
         h = state.hparams
         done = jnp.clip(state.env_steps / h.epsilon_steps, 0.0, 1.0)
         return h.epsilon_start + done * (h.epsilon_finish - h.epsilon_start)
 
-    def learn(self, state: TrainState, episodes: Episodes) -> tuple[TrainState, dict[str, chex.Array]]:
+    def learn(self, state: TrainState, episodes: Episodes) -> tuple[TrainState, dict[str, jax.Array]]:
         """Stores the episodes [B, ...] and takes `updates_per_step` gradient steps.
 
-        Until replay holds a batch, nothing is learned. After a loss or gradient that is not finite, `healthy` is
-        False, and nothing but replay's contents changes any more.
+        Until replay holds a batch, nothing is learned. Where a loss or gradient is not finite, nothing is learned
+        either, and `healthy` becomes False.
 
         Returns:
           the new state, and metrics: each loss by name, its own metrics as `loss/metric`, and `gradient_norm`.
@@ -211,7 +207,7 @@ class ValueLearner:
         metrics = jax.tree.map(lambda x: x[-1], metrics)
         return select(ready, learned, played), metrics
 
-    def _update(self, state: TrainState, key: chex.PRNGKey) -> tuple[TrainState, dict[str, chex.Array]]:
+    def _update(self, state: TrainState, key: jax.Array) -> tuple[TrainState, dict[str, jax.Array]]:
         sample_key, loss_key = jax.random.split(key)
         batch = self._replay.sample(state.replay, sample_key).experience
         gradient_of = jax.grad(self._loss, has_aux=True)
@@ -229,14 +225,14 @@ class ValueLearner:
         )
         return select(finite, learned, state.replace(healthy=jnp.bool_(False))), metrics
 
-    def _move_target(self, params: Any, target: Any, updates: chex.Array, hparams: ValueHParams) -> Any:
+    def _move_target(self, params: Any, target: Any, updates: jax.Array, hparams: ValueHParams) -> Any:
         if self.settings.target_interval == 0:
             return optax.incremental_update(params, target, hparams.target_rate)
         return optax.periodic_update(params, target, updates, self.settings.target_interval)
 
     def _loss(
-        self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams, key: chex.PRNGKey
-    ) -> tuple[chex.Array, dict[str, chex.Array]]:
+        self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams, key: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
         unroll = self.unroll(params, target_params, episodes, hparams, key)
         total, metrics = jnp.float32(0.0), {}
         for name, loss in self.losses.items():
@@ -246,7 +242,7 @@ class ValueLearner:
         return total, {"loss": total} | metrics
 
     def unroll(
-        self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams, key: chex.PRNGKey
+        self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams, key: jax.Array
     ) -> Unroll:
         """What online and target networks make of a batch of episodes [B, ...]; no gradient into the target's."""
         online_key, target_key = jax.random.split(key)
@@ -269,13 +265,13 @@ class ValueLearner:
         target = double_q_target(reward, episodes.terminal, next_value, hparams.discount)
         return Unroll(q, target_q, value, target, weight, messages, auxiliary)
 
-    def _account(self, episodes: Episodes) -> tuple[chex.Array, chex.Array]:
+    def _account(self, episodes: Episodes) -> tuple[jax.Array, jax.Array]:
         valid = episodes.valid[..., None]
         if self.mixer.team:
             return episodes.reward.mean(-1, keepdims=True), valid.astype(jnp.float32)
         return episodes.reward, (valid & episodes.alive[:, :-1]).astype(jnp.float32)
 
-    def _inputs(self, agents_view: chex.Array, last_action: chex.Array) -> chex.Array:
+    def _inputs(self, agents_view: jax.Array, last_action: jax.Array) -> jax.Array:
         parts = [agents_view]
         if self.settings.last_action:
             parts.append(jax.nn.one_hot(last_action, self.env.num_actions))
@@ -309,7 +305,7 @@ class ValueLearner:
         )
 
 
-def select(condition: chex.Array, chosen: TrainState, otherwise: TrainState) -> TrainState:
+def select(condition: jax.Array, chosen: TrainState, otherwise: TrainState) -> TrainState:
     """`chosen` where `condition` [] holds, else `otherwise`; replay's contents are not copied.
 
     Both states must hold the same replay contents, or it must not matter: a state that is put back collects the
@@ -326,5 +322,5 @@ def select(condition: chex.Array, chosen: TrainState, otherwise: TrainState) -> 
     return kept.replace(replay=pointers.replace(experience=chosen.replay.experience))
 
 
-def _pick(q: chex.Array, action: chex.Array) -> chex.Array:
+def _pick(q: jax.Array, action: jax.Array) -> jax.Array:
     return jnp.take_along_axis(q, action[..., None], -1)[..., 0]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import chex
 import distrax
 import jax
 import jax.numpy as jnp
@@ -15,9 +14,7 @@ import jax.numpy as jnp
 from marlcomm.types import Episodes, Unroll
 
 
-def expressiveness_loss(
-    unroll: Unroll, episodes: Episodes, hparams: Any
-) -> tuple[chex.Array, dict[str, chex.Array]]:
+def expressiveness_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Cross entropy between the receiver's best action and the posterior that reads its messages.
 
     The label is the target network's best available action at the same step. Needs `posterior_logits`
@@ -27,16 +24,14 @@ def expressiveness_loss(
     allowed = episodes.action_mask[:, :steps]
     label = jnp.argmax(jnp.where(allowed, unroll.target_q[:, :steps], -jnp.inf), -1)
     posterior = distrax.Categorical(logits=unroll.auxiliary["posterior_logits"][:, :steps])
-    surprise = -posterior.log_prob(jax.lax.stop_gradient(label))  # [B, T, N]
+    surprise = jnp.negative(posterior.log_prob(jax.lax.stop_gradient(label)))  # [B, T, N]
     counts = episodes.valid[..., None] & episodes.alive[:, :steps]
     guessed = counts & (posterior.mode() == label)
     loss = jnp.where(counts, surprise, 0.0).sum() / jnp.maximum(episodes.valid.sum(), 1)
     return loss, {"posterior_accuracy": guessed.sum() / jnp.maximum(counts.sum(), 1)}
 
 
-def succinctness_loss(
-    unroll: Unroll, episodes: Episodes, hparams: Any
-) -> tuple[chex.Array, dict[str, chex.Array]]:
+def succinctness_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """KL divergence of every message distribution from the unit Gaussian.
 
     Needs `message_mean` [B, T+1, N, N, D] in `unroll.auxiliary`. Includes what agents tell themselves, as released.

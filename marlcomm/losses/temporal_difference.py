@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
 
-from marlcomm.types import Episodes, Unroll
+from marlcomm.types import Episodes, Scalar, Unroll
 
 
-def double_q_target(
-    reward: chex.Array, terminal: chex.Array, next_value: chex.Array, discount: chex.Numeric
-) -> chex.Array:
+def double_q_target(reward: jax.Array, terminal: jax.Array, next_value: jax.Array, discount: Scalar) -> jax.Array:
     """reward + discount * next value, without the bootstrap where the task ended. No gradient.
 
     Args:
@@ -29,14 +26,16 @@ def double_q_target(
 
 def temporal_difference_loss(
     unroll: Unroll, episodes: Episodes, hparams: Any
-) -> tuple[chex.Array, dict[str, chex.Array]]:
+) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Mean squared temporal-difference error over the real steps.
 
-    With `hparams.optimism` w below 1, errors of values that are *above* their target weigh w instead of 1
-    (optimistic weighting: Rashid et al. 2020, weighted QMIX, eq. 6; w = 1 is QMIX).
+    With `hparams.optimism` w below 1, the error of a value *above* its target weighs w on the steps that end an
+    episode; w = 1 is the published loss. It is the optimistic weighting of weighted QMIX (Rashid et al. 2020, eq. 6),
+    kept to where the target is an outcome: on bootstrapped targets, values would grow on their own optimism.
     """
     error = unroll.value - unroll.target
-    weight = unroll.weight * jnp.where(error > 0, hparams.optimism, 1.0)
+    outcome_below = (error > 0) & episodes.terminal[..., None]
+    weight = unroll.weight * jnp.where(outcome_below, hparams.optimism, 1.0)
     count = jnp.maximum(unroll.weight.sum(), 1.0)
     loss = (weight * error**2).sum() / count
     return loss, {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import chex
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -26,8 +26,8 @@ class Channel(nn.Module):
     reads_memory: bool = False
 
     def send(
-        self, inputs: chex.Array, memory: chex.Array | None, key: chex.PRNGKey
-    ) -> tuple[Messages, dict[str, chex.Array]]:
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
+    ) -> tuple[Messages, dict[str, jax.Array]]:
         """What every agent offers to every agent.
 
         Args:
@@ -40,7 +40,7 @@ class Channel(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} must define send(inputs, memory, key)")
 
-    def receive(self, inputs: chex.Array, messages: Messages) -> tuple[chex.Array, dict[str, chex.Array]]:
+    def receive(self, inputs: jax.Array, messages: Messages) -> tuple[jax.Array, dict[str, jax.Array]]:
         """What each receiver's network is given.
 
         Args:
@@ -53,9 +53,7 @@ class Channel(nn.Module):
         raise TypeError(f"{type(self).__name__} must define receive(inputs, messages)")
 
 
-def offer(
-    content: chex.Array, importance: chex.Array | None = None, bits: float = BITS_PER_REAL
-) -> Messages:
+def offer(content: jax.Array, importance: jax.Array | None = None, bits: float = BITS_PER_REAL) -> Messages:
     """Messages in which everything is sent, `bits` bits an entry.
 
     Args:
@@ -72,7 +70,7 @@ def offer(
     )
 
 
-def deliver(messages: Messages, alive: chex.Array) -> Messages:
+def deliver(messages: Messages, alive: jax.Array) -> Messages:
     """What arrives: nothing from or to the dead, and zero content wherever nothing was sent.
 
     Args:
@@ -87,15 +85,13 @@ def deliver(messages: Messages, alive: chex.Array) -> Messages:
     )
 
 
-def bits_sent(messages: Messages) -> chex.Array:
+def bits_sent(messages: Messages) -> jax.Array:
     """[..., N] bits that each sender spends on others at a step; what an agent tells itself is free."""
     spent = jnp.where(messages.sent, messages.price, 0.0).sum(-1) + messages.overhead
     return jnp.where(others(messages.sent.shape[-2]), spent, 0.0).sum(-1)
 
 
-def by_receiver(content: chex.Array) -> chex.Array:
+def by_receiver(content: jax.Array) -> jax.Array:
     """[..., N, N, D] sender first -> [..., N, N*D]: each receiver's row of what all senders told it."""
     swapped = jnp.swapaxes(content, -3, -2)
     return swapped.reshape(*swapped.shape[:-2], -1)
-
-

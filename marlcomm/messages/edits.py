@@ -8,84 +8,78 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import chex
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from marlcomm.types import Messages, others
+from marlcomm.types import Messages, Scalar, others
 
 
 class Edit(Protocol):
     """Takes the messages [..., N, N, D] on their way and gives them back changed."""
 
-    def __call__(self, messages: Messages, key: chex.PRNGKey) -> Messages: ...
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages: ...
 
 
-@struct.dataclass
-class CutBelow:
+class CutBelow(struct.PyTreeNode):
     """Cuts every entry whose importance is below `threshold`; what an agent tells itself is never cut.
 
     NDQ's threshold cut, with the paper's mask of sent dimensions (B.1), which costs one bit an entry.
     """
 
-    threshold: chex.Numeric = 0.0
+    threshold: Scalar = 0.0
 
-    def __call__(self, messages: Messages, key: chex.PRNGKey) -> Messages:
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         keep = (messages.importance >= self.threshold) | ~_between_agents(messages)
         return _cut(messages, keep)
 
 
-@struct.dataclass
-class RankCut:
+class RankCut(struct.PyTreeNode):
     """Cuts the share `fraction` of least important entries, ranked over all environments at each step.
 
     As released with NDQ: the rank counts finished environments and what agents tell themselves, and cuts both.
     It spends the same number of entries on every step, also on those when nobody needs to talk.
     """
 
-    fraction: chex.Numeric = 0.8
+    fraction: Scalar = 0.8
 
-    def __call__(self, messages: Messages, key: chex.PRNGKey) -> Messages:
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         flat = messages.importance.reshape(-1)
         rank = jnp.argsort(jnp.argsort(flat)) / max(flat.size, 1)
         return _cut(messages, (rank >= self.fraction).reshape(messages.importance.shape))
 
 
-@struct.dataclass
-class Drop:
+class Drop(struct.PyTreeNode):
     """Loses each message as a whole with `probability`; the receiver finds zeros in its place."""
 
-    probability: chex.Numeric = 0.5
+    probability: Scalar = 0.5
 
-    def __call__(self, messages: Messages, key: chex.PRNGKey) -> Messages:
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         kept = jax.random.uniform(key, messages.sent.shape[:-1])[..., None] >= self.probability
         return messages._replace(sent=messages.sent & (kept | ~_between_agents(messages)))
 
 
-@struct.dataclass
-class Noise:
+class Noise(struct.PyTreeNode):
     """Adds Gaussian noise of standard deviation `sigma` to every entry that passes between agents."""
 
-    sigma: chex.Numeric = 1.0
+    sigma: Scalar = 1.0
 
-    def __call__(self, messages: Messages, key: chex.PRNGKey) -> Messages:
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         blur = self.sigma * jax.random.normal(key, messages.content.shape)
         return messages._replace(content=messages.content + jnp.where(_between_agents(messages), blur, 0.0))
 
 
-@struct.dataclass
-class Shuffle:
+class Shuffle(struct.PyTreeNode):
     """Gives every receiver the messages of another environment: the same distribution, no information.
 
     Needs at least two environments on the first axis.
     """
 
-    def __call__(self, messages: Messages, key: chex.PRNGKey) -> Messages:
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         count = messages.content.shape[0]
         shift = jax.random.randint(key, (), 1, max(count, 2))
@@ -93,22 +87,20 @@ class Shuffle:
         return messages._replace(content=jnp.where(_between_agents(messages), moved, messages.content))
 
 
-@struct.dataclass
-class Silence:
+class Silence(struct.PyTreeNode):
     """Cuts everything that passes between agents. Nothing is sent, so not even a mask is paid for."""
 
-    def __call__(self, messages: Messages, key: chex.PRNGKey) -> Messages:
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         return messages._replace(
             sent=messages.sent & ~_between_agents(messages), overhead=jnp.zeros_like(messages.overhead)
         )
 
 
-@struct.dataclass
-class _Chain:
+class _Chain(struct.PyTreeNode):
     edits: tuple[Edit, ...]
 
-    def __call__(self, messages: Messages, key: chex.PRNGKey) -> Messages:
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         for number, edit in enumerate(self.edits):
             messages = edit(messages, jax.random.fold_in(key, number))
         return messages
@@ -130,13 +122,12 @@ _EDITS: dict[str, tuple[Callable[..., Edit], tuple[float, float] | None]] = {
 }
 
 
-@struct.dataclass
-class CalibratedCut:
+class CalibratedCut(struct.PyTreeNode):
     """Asks evaluation for the threshold that cuts the share `fraction`; it is replaced before anything runs."""
 
     fraction: float
 
-    def __call__(self, messages: Messages, key: chex.PRNGKey) -> Messages:
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """Raises TypeError: evaluation replaces this by a `CutBelow`."""
         raise TypeError("a calibrated cut needs episodes to find its threshold: pass it to evaluate(edits=...)")
 
@@ -170,11 +161,11 @@ def _number_in_range(text: str, number: str, bounds: tuple[float, float]) -> flo
     return value
 
 
-def _between_agents(messages: Messages) -> chex.Array:
+def _between_agents(messages: Messages) -> jax.Array:
     return others(messages.sent.shape[-2])[..., None]
 
 
-def _cut(messages: Messages, keep: chex.Array) -> Messages:
+def _cut(messages: Messages, keep: jax.Array) -> Messages:
     # the receiver is told which entries were sent: one bit an entry, between agents
     mask_bits = jnp.float32(messages.sent.shape[-1])
     return messages._replace(sent=messages.sent & keep, overhead=messages.overhead + mask_bits)

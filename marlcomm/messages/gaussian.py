@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import chex
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 
 from marlcomm.messages.channel import Channel, by_receiver, offer
 from marlcomm.networks.layers import MLP
@@ -41,8 +39,8 @@ class GaussianChannel(Channel):
         self.posterior = MLP((width, width, self.num_actions))
 
     def send(
-        self, inputs: chex.Array, memory: chex.Array | None, key: chex.PRNGKey
-    ) -> tuple[Messages, dict[str, chex.Array]]:
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
+    ) -> tuple[Messages, dict[str, jax.Array]]:
         """See `Channel.send`. Importance of an entry is the size of its mean."""
         seen = inputs if memory is None else jnp.concatenate([inputs, memory], -1)
         mean = self.encoder(seen).reshape(*inputs.shape[:-1], self.num_agents, self.dims)
@@ -51,7 +49,7 @@ class GaussianChannel(Channel):
         sample = mean + self.sigma * jax.random.normal(key, mean.shape)
         return offer(sample, jnp.abs(mean)), {"message_mean": mean}
 
-    def receive(self, inputs: chex.Array, messages: Messages) -> tuple[chex.Array, dict[str, chex.Array]]:
+    def receive(self, inputs: jax.Array, messages: Messages) -> tuple[jax.Array, dict[str, jax.Array]]:
         """See `Channel.receive`: all senders' messages side by side, in a fixed order; M is N*D."""
         content = messages.content
         if not self.self_message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import chex
+import jax
 import jax.numpy as jnp
 
 from marlcomm.messages.channel import Channel, offer
@@ -13,12 +13,12 @@ class SilentChannel(Channel):
     """Messages of no dimensions: agents act on what they see."""
 
     def send(
-        self, inputs: chex.Array, memory: chex.Array | None, key: chex.PRNGKey
-    ) -> tuple[Messages, dict[str, chex.Array]]:
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
+    ) -> tuple[Messages, dict[str, jax.Array]]:
         """See `Channel.send`; D is 0."""
         n = inputs.shape[-2]
         return offer(jnp.zeros((*inputs.shape[:-1], n, 0), jnp.float32)), {}
 
-    def receive(self, inputs: chex.Array, messages: Messages) -> tuple[chex.Array, dict[str, chex.Array]]:
+    def receive(self, inputs: jax.Array, messages: Messages) -> tuple[jax.Array, dict[str, jax.Array]]:
         """See `Channel.receive`; M is 0."""
         return jnp.zeros((*inputs.shape[:-1], 0), jnp.float32), {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import chex
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -33,18 +32,18 @@ class CommunicatingAgent(nn.Module):
         self.recurrent = GRU(self.hidden)
         self.head = Linear(self.num_actions)
 
-    def initial_memory(self, *batch: int) -> chex.Array:
+    def initial_memory(self, *batch: int) -> jax.Array:
         """[*batch, H] zeros, where `batch` ends with N."""
         return jnp.zeros((*batch, self.hidden), jnp.float32)
 
     def step(
         self,
-        memory: chex.Array,
-        inputs: chex.Array,
-        alive: chex.Array,
-        key: chex.PRNGKey,
+        memory: jax.Array,
+        inputs: jax.Array,
+        alive: jax.Array,
+        key: jax.Array,
         edit: Edit | None = None,
-    ) -> tuple[chex.Array, chex.Array, Messages, dict[str, chex.Array]]:
+    ) -> tuple[jax.Array, jax.Array, Messages, dict[str, jax.Array]]:
         """One step, for acting.
 
         Args:
@@ -60,8 +59,8 @@ class CommunicatingAgent(nn.Module):
         return memory, self.head(memory), messages, auxiliary
 
     def unroll(
-        self, inputs: chex.Array, alive: chex.Array, key: chex.PRNGKey, edit: Edit | None = None
-    ) -> tuple[chex.Array, Messages, dict[str, chex.Array]]:
+        self, inputs: jax.Array, alive: jax.Array, key: jax.Array, edit: Edit | None = None
+    ) -> tuple[jax.Array, Messages, dict[str, jax.Array]]:
         """Whole episodes from empty memory, for learning.
 
         Args:
@@ -75,8 +74,8 @@ class CommunicatingAgent(nn.Module):
         return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), (q, messages, auxiliary))
 
     def _unroll(
-        self, inputs: chex.Array, alive: chex.Array, key: chex.PRNGKey, edit: Edit | None
-    ) -> tuple[chex.Array, Messages, dict[str, chex.Array]]:
+        self, inputs: jax.Array, alive: jax.Array, key: jax.Array, edit: Edit | None
+    ) -> tuple[jax.Array, Messages, dict[str, jax.Array]]:
         memory = self.initial_memory(*inputs.shape[1:3])
         if self.channel.reads_memory:
             return self._unroll_stepwise(memory, inputs, alive, key, edit)
@@ -87,12 +86,12 @@ class CommunicatingAgent(nn.Module):
 
     def _talk(
         self,
-        inputs: chex.Array,
-        memory: chex.Array | None,
-        alive: chex.Array,
-        key: chex.PRNGKey,
+        inputs: jax.Array,
+        memory: jax.Array | None,
+        alive: jax.Array,
+        key: jax.Array,
         edit: Edit | None,
-    ) -> tuple[chex.Array, Messages, dict[str, chex.Array]]:
+    ) -> tuple[jax.Array, Messages, dict[str, jax.Array]]:
         send_key, edit_key = jax.random.split(key)
         messages, sent = self.channel.send(inputs, memory if self.channel.reads_memory else None, send_key)
         if edit is not None:
@@ -101,25 +100,23 @@ class CommunicatingAgent(nn.Module):
         received, heard = self.channel.receive(inputs, messages)
         return received, messages, {**sent, **heard}
 
-    def _project(self, inputs: chex.Array, received: chex.Array) -> chex.Array:
+    def _project(self, inputs: jax.Array, received: jax.Array) -> jax.Array:
         return self.recurrent.project(nn.relu(self.input_layer(jnp.concatenate([inputs, received], -1))))
 
     def _unroll_stepwise(
         self,
-        memory: chex.Array,
-        inputs: chex.Array,
-        alive: chex.Array,
-        key: chex.PRNGKey,
+        memory: jax.Array,
+        inputs: jax.Array,
+        alive: jax.Array,
+        key: jax.Array,
         edit: Edit | None,
-    ) -> tuple[chex.Array, Messages, dict[str, chex.Array]]:
+    ) -> tuple[jax.Array, Messages, dict[str, jax.Array]]:
         def step(
-            module: CommunicatingAgent, memory: chex.Array, *x: chex.Array
-        ) -> tuple[chex.Array, tuple]:
-            memory, *outputs = module.step(memory, *x, edit)
+            module: CommunicatingAgent, memory: jax.Array, x: jax.Array, alive: jax.Array, key: jax.Array
+        ) -> tuple[jax.Array, tuple]:
+            memory, *outputs = module.step(memory, x, alive, key, edit)
             return memory, tuple(outputs)
 
-        scan = nn.scan(
-            step, variable_broadcast="params", split_rngs={"params": False}, in_axes=0, out_axes=0
-        )
+        scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False}, in_axes=0, out_axes=0)
         _, outputs = scan(self, memory, inputs, alive, jax.random.split(key, inputs.shape[0]))
         return outputs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import chex
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -13,7 +12,7 @@ def uniform_within(bound: float) -> nn.initializers.Initializer:
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
-_Gates = tuple[chex.Array, chex.Array, chex.Array]
+_Gates = tuple[jax.Array, jax.Array, jax.Array]
 
 
 class Linear(nn.Module):
@@ -22,7 +21,7 @@ class Linear(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         """[..., F] -> [..., features]."""
         initialiser = uniform_within(1.0 / max(x.shape[-1], 1) ** 0.5)
         kernel = self.param("kernel", initialiser, (x.shape[-1], self.features))
@@ -36,7 +35,7 @@ class MLP(nn.Module):
     widths: tuple[int, ...]
 
     @nn.compact
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         """[..., F] -> [..., widths[-1]]."""
         for width in self.widths[:-1]:
             x = nn.relu(Linear(width)(x))
@@ -58,43 +57,41 @@ class GRU(nn.Module):
         self.memory_kernel = self.param("memory_kernel", initialiser, (self.hidden, 3 * self.hidden))
         self.memory_bias = self.param("memory_bias", initialiser, (3 * self.hidden,))
 
-    def project(self, x: chex.Array) -> chex.Array:
+    def project(self, x: jax.Array) -> jax.Array:
         """[..., H] -> [..., 3H]: the part of the gates that reads the input."""
         return x @ self.input_kernel + self.input_bias
 
-    def step(self, memory: chex.Array, projected: chex.Array) -> chex.Array:
+    def step(self, memory: jax.Array, projected: jax.Array) -> jax.Array:
         """[..., H], [..., 3H] -> [..., H]: one step."""
         return _gru_step(memory, projected, self.memory_kernel, self.memory_bias)
 
-    def unroll(self, memory: chex.Array, projected: chex.Array) -> chex.Array:
+    def unroll(self, memory: jax.Array, projected: jax.Array) -> jax.Array:
         """[B, N, H], [T, B, N, 3H] -> [T, B, N, H]: memory after every step."""
         return gru_unroll(memory, projected, self.memory_kernel, self.memory_bias)
 
 
-def _gru_step(memory: chex.Array, projected: chex.Array, kernel: chex.Array, bias: chex.Array) -> chex.Array:
+def _gru_step(memory: jax.Array, projected: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     return _advance(memory, _split(projected), kernel, bias)
 
 
-def _advance(memory: chex.Array, x: _Gates, kernel: chex.Array, bias: chex.Array) -> chex.Array:
+def _advance(memory: jax.Array, x: _Gates, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     _, update, new, _ = _gates(memory, x, kernel, bias)
     return new + update * (memory - new)
 
 
-def _gates(memory: chex.Array, x: _Gates, kernel: chex.Array, bias: chex.Array) -> tuple[chex.Array, ...]:
+def _gates(memory: jax.Array, x: _Gates, kernel: jax.Array, bias: jax.Array) -> tuple[jax.Array, ...]:
     h_reset, h_update, h_new = _split(memory @ kernel + bias)
     reset, update = jax.nn.sigmoid(x[0] + h_reset), jax.nn.sigmoid(x[1] + h_update)
     return reset, update, jnp.tanh(x[2] + reset * h_new), h_new
 
 
-def _split(x: chex.Array) -> _Gates:
+def _split(x: jax.Array) -> _Gates:
     reset, update, new = jnp.split(x, 3, -1)
     return reset, update, new
 
 
 @jax.custom_vjp
-def gru_unroll(
-    memory: chex.Array, projected: chex.Array, kernel: chex.Array, bias: chex.Array
-) -> chex.Array:
+def gru_unroll(memory: jax.Array, projected: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     """A GRU over all steps, with a gradient that leaves one matrix product a step in either scan.
 
     Automatic differentiation would add up the kernel's gradient inside the reverse scan, a product and a sum over
@@ -107,20 +104,20 @@ def gru_unroll(
     Returns:
       [T, B, N, H] memory after each step.
     """
-    
-    def step(memory: chex.Array, x: _Gates) -> tuple[chex.Array, chex.Array]:
+
+    def step(memory: jax.Array, x: _Gates) -> tuple[jax.Array, jax.Array]:
         memory = _advance(memory, x, kernel, bias)
         return memory, memory
 
     return jax.lax.scan(step, memory, _split(projected))[1]
 
 
-def _gru_forward(memory: chex.Array, projected: chex.Array, kernel: chex.Array, bias: chex.Array) -> tuple:
+def _gru_forward(memory: jax.Array, projected: jax.Array, kernel: jax.Array, bias: jax.Array) -> tuple:
     memories = gru_unroll(memory, projected, kernel, bias)
     return memories, (memory, memories, projected, kernel, bias)
 
 
-def _gru_backward(saved: tuple, gradient: chex.Array) -> tuple:
+def _gru_backward(saved: tuple, gradient: jax.Array) -> tuple:
     memory, memories, projected, kernel, bias = saved
     before = jnp.concatenate([memory[None], memories[:-1]])
     reset, update, new, h_new = _gates(before, _split(projected), kernel, bias)
@@ -130,7 +127,7 @@ def _gru_backward(saved: tuple, gradient: chex.Array) -> tuple:
     of_update = (before - new) * update * (1 - update)
     factors = (of_reset, of_update, of_new * reset)
 
-    def step(later: chex.Array, x: tuple) -> tuple[chex.Array, chex.Array]:
+    def step(later: jax.Array, x: tuple) -> tuple[jax.Array, jax.Array]:
         of_output, update, factors = x
         total = later + of_output
         gates = jnp.concatenate([total * factor for factor in factors], -1)

@@ -6,7 +6,7 @@ learners, whose values stay their own.
 
 from __future__ import annotations
 
-import chex
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
@@ -18,7 +18,7 @@ class IndependentMixer(nn.Module):
 
     team: bool = False
 
-    def __call__(self, values: chex.Array, state: chex.Array) -> chex.Array:
+    def __call__(self, values: jax.Array, state: jax.Array) -> jax.Array:
         """[..., N], [..., S] -> [..., N]."""
         return values
 
@@ -28,7 +28,7 @@ class SumMixer(nn.Module):
 
     team: bool = True
 
-    def __call__(self, values: chex.Array, state: chex.Array) -> chex.Array:
+    def __call__(self, values: jax.Array, state: jax.Array) -> jax.Array:
         """[..., N], [..., S] -> [..., 1]."""
         return values.sum(-1, keepdims=True)
 
@@ -48,7 +48,7 @@ class MonotonicMixer(nn.Module):
     team: bool = True
 
     @nn.compact
-    def __call__(self, values: chex.Array, state: chex.Array) -> chex.Array:
+    def __call__(self, values: jax.Array, state: jax.Array) -> jax.Array:
         """[..., N], [..., S] -> [..., 1], not decreasing in any value."""
         n = values.shape[-1]
         first = jnp.abs(self._hypernet(n * self.embedding)(state)).reshape(*state.shape[:-1], n, self.embedding)

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
-import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.envs.api import Environment
 from marlcomm.learners.collect import team_return
 from marlcomm.messages.channel import bits_sent
-from marlcomm.messages.edits import CalibratedCut, CutBelow, Edit, chain_edits
-from marlcomm.types import Episodes, Messages, others
+from marlcomm.messages.edits import CalibratedCut, CutBelow, Edit, chain_edits, parse_edit
+from marlcomm.training.population import Population
+from marlcomm.types import Episodes, Messages, Scalar, others
 
 CALIBRATION_ROUNDS = 4
 
 
+class Trained(Protocol):
+    """A trained population: what `train` and `load_run` give."""
+
+    @property
+    def algorithm(self) -> Algorithm: ...
+    @property
+    def population(self) -> Population: ...
+    @property
+    def params(self) -> Any: ...  # leading axis P
+
+
 def assess(
-    algorithm: Algorithm, params: Any, key: chex.PRNGKey, edit: Edit | None = None, episodes: int = 1000
-) -> dict[str, chex.Array]:
+    algorithm: Algorithm, params: Any, key: jax.Array, edit: Edit | None = None, episodes: int = 1000
+) -> dict[str, jax.Array]:
     """One member's worth, greedy, over fresh episodes; each value is [].
 
     Returns:
@@ -44,7 +56,7 @@ def assess(
 
 
 def calibrate_cut(
-    algorithm: Algorithm, params: Any, key: chex.PRNGKey, fraction: chex.Numeric, episodes: int = 1000
+    algorithm: Algorithm, params: Any, key: jax.Array, fraction: Scalar, episodes: int = 1000
 ) -> CutBelow:
     """The threshold that cuts the share `fraction` of all entries between agents, for one member.
 
@@ -58,15 +70,15 @@ def calibrate_cut(
     return CutBelow(threshold)
 
 
-def importance_quantile(episodes: Episodes, messages: Messages, fraction: chex.Numeric) -> chex.Array:
+def importance_quantile(episodes: Episodes, messages: Messages, fraction: Scalar) -> jax.Array:
     """[] the importance below which the share `fraction` of the entries between agents lies."""
     counts = jnp.broadcast_to(_offered(episodes)[..., None], messages.importance.shape)
     return jnp.nanquantile(jnp.where(counts, messages.importance, jnp.nan), fraction)
 
 
 def assess_with(
-    algorithm: Algorithm, params: Any, key: chex.PRNGKey, edits: Sequence[Edit], episodes: int = 1000
-) -> dict[str, chex.Array]:
+    algorithm: Algorithm, params: Any, key: jax.Array, edits: Sequence[Edit], episodes: int = 1000
+) -> dict[str, Any]:
     """As `assess`, with several edits, of which one may be a calibrated cut; adds its `threshold`."""
     key, calibration_key = jax.random.split(key)
     ready, found = [], {}
@@ -78,13 +90,41 @@ def assess_with(
     return assess(algorithm, params, key, chain_edits(ready), episodes) | found
 
 
+def evaluate(
+    run: Trained, *, edits: Sequence[Edit | str] = (), episodes: int = 1000, seed: int = 0
+) -> dict[str, np.ndarray]:
+    """Every member of a run over fresh greedy episodes, with edits to its messages.
+
+    Args:
+      run: from `train` or `load_run`.
+      edits: what happens to messages on their way, in this order; edits or their names, such as "cut:0.8".
+      episodes: how many for each member.
+      seed: decides everything.
+
+    Returns:
+      name -> array [P]; the names are those of `assess`, and `threshold` where a cut was calibrated.
+
+    Raises:
+      ValueError: an edit that does not exist, or no episodes.
+    """
+    if episodes < 1:
+        raise ValueError(f"episodes is {episodes}: must be at least 1")
+    ready = [parse_edit(edit) if isinstance(edit, str) else edit for edit in edits]
+
+    def of_one(params: Any, key: jax.Array) -> dict[str, jax.Array]:
+        return assess_with(run.algorithm, params, key, ready, episodes)
+
+    found = jax.jit(run.population.spread(of_one, shared=1))(run.params, jax.random.PRNGKey(seed))
+    return {name: np.asarray(value) for name, value in found.items()}
+
+
 def knows_winning(env: Environment) -> bool:
     """Whether the task reports `won`."""
     _, first = jax.eval_shape(env.reset, jax.random.PRNGKey(0))
     return "won" in first.extras
 
 
-def _offered(episodes: Episodes) -> chex.Array:
+def _offered(episodes: Episodes) -> jax.Array:
     """[B, T, N, N] bool: pairs of different living agents at real steps."""
     alive = episodes.alive[:, :-1]
     pairs = alive[..., :, None] & alive[..., None, :] & others(alive.shape[-1])

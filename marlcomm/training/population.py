@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,6 +105,6 @@ def _values(name: str, values: Any) -> list[float]:
     return listed
 
 
-def member_of(tree: Any, member: int) -> chex.ArrayTree:
+def member_of(tree: Any, member: int) -> Any:
     """One member's part of a pytree with leading axis P."""
     return jax.tree.map(lambda x: x[member], tree)

@@ -26,8 +26,9 @@ def make_state(env, position, won=None, failed=None, step_count=0):
 
 def all_starts(env, lowest=1):
     positions = np.array(list(itertools.product(*(range(lowest, n + 1) for n in env.lengths))), np.int32)
-    fill = lambda leaf: jnp.broadcast_to(leaf, (len(positions), *leaf.shape))  # noqa: E731
-    return jax.tree.map(fill, make_state(env, [0] * env.num_agents))._replace(position=jnp.asarray(positions))
+    one = make_state(env, [0] * env.num_agents)
+    many = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(positions), *leaf.shape)), one)
+    return many._replace(position=jnp.asarray(positions))
 
 
 def play(env, state, policy):
@@ -38,7 +39,11 @@ def play(env, state, policy):
         live = ended == 0
         state, step = env.step(state, policy(state.position, state.step_count))
         won |= live & step.extras["won"]
-        return (state, won, jnp.where(live & (step.step_type == StepType.LAST), state.step_count, ended)), None
+        return (
+            state,
+            won,
+            jnp.where(live & (step.step_type == StepType.LAST), state.step_count, ended),
+        ), None
 
     carry = (state, jnp.zeros((), bool), jnp.zeros((), jnp.int32))
     (_, won, ended), _ = jax.lax.scan(move, carry, length=env.horizon)
@@ -75,8 +80,11 @@ def test_always_left(lengths, rate):
 @pytest.mark.parametrize("lengths", [(4, 4), (2, 6, 10)])
 def test_a_clock_replaces_messages(lengths):
     env = Hallway(lengths)
-    walk = lambda p, t: jnp.where(max(lengths) - t <= p, LEFT, STAY)  # noqa: E731  wait n_max - p steps, then walk
-    won, ended = jax.jit(jax.vmap(lambda state: play(env, state, walk)))(all_starts(env))
+
+    def wait_then_walk(position, time):  # n_max - position steps of waiting: everyone arrives at n_max
+        return jnp.where(max(lengths) - time <= position, LEFT, STAY)
+
+    won, ended = jax.jit(jax.vmap(lambda state: play(env, state, wait_then_walk)))(all_starts(env))
     assert np.asarray(won).all()
     assert (np.asarray(ended) == max(lengths)).all()
 

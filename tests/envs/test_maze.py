@@ -30,7 +30,7 @@ def test_full_information(stay):
 
 
 def test_without_messages():
-    """Over all choices of a landmark by each agent's own start cell; the second agent answers the first's best."""
+    """Over all choices of a landmark by each agent's own start; the second agent answers the first's best."""
     high = best_values(Maze(reward_low=0.0)).reshape(16, 16)
     low = best_values(Maze(reward_high=0.0, reward_low=1.0)).reshape(16, 16)
     assert high.mean() == 0.390625

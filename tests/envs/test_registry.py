@@ -28,7 +28,11 @@ def test_options_reach_the_task():
     ("name", "options", "message"),
     [
         ("halway", {}, "Did you mean 'hallway'. There are: hallway, jaxmarl"),
-        ("hallway", {"length": (4, 4)}, "no option 'length'. Did you mean 'lengths'. There are: lengths, groups"),
+        (
+            "hallway",
+            {"length": (4, 4)},
+            "no option 'length'. Did you mean 'lengths'. There are: lengths, groups",
+        ),
         ("hallway", {"lengths": "44"}, "lengths='44' is of type str; it must be Sequence"),
         ("hallway", {"lengths": (4, 4.5)}, "is of type tuple; it must be Sequence"),
         ("hallway", {"reward_win": True}, "reward_win=True is of type bool; it must be float"),

@@ -21,10 +21,10 @@ TASKS = [
 @pytest.fixture(scope="module")
 def episode():
     env = make_env("hallway")
-    state, _ = env.reset(jax.random.key(1))
+    state, _ = jax.jit(env.reset)(jax.random.key(1))
     states, rewards = [state], []
     for _ in range(3):
-        state, step = env.step(state, jnp.array([0, 2]))
+        state, step = jax.jit(env.step)(state, jnp.array([0, 2]))
         states.append(state)
         rewards.append(np.asarray(step.reward))
     return env, states, np.stack(rewards), np.array([[0, 2]] * 3)
@@ -34,7 +34,7 @@ def episode():
 def test_tasks_draw_themselves(name, options):
     env = make_env(name, **options)
     axes = Figure().add_subplot()
-    state, _ = env.reset(jax.random.key(0))
+    state, _ = jax.jit(env.reset)(jax.random.key(0))
     env.draw(axes, state)
     words = {text.get_text() for text in axes.texts}
     assert "has no drawing" not in " ".join(words)
@@ -45,7 +45,7 @@ def test_tasks_draw_themselves(name, options):
 
 def test_a_frame_says_who_says_what():
     env = make_env("maze")
-    state, _ = env.reset(jax.random.key(0))
+    state, _ = jax.jit(env.reset)(jax.random.key(0))
     content = np.full((2, 2, 1), 5.2)
     sent = np.zeros((2, 2, 1), bool)
     sent[1, 0] = True

@@ -1,0 +1,66 @@
+"""One episode of a trained team as an animation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
+from marlcomm.analysis.talk import SPOKEN
+from marlcomm.envs.rendering import animate_episode
+from marlcomm.messages.edits import Edit
+from marlcomm.training.saved import SavedRun
+
+COMPANY = 16  # edits such as a rank cut and a shuffle need other episodes beside the one that is shown
+
+
+def animate_run(
+    saved: SavedRun,
+    path: str | Path,
+    *,
+    member: int | None = None,
+    seed: int = 0,
+    edits: Sequence[Edit | str] = (),
+) -> Path:
+    """Writes one greedy episode of a run, with who says what to whom; one frame a real step, and one for the end.
+
+    Without edits, messages whose |mean| is below 2.0 (the paper's threshold) are drawn as silence: the receivers
+    got them, but they say next to nothing. With edits, what the edits let pass is drawn.
+
+    Args:
+      saved: from `load_run`.
+      path: the file, .gif or .mp4.
+      member: which member; by default the best one.
+      seed: decides the episode.
+      edits: what happens to messages on their way; edits or their names.
+
+    Raises:
+      ValueError: no such member or edit, or another suffix.
+      RuntimeError: .mp4 without ffmpeg.
+    """
+    recorded = record_episodes(saved.policy(member), COMPANY, seed=seed, edits=edits)
+    return animate_recorded(recorded, 0, saved, path)
+
+
+def animate_recorded(recorded: RecordedEpisodes, episode: int, saved: SavedRun, path: str | Path) -> Path:
+    """As `animate_run`, for an episode that has been played."""
+    steps = int(recorded.lengths[episode])
+    talks = recorded.content.shape[-1] > 0
+    return animate_episode(
+        saved.algorithm.env,
+        jax.tree.map(lambda x: x[episode, : steps + 1], recorded.states),
+        path,
+        actions=np.asarray(recorded.episodes.action)[episode, :steps],
+        content=recorded.content[episode, :steps] if talks else None,
+        sent=drawn_as_sent(recorded)[episode, :steps] if talks else None,
+        rewards=np.asarray(recorded.episodes.reward)[episode, :steps],
+    )
+
+
+def drawn_as_sent(recorded: RecordedEpisodes) -> np.ndarray:
+    """[B, T, N, N, D] bool: what a picture shows as sent. An edit decides; without one, the paper's threshold."""
+    by_threshold = recorded.mean is not None and not recorded.edited
+    return recorded.above(SPOKEN if by_threshold else 0.0)

@@ -1,0 +1,110 @@
+"""Turns `key=value` words of the command line into a checked algorithm and hyper-parameters to sweep."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from marlcomm.algorithms import Algorithm, algorithm_names, algorithm_settings, make_algorithm
+from marlcomm.algorithms.registry import factory_of
+from marlcomm.envs import env_names, env_options, make_env
+from marlcomm.envs.registry import env_factory
+
+SEVERAL = "|"
+
+
+def split_settings(algorithm: str, task: str, words: Sequence[str]) -> tuple[Algorithm, dict[str, list[float]]]:
+    """The algorithm on its task, and the hyper-parameters that got several values.
+
+    Args:
+      algorithm: its name; task: its name.
+      words: `key=value`; keys of the task begin with `task.`; `a|b` gives several values.
+
+    Raises:
+      ValueError: a word without `=`, a key twice, an unknown key (with the nearest), a value of the wrong type.
+    """
+    options: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    sweep: dict[str, list[float]] = {}
+    known = algorithm_settings(algorithm)
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not key:
+            raise ValueError(f"--set {word!r}: must be key=value")
+        if key in settings or key in options or key in sweep:
+            raise ValueError(f"--set {key}: given twice")
+        if key.startswith("task."):
+            options[key.removeprefix("task.")] = _parse(text)
+        elif SEVERAL in text:
+            sweep[key] = [_number(key, part) for part in text.split(SEVERAL)]
+        else:
+            settings[key] = _as_type(key, text, known[key][0]) if key in known else _parse(text)
+    return make_algorithm(algorithm, make_env(task, **options), **settings), sweep
+
+
+def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
+    """Title -> rows (name, what it is, settings and defaults), for `marlcomm list`."""
+    algorithms = [
+        (
+            name,
+            _first_line(factory_of(name)),
+            ", ".join(f"{key}={default}" for key, (_, default) in algorithm_settings(name).items()),
+        )
+        for name in algorithm_names()
+    ]
+    tasks = [
+        (
+            name,
+            _first_line(env_factory(name)),
+            ", ".join(f"task.{key}={_default(value)}" for key, value in env_options(name).items()) or "-",
+        )
+        for name in env_names()
+    ]
+    edits = [
+        ("cut:f", "cuts the share f of message entries by a threshold calibrated to it", ""),
+        ("cut_below:t", "cuts entries of importance below t", ""),
+        ("rank_cut:f", "cuts the least important share f of each step, as NDQ released", ""),
+        ("drop:p", "loses each message with probability p", ""),
+        ("noise:s", "adds Gaussian noise of deviation s", ""),
+        ("shuffle", "gives the messages of another episode", ""),
+        ("silence", "cuts everything between agents", ""),
+    ]
+    return {"Algorithms": algorithms, "Tasks": tasks, "Edits (marlcomm evaluate --edit)": edits}
+
+
+def _as_type(key: str, text: str, kind: Any) -> Any:
+    value = _parse(text)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if kind is str:
+        return text
+    return value
+
+
+def _number(key: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"--set {key}: {text!r} is not a number; only numbers can be swept with {SEVERAL}") from None
+
+
+def _parse(text: str) -> Any:
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _first_line(thing: Any) -> str:
+    return (inspect.getdoc(thing) or "").split("\n")[0]
+
+
+def _default(value: Any) -> str:
+    return "(required)" if value is inspect.Parameter.empty else str(value)

@@ -1,0 +1,150 @@
+"""Keeps a run: its history in memory, and in a run folder where one is wanted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.learners.value import TrainState
+from marlcomm.training.checkpoint import Checkpoints, digest
+from marlcomm.training.population import Population, member_of
+from marlcomm.training.progress import ProgressReport
+from marlcomm.training.record import RunFolder, plain, stack_metrics
+
+
+class Journal:
+    """What a run leaves behind. Rows are one a chunk; `chunk` counts them."""
+
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        population: Population,
+        counts: Mapping[str, int],
+        out: str | Path | None,
+        checkpoint_seconds: float,
+        report: ProgressReport,
+    ) -> None:
+        """Args: what runs, how much of it (`counts`, on record), where to keep it (None: nowhere), how often to save
+        (seconds), and where to say so."""
+        self.population, self.report = population, report
+        self.folder = None if out is None else RunFolder(out)
+        self.path = None if self.folder is None else self.folder.path
+        self.config = (
+            algorithm.describe()
+            | dict(counts)
+            | {"members": [{"seed": s, **c} for s, c in zip(population.seeds, population.changes, strict=True)]}
+        )
+        self.chunk, self.compile_seconds = 0, 0.0
+        self._checkpoints: Checkpoints | None = None
+        self._rows: list[list[dict[str, Any]]] = [[] for _ in population.seeds]  # [P][time]
+        self._writers: list[Any] = []
+        self._checkpoint_seconds = checkpoint_seconds
+        self._started = self._saved_at = time.monotonic()
+
+    def open(self, template: TrainState, resume: bool, tensorboard: bool) -> TrainState | None:
+        """Creates the run folder, or finds the state to go on from; None where the run begins."""
+        if self.folder is None:
+            return None
+        saved = None
+        if resume and self.folder.exists():
+            saved = self._reopen(self.folder, template)
+        else:
+            self.folder.create(self.config)
+        self._checkpoints = self._checkpoints or Checkpoints(self.folder.checkpoints())
+        if tensorboard:
+            self._writers = [_event_writer(self.folder.member(m)) for m in range(len(self.population))]
+        return saved
+
+    def record(self, state: TrainState, rows: Mapping[str, np.ndarray], save: bool) -> None:
+        """Adds a chunk: `rows` holds arrays [P]. Saves a checkpoint if `save`, or if one is due."""
+        self.chunk += 1
+        counters = {name: np.asarray(getattr(state, name)) for name in ("env_steps", "updates", "healthy")}
+        lines = []
+        for member, history in enumerate(self._rows):
+            line = {name: plain(value[member]) for name, value in {**counters, **rows}.items()}
+            lines.append({"chunk": self.chunk, **line})
+            history.append(lines[-1])
+        if self.folder is None:
+            return
+        self.folder.append_metrics(lines)
+        for writer, line in zip(self._writers, lines, strict=False):
+            for name, value in line.items():
+                if value is not None:
+                    writer.add_scalar(name, value, line["env_steps"])
+        if save or time.monotonic() - self._saved_at >= self._checkpoint_seconds:
+            self._save(state)
+
+    def metrics(self) -> dict[str, np.ndarray]:
+        """Every metric as an array [time, P]."""
+        return stack_metrics(self._rows)
+
+    def finish(self, state: TrainState, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Writes and gives back the summary; `found` is the last evaluation, arrays [P]."""
+        members = []
+        for member, seed in enumerate(self.population.seeds):
+            own = member_of(state.replace(replay=None), member)
+            members.append(
+                {
+                    "seed": seed,
+                    "hparams": dict(self.population.changes[member]),
+                    **{name: plain(value[member]) for name, value in found.items()},
+                    "env_steps": int(own.env_steps),
+                    "updates": int(own.updates),
+                    "healthy": bool(own.healthy),
+                    "digest": digest(own),
+                }
+            )
+        summary = {
+            "algorithm": self.config["algorithm"],
+            "task": self.config["task"],
+            "members": members,
+            "wall_seconds": round(time.monotonic() - self._started, 2),
+            "compile_seconds": round(self.compile_seconds, 2),
+        }
+        if self.folder is not None:
+            from marlcomm.analysis.plots import plot_curves  # matplotlib only where something is drawn
+
+            self.folder.write_json("summary.json", summary)
+            plot_curves({self.folder.path.name: self.metrics()}).savefig(self.folder.path / "curves.png", dpi=120)
+            for writer in self._writers:
+                writer.close()
+        return summary
+
+    def how_to_resume(self) -> str:
+        """The end of a sentence that says what can be done after an interruption."""
+        return "" if self.folder is None else f"; saved, go on with --resume --out {self.folder.path}"
+
+    def _reopen(self, folder: RunFolder, template: TrainState) -> TrainState | None:
+        for warning in folder.check_same(self.config):
+            self.report.say(warning, style="yellow")
+        self._checkpoints = Checkpoints(folder.checkpoints())
+        saved = None
+        if self._checkpoints.any():
+            self.chunk, saved, facts = self._checkpoints.restore(template)
+            for warning in facts["skipped"]:
+                self.report.say(f"{warning}; an older one is used", style="yellow")
+            self._started -= facts["elapsed"]
+            self.compile_seconds = facts["compile_seconds"]
+            self.report.say(f"resumed after {int(saved.env_steps.min()):,} steps")
+        self._rows = folder.truncate_metrics(len(self.population), self.chunk)
+        return saved
+
+    def _save(self, state: TrainState) -> None:
+        assert self._checkpoints is not None
+        now = time.monotonic()
+        facts = {"elapsed": now - self._started, "compile_seconds": self.compile_seconds}
+        self._checkpoints.save(self.chunk, state, facts)
+        self._saved_at = time.monotonic()
+
+
+def _event_writer(folder: Path) -> Any:
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        raise ImportError('TensorBoard events need tensorboardX: pip install "marlcomm[tensorboard]"') from None
+    return SummaryWriter(str(folder))

@@ -1,0 +1,53 @@
+"""A trained team, ready to act."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.envs.api import Observation
+from marlcomm.learners.value import AgentMemory, Decision
+from marlcomm.messages.edits import Edit
+from marlcomm.training.population import Population, member_of
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A trained team, ready to act.
+
+    Attributes:
+      algorithm: task and networks.
+      params: one member's parameters.
+    """
+
+    algorithm: Algorithm
+    params: Any
+
+    def initial_memory(self, *batch: int) -> AgentMemory:
+        """Memory at the start of an episode, with leading axes `batch`."""
+        return self.algorithm.learner.initial_memory(*batch)
+
+    def act(
+        self, observation: Observation, memory: AgentMemory, key: jax.Array, edit: Edit | None = None
+    ) -> tuple[jax.Array, AgentMemory, Decision]:
+        """Greedy actions [..., N], the memory after this step, and the values and messages behind the actions."""
+        return self._act(self.params, observation, memory, key, edit=edit)
+
+    @cached_property
+    def _act(self) -> Any:
+        return jax.jit(self.algorithm.act)
+
+
+def policy_of(algorithm: Algorithm, population: Population, params: Any, member: int) -> Policy:
+    """One member of a population as a policy; `params` has the leading axis P.
+
+    Raises:
+      ValueError: there is no such member.
+    """
+    if not 0 <= member < len(population):
+        raise ValueError(f"member {member} does not exist: the run has 0 .. {len(population) - 1}")
+    return Policy(algorithm, member_of(params, member))

@@ -1,0 +1,96 @@
+"""A run read back from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.registry import make_algorithm
+from marlcomm.envs.registry import make_env
+from marlcomm.training.checkpoint import CheckpointError, Checkpoints
+from marlcomm.training.policy import Policy, policy_of
+from marlcomm.training.population import Population
+from marlcomm.training.record import RunFolder, RunFolderError
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """A run read back from its folder.
+
+    Attributes:
+      path: the folder.
+      algorithm: what was trained.
+      population: its members.
+      params: parameters with leading axis P.
+      config: what was asked for.
+    """
+
+    path: Path
+    algorithm: Algorithm
+    population: Population
+    params: Any
+    config: Mapping[str, Any]
+
+    def policy(self, member: int | None = None) -> Policy:
+        """One member as a policy; by default the one with the best last evaluation.
+
+        Raises:
+          ValueError: there is no such member.
+        """
+        return policy_of(self.algorithm, self.population, self.params, self.best() if member is None else member)
+
+    def best(self) -> int:
+        """The member with the highest return in its last evaluation; the first where there was none yet."""
+        last = [
+            next((row["test_return"] for row in reversed(rows) if row.get("test_return") is not None), -np.inf)
+            for rows in RunFolder(self.path).read_metrics(len(self.population))
+        ]
+        return int(np.argmax(last))
+
+
+def load(run: str | Path, member: int | None = None, algorithm: Algorithm | None = None) -> Policy:
+    """The policy of a run folder's best member, or of `member`.
+
+    See `load_run` for `algorithm` and for what it raises.
+    """
+    return load_run(run, algorithm).policy(member)
+
+
+def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
+    """Reads a run folder.
+
+    Args:
+      run: the folder.
+      algorithm: what was trained, needed only if it was put together by hand (own losses, channels, tasks that
+        are not registered): a run folder holds numbers and names, no code.
+
+    Raises:
+      RunFolderError: this is no run folder, or it needs `algorithm`.
+      CheckpointError: it has no whole checkpoint, or the checkpoint does not fit the algorithm.
+    """
+    folder = RunFolder(run)
+    config = folder.config()
+    algorithm = algorithm or _make_again(folder, config)
+    members = config["members"]
+    changes = tuple({k: v for k, v in member.items() if k != "seed"} for member in members)
+    population = Population(tuple(member["seed"] for member in members), changes)
+    if not folder.checkpoints().is_dir():
+        raise CheckpointError(f"{folder.path} has no checkpoint yet")
+    template = jax.eval_shape(lambda: population.init(algorithm))
+    _, state, _ = Checkpoints(folder.checkpoints()).restore(template)
+    return SavedRun(folder.path, algorithm, population, jax.tree.map(jax.numpy.asarray, state.params), config)
+
+
+def _make_again(folder: RunFolder, config: Mapping[str, Any]) -> Algorithm:
+    if config["settings"] is None or config["task_options"] is None:
+        raise RunFolderError(
+            f"{folder.path} was trained with parts that have no name on record: pass algorithm=..., as it was trained"
+        )
+    env = make_env(config["task"], **config["task_options"])
+    return make_algorithm(config["algorithm"], env, **config["settings"])

@@ -1,0 +1,106 @@
+"""The temporal-difference loss and target against loops over real steps."""
+
+from types import SimpleNamespace
+
+import hypothesis
+import jax
+import numpy as np
+import pytest
+from batches import AGENTS, BATCH, HPARAMS, STEPS, make_batch, real_steps, scramble_after_end
+from hypothesis import strategies as st
+
+from marlcomm.losses import double_q_target, temporal_difference_loss
+
+SEEDS = st.integers(0, 2**31)
+settings = hypothesis.settings(max_examples=25, deadline=None)
+
+
+@jax.jit
+def loss_of(unroll, episodes, optimism=1.0):
+    return temporal_difference_loss(unroll, episodes, SimpleNamespace(optimism=optimism))
+
+
+@jax.jit
+def gradient_of(unroll, episodes):
+    def loss(value):
+        return temporal_difference_loss(unroll._replace(value=value), episodes, HPARAMS)[0]
+
+    return jax.grad(loss)(unroll.value)
+
+
+def errors_by_loop(batch, team):
+    """(value, value - target) of everything that counts: real steps, and of independent learners the living."""
+    value, target, alive = (
+        np.asarray(x, np.float64) for x in (batch.unroll.value, batch.unroll.target, batch.episodes.alive)
+    )
+    found = []
+    for b, t in real_steps(batch):
+        for g in range(1 if team else AGENTS):
+            if team or alive[b, t, g]:
+                found.append((value[b, t, g], value[b, t, g] - target[b, t, g]))
+    return found
+
+
+@pytest.mark.parametrize("team", [True, False])
+@settings
+@hypothesis.given(seed=SEEDS, optimism=st.sampled_from([1.0, 0.3, 0.0]))
+def test_loss_and_metrics_equal_a_loop(team, seed, optimism):
+    batch = make_batch(seed, team)
+    loss, metrics = loss_of(batch.unroll, batch.episodes, optimism)
+    found = errors_by_loop(batch, team)
+    count = max(len(found), 1)
+    expected = sum((optimism if e > 0 else 1.0) * e**2 for _, e in found) / count
+    np.testing.assert_allclose(loss, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(metrics["error_size"], sum(abs(e) for _, e in found) / count, rtol=1e-5)
+    np.testing.assert_allclose(metrics["value"], sum(v for v, _ in found) / count, rtol=1e-4, atol=1e-5)
+
+
+@settings
+@hypothesis.given(seed=SEEDS)
+def test_nothing_after_the_end_counts(seed):
+    batch = make_batch(seed)
+    changed = scramble_after_end(batch, seed + 1)
+    assert not np.array_equal(changed.unroll.value, batch.unroll.value)
+    assert loss_of(*changed[:2])[0] == loss_of(*batch[:2])[0]
+    np.testing.assert_array_equal(gradient_of(*changed[:2]), gradient_of(*batch[:2]))
+
+
+def test_gradient_is_twice_the_error_over_the_count_at_real_steps_and_else_nothing():
+    batch = make_batch(3)
+    gradient = gradient_of(batch.unroll, batch.episodes)
+    expected = np.zeros((BATCH, STEPS, 1))
+    for b, t in real_steps(batch):
+        error = batch.unroll.value[b, t, 0] - batch.unroll.target[b, t, 0]
+        expected[b, t, 0] = 2 * error / batch.lengths.sum()
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5)
+    assert np.all(gradient[:, 0] != 0), "the first step is always real"
+
+
+@settings
+@hypothesis.given(seed=SEEDS, discount=st.floats(0, 1))
+def test_target_bootstraps_unless_the_task_ended(seed, discount):
+    batch = make_batch(seed)
+    reward, following = np.asarray(batch.unroll.value), np.asarray(batch.unroll.target)
+    target = double_q_target(reward, batch.episodes.terminal, following, discount)
+    for b in range(BATCH):
+        for t in range(STEPS):
+            expected = reward[b, t, 0]
+            if not batch.episodes.terminal[b, t]:  # also where a limit cut the episode
+                expected += discount * following[b, t, 0]
+            np.testing.assert_allclose(target[b, t, 0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_target_has_no_gradient():
+    batch = make_batch(0)
+
+    def total(reward, following):
+        return double_q_target(reward, batch.episodes.terminal, following, 0.9).sum()
+
+    for gradient in jax.grad(total, (0, 1))(batch.unroll.value, batch.unroll.target):
+        assert not np.any(gradient)
+
+
+def test_a_batch_without_real_steps_is_worth_nothing():
+    batch = make_batch(0)
+    loss, _ = loss_of(batch.unroll._replace(weight=0 * batch.unroll.weight), batch.episodes)
+    assert loss == 0
