@@ -14,13 +14,14 @@ from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tyro.conf import Positional, UseAppendAction, arg
 
 
 def train(
-    algorithm: Positional[str],
-    task: Positional[str],
+    algorithm: Annotated[Positional[str], arg(metavar="ALGORITHM")],
+    task: Annotated[Positional[str], arg(metavar="TASK")],
     /,
     steps: int | None = None,
     seeds: int = 1,
@@ -81,7 +82,7 @@ def train(
 
 
 def evaluate(
-    run: Positional[Path],
+    run: Annotated[Positional[Path], arg(metavar="RUN")],
     /,
     episodes: int = 1000,
     edit: UseAppendAction[tuple[str, ...]] = (),
@@ -94,7 +95,7 @@ def evaluate(
         run: The run folder.
         episodes: Episodes for each member.
         edit: What happens to messages on their way: cut:0.8 (calibrated threshold that cuts that share),
-            cut_below:2, rank_cut:0.8 (the released per-step rank), drop:0.5, noise:1, shuffle, silence. May be repeated.
+            cut_below:2, rank_cut:0.8 (the released per-step rank), drop:0.5, noise:1, shuffle, silence. Repeatable.
         seed: Decides the episodes.
         as_json: Print one JSON object.
     """
@@ -117,7 +118,7 @@ def evaluate(
 
 
 def watch(
-    run: Positional[Path],
+    run: Annotated[Positional[Path], arg(metavar="RUN")],
     /,
     out: Path | None = None,
     member: int | None = None,
@@ -141,7 +142,7 @@ def watch(
     return 0
 
 
-def plot(runs: Positional[tuple[Path, ...]], /, out: Path = Path("curves.png")) -> int:
+def plot(runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN...")], /, out: Path = Path("curves.png")) -> int:
     """Draw the learning curves of one run or several into one picture.
 
     Args:
@@ -171,7 +172,7 @@ def list_names() -> int:
         table.add_column("what")
         table.add_column("settings and defaults")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(escape, row))
         console.print(table)
     return 0
 

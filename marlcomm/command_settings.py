@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from marlcomm.algorithms import Algorithm, algorithm_names, algorithm_settings, make_algorithm
-from marlcomm.algorithms.registry import factory_of
+from marlcomm.algorithms.registry import factory_of, own_settings, shared_settings
 from marlcomm.envs import env_names, env_options, make_env
 from marlcomm.envs.registry import env_factory
 
@@ -50,10 +50,11 @@ def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
         (
             name,
             _first_line(factory_of(name)),
-            ", ".join(f"{key}={default}" for key, (_, default) in algorithm_settings(name).items()),
+            _listed(own_settings(name)),
         )
         for name in algorithm_names()
     ]
+    algorithms.append(("all of these", "the value learner's settings", _listed(shared_settings())))
     tasks = [
         (
             name,
@@ -72,6 +73,10 @@ def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
         ("silence", "cuts everything between agents", ""),
     ]
     return {"Algorithms": algorithms, "Tasks": tasks, "Edits (marlcomm evaluate --edit)": edits}
+
+
+def _listed(settings: dict[str, tuple[Any, Any]]) -> str:
+    return ", ".join(f"{key}={default}" for key, (_, default) in settings.items()) or "-"
 
 
 def _as_type(key: str, text: str, kind: Any) -> Any:

@@ -9,5 +9,8 @@ from marlcomm.networks import IndependentMixer
 
 
 def iql(env: Environment, **settings: Any) -> Algorithm:
-    """silent x none x value. Settings as for `value_based`."""
+    """Independent Q-learning: every agent for itself (silent x none x value).
+
+    Settings as for `value_based`.
+    """
     return value_based("iql", env, **{"mixer": IndependentMixer(), **settings})

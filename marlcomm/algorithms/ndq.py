@@ -20,7 +20,17 @@ def ndq(
     self_message: bool = True,
     **settings: Any,
 ) -> Algorithm:
-    """gaussian x monotonic x value. Further settings as for `value_based`."""
+    """NDQ: Gaussian messages, made expressive and succinct by two losses (gaussian x monotonic x value).
+
+    Args:
+      env: the task.
+      message_dims: D, dimensions of the message to one receiver (published: 2 on grid tasks, 3 on StarCraft).
+      beta: weight of succinctness, the paper's beta (the released code's c_beta times comm_beta).
+      expressiveness: weight of expressiveness (the released c_beta; the paper does not say that there is one).
+      hypernet_layers: of the mixer, 1 as released or 2 as in PyMARL.
+      self_message: whether a receiver also gets its own message, as released.
+      **settings: as for `value_based`.
+    """
     given = {
         "mixer": MonotonicMixer(hypernet_layers=hypernet_layers),
         "channel": GaussianChannel(dims=message_dims, self_message=self_message),

@@ -9,6 +9,9 @@ from marlcomm.networks import MonotonicMixer
 
 
 def qmix(env: Environment, *, hypernet_layers: int = 1, **settings: Any) -> Algorithm:
-    """silent x monotonic x value. Settings as for `value_based`."""
+    """QMIX: the team's value is a monotonic network of the agents' (silent x monotonic x value).
+
+    Settings as for `value_based`.
+    """
     mixer = MonotonicMixer(hypernet_layers=hypernet_layers)
     return value_based("qmix", env, **{"mixer": mixer, **settings})

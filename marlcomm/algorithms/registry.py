@@ -12,6 +12,7 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.iql import iql
 from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.qmix import qmix
+from marlcomm.algorithms.value_based import IMPROVED, value_based
 from marlcomm.algorithms.vdn import vdn
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import fits_type, nearest
@@ -69,21 +70,30 @@ def algorithm_settings(name: str) -> dict[str, tuple[Any, Any]]:
 
     The factory's own settings come first, then those that it hands on to the value learner.
     """
+    own = own_settings(name)
+    parameters = inspect.signature(factory_of(name)).parameters.values()
+    hands_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    return own | ({k: v for k, v in shared_settings().items() if k not in own} if hands_on else {})
+
+
+def own_settings(name: str) -> dict[str, tuple[Any, Any]]:
+    """The part of `algorithm_settings` that only this algorithm has."""
     factory = factory_of(name)
-    parameters = inspect.signature(factory).parameters
     hints = typing.get_type_hints(factory)
-    own = {
-        key: (hints.get(key), parameter.default)
-        for key, parameter in parameters.items()
+    return {
+        key: (hints[key], parameter.default)
+        for key, parameter in inspect.signature(factory).parameters.items()
         if hints.get(key) in (bool, int, float, str)
     }
-    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return own
-    static = typing.get_type_hints(ValueSettings)
-    handed_on = {"hidden": (int, 64), "paper": (bool, False)}
-    handed_on |= {field.name: (static[field.name], field.default) for field in fields(ValueSettings)}
-    handed_on |= {field.name: (float, field.default) for field in fields(ValueHParams) if field.name != "weights"}
-    return own | {key: value for key, value in handed_on.items() if key not in own}
+
+
+def shared_settings() -> dict[str, tuple[Any, Any]]:
+    """Setting -> (type, default) for those that every algorithm of the value learner takes."""
+    kinds = typing.get_type_hints(ValueSettings)
+    static = {field.name: (kinds[field.name], field.default) for field in fields(ValueSettings)}
+    traced = {field.name: (float, field.default) for field in fields(ValueHParams) if field.name != "weights"}
+    improved = {key: ((static | traced)[key][0], value) for key, value in IMPROVED.items()}
+    return {"hidden": (int, 64), "paper": (bool, False)} | static | traced | improved
 
 
 def factory_of(name: str) -> Factory:
@@ -94,6 +104,4 @@ def factory_of(name: str) -> Factory:
 
 
 def _objects(factory: Factory) -> set[str]:
-    from marlcomm.algorithms.value_based import value_based
-
     return set(inspect.signature(factory).parameters) | set(inspect.signature(value_based).parameters)

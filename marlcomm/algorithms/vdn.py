@@ -9,5 +9,8 @@ from marlcomm.networks import SumMixer
 
 
 def vdn(env: Environment, **settings: Any) -> Algorithm:
-    """silent x sum x value. Settings as for `value_based`."""
+    """Value decomposition: the team's value is the sum of the agents' (silent x sum x value).
+
+    Settings as for `value_based`.
+    """
     return value_based("vdn", env, **{"mixer": SumMixer(), **settings})

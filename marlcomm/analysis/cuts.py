@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from marlcomm.messages.edits import CalibratedCut, Edit, RankCut
-from marlcomm.training.evaluate import Trained, assess, assess_with
+from marlcomm.messages.edits import RankCut
+from marlcomm.training.evaluate import Trained, assess, calibrate_cut
 
 FRACTIONS = (0.0, 0.5, 0.8, 0.9, 1.0)
 
@@ -68,12 +67,15 @@ def cut_curve(
     if episodes < 1:
         raise ValueError(f"episodes is {episodes}: must be at least 1")
 
-    def uncut(params: Any, key: chex.PRNGKey) -> dict[str, chex.Array]:
+    def uncut(params: Any, key: jax.Array) -> dict[str, jax.Array]:
         return assess(run.algorithm, params, key, None, episodes)
 
-    def cut(params: Any, key: chex.PRNGKey, fraction: chex.Array) -> dict[str, chex.Array]:
-        edit: Edit = CalibratedCut(fraction) if kind == "cut" else RankCut(fraction)
-        return assess_with(run.algorithm, params, key, [edit], episodes)
+    def cut(params: Any, key: jax.Array, fraction: jax.Array) -> dict[str, jax.Array]:
+        if kind == "rank_cut":
+            return assess(run.algorithm, params, key, RankCut(fraction), episodes)
+        other_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
+        edit = calibrate_cut(run.algorithm, params, other_key, fraction, episodes)
+        return assess(run.algorithm, params, key, edit, episodes) | {"threshold": jnp.asarray(edit.threshold)}
 
     # The share is traced: one compiled program serves all of them.
     of_uncut = jax.jit(run.population.spread(uncut, shared=1))

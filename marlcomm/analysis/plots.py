@@ -1,13 +1,17 @@
-"""Learning curves. Figures are made without pyplot: nothing here opens a window or needs a display."""
+"""Learning curves and cut curves. Figures are made without pyplot: nothing here opens a window or needs a display."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from marlcomm.analysis.cuts import CutCurve
+from marlcomm.envs.drawing import FAINT, INK, agent_color
 
 PANELS = {
     "test_return": "return (greedy)",
@@ -15,41 +19,103 @@ PANELS = {
     "test_bits_per_step": "bits sent per step",
     "temporal_difference": "temporal-difference loss",
 }
+# how a kind of cut is drawn and called
+_KINDS = {"cut": ("-", "o", "fixed threshold"), "rank_cut": ("--", "s", "rank at every step")}
 
 
-def plot_curves(runs: Mapping[str, Mapping[str, np.ndarray]]) -> Figure:
+def plot_curves(
+    runs: Mapping[str, Mapping[str, np.ndarray]],
+    *,
+    panels: Sequence[str] | None = None,
+    references: Mapping[str, float] | None = None,
+) -> Figure:
     """Curves over environment steps: every member thin, the mean over members thick, a colour a run.
 
     Args:
-      runs: label -> metrics as `TrainResult.metrics` or `SavedRun.metrics()`: name -> [time, P].
+      runs: label -> metrics as `TrainResult.metrics`: name -> [time, P].
+      panels: metrics to draw, of `PANELS`; by default all that some run has.
+      references: label -> height of a thin line in the panel of returns.
     """
-    panels = {name: title for name, title in PANELS.items() if any(_has(run, name) for run in runs.values())}
-    figure = Figure(figsize=(4.4 * max(len(panels), 1), 3.6), layout="constrained")
-    colours = mpl.colormaps["tab10"].colors  # pyright: ignore[reportAttributeAccessIssue]
-    for axes, (name, title) in zip(
-        np.ravel(figure.subplots(1, max(len(panels), 1))), panels.items(), strict=False
-    ):
+    wanted = PANELS if panels is None else {name: PANELS[name] for name in panels}
+    shown = {name: title for name, title in wanted.items() if any(_has(run, name) for run in runs.values())}
+    figure = Figure(figsize=(4.4 * max(len(shown), 1), 3.6), layout="constrained")
+    for axes, (name, title) in zip(np.ravel(figure.subplots(1, max(len(shown), 1))), shown.items(), strict=False):
         for number, (label, run) in enumerate(runs.items()):
             if _has(run, name):
-                _draw(axes, run["env_steps"], run[name], label, colours[number % len(colours)])
-        axes.set(title=title, xlabel="environment steps")
-        axes.grid(alpha=0.3)
+                _draw(axes, run["env_steps"], run[name], label, agent_color(number))
+        axes.set(title=title, xlabel="environment steps", xlim=(0, None))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 500k, 2M
         if name == "test_won":
-            axes.set_ylim(-0.02, 1.02)
+            axes.set_ylim(-0.03, 1.03)
+        if name == "test_return":
+            _refer(axes, references or {})
         if name == "temporal_difference":
             axes.set_yscale("log")
+        _plain_frame(axes)
         if len(runs) > 1:
-            axes.legend(fontsize=8)
+            axes.legend(fontsize=8, frameon=False)
     return figure
+
+
+def plot_cut_curve(
+    curves: Mapping[str, CutCurve],
+    *,
+    measure: Literal["team_return", "won"] = "team_return",
+    references: Mapping[str, float] | None = None,
+) -> Figure:
+    """A team's worth over the share of message entries that is really cut: members thin, their mean thick.
+
+    Args:
+      curves: label -> from `cut_curve`; a solid line is a fixed threshold, a dashed one a rank at every step.
+      measure: what the vertical axis shows.
+      references: label -> height of a thin line, such as what a team without messages is worth.
+    """
+    figure = Figure(figsize=(4.8, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for number, (label, curve) in enumerate(curves.items()):
+        style, marker, _ = _KINDS[curve.kind]
+        heights, colour = getattr(curve, measure), agent_color(number)
+        cut = 100 * (1 - curve.sent_fraction)  # [F, P] what was reached, not what was asked for
+        for member in range(heights.shape[1]):
+            axes.plot(cut[:, member], heights[:, member], style, color=colour, alpha=0.25, linewidth=0.8)
+        axes.plot(cut.mean(1), heights.mean(1), style, marker=marker, ms=4.5, color=colour, linewidth=2, label=label)
+    title = {"team_return": "return", "won": "episodes won"}[measure]
+    axes.set(xlabel="message entries cut, %", ylabel=title, xlim=(-3, 103))
+    if measure == "won":
+        axes.set_ylim(-0.03, 1.03)
+    _refer(axes, references or {})
+    _plain_frame(axes)
+    axes.legend(fontsize=8, frameon=False, loc="lower left")
+    return figure
+
+
+def cut_label(name: str, kind: str) -> str:
+    """What to call a cut curve, such as "ndq, fixed threshold"."""
+    return f"{name}, {_KINDS[kind][2]}"
 
 
 def _has(run: Mapping[str, np.ndarray], name: str) -> bool:
     return name in run and bool(np.isfinite(run[name]).any())
 
 
-def _draw(axes: Axes, steps: np.ndarray, values: np.ndarray, label: str, colour: tuple) -> None:
+def _draw(axes: Axes, steps: np.ndarray, values: np.ndarray, label: str, colour: str) -> None:
     rows = np.isfinite(values).any(1)
     steps, values = steps[rows], values[rows]
     for member in range(values.shape[1]):
-        axes.plot(steps[:, member], values[:, member], color=colour, alpha=0.35, linewidth=0.8)
+        axes.plot(steps[:, member], values[:, member], color=colour, alpha=0.3, linewidth=0.8)
     axes.plot(np.nanmean(steps, 1), np.nanmean(values, 1), color=colour, linewidth=2, label=label)
+
+
+def _refer(axes: Axes, references: Mapping[str, float]) -> None:
+    for label, height in references.items():
+        axes.axhline(height, color=INK, linewidth=0.8, linestyle=":", zorder=1)
+        axes.annotate(
+            label, (0.995, height), xycoords=("axes fraction", "data"), xytext=(0, 2),
+            textcoords="offset points", ha="right", va="bottom", fontsize=7, color=INK,
+        )  # fmt: skip
+
+
+def _plain_frame(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color=FAINT, alpha=0.35, linewidth=0.6)
+    axes.set_axisbelow(True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -90,7 +89,7 @@ def record_episodes(
     key, calibration_key, mean_key = jax.random.split(jax.random.PRNGKey(seed), 3)
     edit = chain_edits([_ready(algorithm, params, edit, calibration_key) for edit in edits])
 
-    def play(params: Any, key: chex.PRNGKey) -> tuple:
+    def play(params: Any, key: jax.Array) -> tuple:
         played, decision, states = algorithm.play(params, key, num_envs=episodes, edit=edit)
         # The means are no part of a decision. Unrolling the same episodes gives them: exactly where messages are
         # made from inputs; for channels that read memory, up to the noise in earlier messages.
@@ -105,7 +104,7 @@ def record_episodes(
     )
 
 
-def _ready(algorithm: Algorithm, params: Any, edit: Edit | str, key: chex.PRNGKey) -> Edit:
+def _ready(algorithm: Algorithm, params: Any, edit: Edit | str, key: jax.Array) -> Edit:
     edit = parse_edit(edit) if isinstance(edit, str) else edit
     if not isinstance(edit, CalibratedCut):
         return edit

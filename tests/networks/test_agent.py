@@ -1,5 +1,7 @@
 """The communicating agent: one step against numpy, and whole episodes against single steps."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,19 +31,17 @@ class Team:
         self.alive = rng.random((BATCH, TIME, AGENTS)) < 0.7
         self.memory = self.agent.initial_memory(BATCH, AGENTS)
         first = (self.memory, self.inputs[:, 0], self.alive[:, 0], KEY)
-        self.params = jax.jit(lambda key: self.agent.init(key, *first, method="step"))(KEY)
+        shapes = jax.eval_shape(lambda: self.agent.init(KEY, *first, method="step"))
         # larger than at the start of training, so that what is wrong shows
-        self.params = jax.tree.map(lambda x: 3 * x, self.params)
+        self.params = jax.tree.map(lambda x: (0.7 * rng.normal(size=x.shape)).astype(np.float32), shapes)
+        self._step = jax.jit(lambda *x: self.agent.apply(self.params, *x, method="step"))
+        self._unroll = jax.jit(lambda *x: self.agent.apply(self.params, *x, method="unroll"))
 
-    def step(self, memory, inputs, alive, edit=None, key=KEY):
-        return jax.jit(self.agent.apply, static_argnames="method")(
-            self.params, memory, inputs, alive, key, edit, method="step"
-        )
+    def step(self, memory, inputs, alive, edit=None):
+        return self._step(memory, inputs, alive, KEY, edit)
 
-    def unroll(self, edit=None, key=KEY):
-        return jax.jit(self.agent.apply, static_argnames="method")(
-            self.params, self.inputs, self.alive, key, edit, method="unroll"
-        )
+    def unroll(self, edit=None):
+        return self._unroll(self.inputs, self.alive, KEY, edit)
 
     def steps(self, edit=None):
         """The same as `unroll`, one step after the other."""
@@ -52,14 +52,19 @@ class Team:
         return jax.tree.map(lambda *x: jnp.stack(x, 1), *outputs)
 
 
-@pytest.fixture(scope="module", params=CHANNELS)
+@functools.cache
+def team_with(channel):
+    return Team(CHANNELS[channel])
+
+
+@pytest.fixture(params=CHANNELS)
 def team(request):
-    return Team(CHANNELS[request.param])
+    return team_with(request.param)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def gaussian():
-    return Team(CHANNELS["gaussian"])
+    return team_with("gaussian")
 
 
 def assert_same(one, other):
@@ -107,7 +112,7 @@ def gru(p, x, h):
 @pytest.mark.parametrize("name", ["gaussian", "memory"])
 def test_one_step_is_the_papers(name):
     """Encoder, routing, agent and posterior with loops over agents (specs/ndq.md, 2.1 to 2.4; the dead are silent)."""
-    team = Team(CHANNELS[name])
+    team = team_with(name)
     rng = np.random.default_rng(1)
     before = rng.normal(size=(BATCH, AGENTS, HIDDEN)).astype(np.float32)
     inputs, alive = team.inputs[:, 1], team.alive[:, 1]
@@ -141,7 +146,7 @@ def test_a_cut_is_the_same_in_unroll_and_in_steps(gaussian, edit):
 
 def test_shuffle_in_unroll_takes_another_environment_at_the_same_step(gaussian):
     """Were it another step of the same environment, the receiver would still learn about its own partners."""
-    content = np.asarray(gaussian.unroll(Shuffle(), KEY)[1].content)
+    content = np.asarray(gaussian.unroll(Shuffle())[1].content)
     mean = np.asarray(gaussian.unroll(None)[2]["message_mean"])
     checked = 0
     for b in range(BATCH):

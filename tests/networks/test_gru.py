@@ -44,11 +44,7 @@ def flax_cell(x):
         params[f"h{gate}"] = {"kernel": memory_kernel[k]}
     params["hn"]["bias"] = memory_bias[2]
     cell = nn.GRUCell(HIDDEN)
-    memory, outputs = x["memory"], []
-    for t in range(TIME):
-        memory, _ = cell.apply({"params": params}, memory, x["inputs"][t])
-        outputs.append(memory)
-    return jnp.stack(outputs)
+    return jax.lax.scan(lambda h, now: cell.apply({"params": params}, h, now), x["memory"], x["inputs"])[1]
 
 
 def weighted(function):

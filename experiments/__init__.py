@@ -1,0 +1,12 @@
+"""One file a figure or table of the papers; RESULTS.md holds what was measured.
+
+Importing this package sets up JAX (all cores, a cache of compiled programs). It has to come before anything touches
+a device, and importing jumanji already does, so it cannot wait for the experiments' own `main`.
+"""
+
+import contextlib
+
+from marlcomm.cli import prepare
+
+with contextlib.suppress(RuntimeError):  # JAX runs already, in a notebook or a test: then it stays as it is
+    prepare()

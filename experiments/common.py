@@ -1,0 +1,240 @@
+"""What the experiments share: their arguments, trained runs that are used again, and tables.
+
+Run an experiment from the repository's root, such as `python -m experiments.fig4_hallway --quick`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from marlcomm.algorithms import Algorithm
+from marlcomm.analysis import CutCurve
+from marlcomm.training import RunFolderError, SavedRun, load_run, make_population, train
+from marlcomm.training.record import RunFolder, commit, stack_metrics, versions
+
+EVALUATIONS, EVALUATION_EPISODES = 40, 320
+NO_TARMAC = "TarMAC is not in the library yet, so the paper's TarMAC columns are left out."
+
+
+class FinishedRun(NamedTuple):
+    """A trained population and what it recorded on the way."""
+
+    saved: SavedRun
+    metrics: dict[str, np.ndarray]  # name -> [time, P]
+
+    @property
+    def final_return(self) -> np.ndarray:
+        """[P] return of the last evaluation during training."""
+        tested = self.metrics["test_return"]
+        return tested[np.isfinite(tested).any(1)][-1]
+
+
+@dataclass
+class Experiment:
+    """One figure or table: what was asked for, and where its results go.
+
+    Attributes:
+      name: of the file and of the folder below results/.
+      out: folder of pictures and numbers.
+      runs: folder of trained runs, shared by all experiments.
+      quick: whether this is only a trial.
+      steps: environment steps of each member.
+      seeds: how many.
+      episodes: of each evaluation at the end.
+    """
+
+    name: str
+    out: Path
+    runs: Path
+    quick: bool
+    steps: int
+    seeds: int
+    episodes: int
+    started: float = field(default_factory=time.monotonic)
+
+    def train(
+        self, label: str, algorithm: Algorithm, hparams: Mapping[str, Sequence[float]] | None = None
+    ) -> FinishedRun:
+        """Trains every seed, or reads the run back if it has been trained before, or goes on where it stopped."""
+        folder = self.runs / f"{label}-{self.steps}-steps-{self.seeds}-seeds"
+        print(f"[{label}] {folder}", file=sys.stderr)
+        if not _is_finished(folder, algorithm, self, hparams):
+            train(
+                algorithm,
+                steps=self.steps,
+                seeds=self.seeds,
+                hparams=hparams,
+                out=folder,
+                resume=True,
+                evaluations=EVALUATIONS,
+                evaluation_episodes=EVALUATION_EPISODES,
+            )
+        saved = load_run(folder, algorithm)
+        return FinishedRun(saved, stack_metrics(RunFolder(folder).read_metrics(len(saved.population))))
+
+    def save_figure(self, name: str, figure: Figure) -> None:
+        """Saves a picture as PNG."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        figure.savefig(self.out / f"{name}.png", dpi=200)
+        print(f"picture: {self.out / name}.png", file=sys.stderr)
+
+    def report(self, title: str, tables: Sequence[str], numbers: Mapping[str, Any]) -> None:
+        """Prints the tables as markdown, and saves them and every number."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        scale = f"{self.seeds} seeds, {self.steps:,} environment steps each, {self.episodes} test episodes"
+        trial = " **Trial run (--quick): says nothing about the paper's claim.**" if self.quick else ""
+        text = "\n\n".join([f"## {title}", f"{scale}.{trial}", *tables, NO_TARMAC]) + "\n"
+        (self.out / "tables.md").write_text(text)
+        facts = {
+            "experiment": self.name,
+            "quick": self.quick,
+            "steps": self.steps,
+            "seeds": self.seeds,
+            "episodes": self.episodes,
+            "wall_seconds": round(time.monotonic() - self.started, 1),
+            "commit": commit(),
+            "versions": versions(),
+        }
+        (self.out / "numbers.json").write_text(json.dumps(as_json({**facts, **numbers}), indent=1) + "\n")
+        print(text)
+        print(f"tables and numbers: {self.out}", file=sys.stderr)
+
+
+def start(name: str, description: str | None, *, steps: int, quick_steps: int, seeds: int = 10) -> Experiment:
+    """Reads the command line.
+
+    Args:
+      name: of the experiment.
+      description: its docstring.
+      steps: of a full run; quick_steps: of a trial.
+      seeds: of a full run; a trial has 2.
+    """
+    parser = argparse.ArgumentParser(
+        prog=f"python -m experiments.{name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="a trial of about a minute: few steps, two seeds")
+    add("--out", type=Path, help=f"folder of pictures and numbers (default: results/{name})")
+    add("--runs", type=Path, default=Path("results/runs"), help="folder of trained runs (default: %(default)s)")
+    add("--steps", type=int, help=f"environment steps of each member (default: {steps:,})")
+    add("--seeds", type=int, help=f"how many seeds (default: {seeds})")
+    add("--episodes", type=int, help="test episodes of each member (default: 4000)")
+    given = parser.parse_args()
+    for option in ("steps", "seeds", "episodes"):
+        if getattr(given, option) is not None and getattr(given, option) < 1:
+            parser.error(f"--{option} is {getattr(given, option)}: must be at least 1")
+    return Experiment(
+        name=name,
+        out=given.out or Path("results") / (f"{name}-quick" if given.quick else name),
+        runs=given.runs,
+        quick=given.quick,
+        steps=given.steps or (quick_steps if given.quick else steps),
+        seeds=given.seeds or (2 if given.quick else seeds),
+        episodes=given.episodes or (500 if given.quick else 4000),
+    )
+
+
+def _is_finished(
+    folder: Path, algorithm: Algorithm, experiment: Experiment, hparams: Mapping[str, Sequence[float]] | None
+) -> bool:
+    """Whether the folder holds this very run, complete. Raises RunFolderError if it holds another one."""
+    if not (folder / "summary.json").exists():
+        return False
+    population = make_population(algorithm, experiment.seeds, 0, hparams)
+    members = zip(population.seeds, population.changes, strict=True)
+    asked = {
+        **algorithm.describe(),
+        "steps": experiment.steps,
+        "evaluations": EVALUATIONS,
+        "evaluation_episodes": EVALUATION_EPISODES,
+        "members": [{"seed": seed, **changes} for seed, changes in members],
+    }
+    try:
+        RunFolder(folder).check_same(asked)
+    except RunFolderError as error:
+        raise SystemExit(f"{error}\nRemove that folder, or choose another with --runs.") from None
+    return True
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A markdown table; the first column stands left, the others right."""
+    lines = [head, [":--", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def result_row(what: str, claim: str, values: np.ndarray, form: Callable[[float], str]) -> list[str]:
+    """A row: what was measured, the paper's claim, mean and 95 % confidence interval over seeds, every seed."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return [what, claim, "–", "–"]
+    # the normal approximation, as the papers report it
+    width = 1.96 * finite.std(ddof=1) / finite.size**0.5 if finite.size > 1 else float("nan")
+    mean = form(float(finite.mean())) + (f" ± {form(width)}" if finite.size > 1 else "")
+    return [what, claim, mean, " ".join(form(float(value)) for value in values)]
+
+
+RESULT_HEAD = ("measured", "the paper says", "mean ± 95 % interval", "every seed")
+
+
+def cut_table(curve: CutCurve, measure: str, form: Callable[[float], str]) -> str:
+    """A cut curve as a markdown table: a row a share."""
+    rows = []
+    for number, fraction in enumerate(curve.fraction):
+        found = getattr(curve, measure)[number]
+        row = result_row(f"{fraction:.0%}", "", found, form)
+        thresholds = curve.threshold[number]
+        low, high = float(np.min(thresholds)), float(np.max(thresholds))
+        rows.append(
+            [
+                row[0],
+                f"{1 - curve.sent_fraction[number].mean():.1%}",
+                "–" if np.isnan(low) else f"{low:.2f} .. {high:.2f}",
+                f"{curve.bits_per_step[number].mean():.1f}",
+                *row[2:],
+            ]
+        )
+    head = ("to cut", "really cut", "thresholds", "bits a step", *RESULT_HEAD[2:])
+    return markdown_table(head, rows)
+
+
+def plain_return(value: float) -> str:
+    """A return with two decimals."""
+    return f"{value:.2f}"
+
+
+def percent(value: float) -> str:
+    """A share in percent with one decimal."""
+    return f"{100 * value:.1f}"
+
+
+def as_json(value: Any) -> Any:
+    """Arrays, dataclasses and tuples as JSON can hold them; NaN and infinities become None."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: as_json(getattr(value, name)) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, str | bool | None):
+        return value
+    if isinstance(value, list | tuple) or getattr(value, "ndim", 0):
+        return [as_json(item) for item in value]
+    number = value.item() if hasattr(value, "item") else value
+    return None if isinstance(number, float) and not np.isfinite(number) else number
+
+
+def curves_as_json(run: FinishedRun) -> dict[str, Any]:
+    """The evaluations of a run: steps, returns and wins, each [time, P]."""
+    tested = np.isfinite(run.metrics["test_return"]).any(1)
+    names = ("env_steps", "test_return", "test_won")
+    return {name: run.metrics[name][tested] for name in names if name in run.metrics}

@@ -1,0 +1,39 @@
+"""Table 2 of the NDQ paper: independent search, where messages cannot help. The optimum is 96.0 exactly.
+
+The paper: 96.0 for every method, uncut, and for ndq with all messages cut.
+"""
+
+from __future__ import annotations
+
+import marlcomm as mc
+from experiments.common import RESULT_HEAD, curves_as_json, markdown_table, plain_return, result_row, start
+from marlcomm.analysis import plot_curves
+from marlcomm.training import evaluate
+
+
+def main() -> None:
+    """Trains, draws, prints."""
+    experiment = start("table2_search", __doc__, steps=300_000, quick_steps=48_000)
+    env = mc.make_env("search")
+    runs = {name: experiment.train(f"{name}-search", mc.make_algorithm(name, env)) for name in ("ndq", "qmix")}
+    tested = {
+        "ndq, nothing cut": evaluate(runs["ndq"].saved, episodes=experiment.episodes),
+        "ndq, 100 % cut": evaluate(runs["ndq"].saved, edits=["silence"], episodes=experiment.episodes),
+        "qmix": evaluate(runs["qmix"].saved, episodes=experiment.episodes),
+    }
+    figure = plot_curves(
+        {name: run.metrics for name, run in runs.items()},
+        panels=["test_return"],
+        references={"optimum": 96.0},
+    )
+    experiment.save_figure("learning_curves", figure)
+    rows = [result_row(name, "96.0", found["return"], plain_return) for name, found in tested.items()]
+    experiment.report(
+        "Table 2: independent search, return of an episode",
+        [markdown_table(RESULT_HEAD, rows)],
+        {"curves": {name: curves_as_json(run) for name, run in runs.items()}, "final": tested},
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+
+from marlcomm.analysis import (
+    CutCurve,
+    plot_curves,
+    plot_cut_curve,
+    plot_episode_strip,
+    plot_message_space,
+    record_episodes,
+)
+
+
+def is_picture(figure, path):
+    figure.savefig(path, dpi=50)
+    return path.read_bytes()[:4] == b"\x89PNG" and path.stat().st_size > 2000
+
+
+def test_message_space_has_a_panel_a_pair(sensor, tmp_path):
+    recorded = record_episodes(sensor.team(), 40)
+    figure = plot_message_space(recorded, title="β = 1", describe=lambda view: "seen" if view[0] else "unseen")
+    assert sum(axes.axison for axes in figure.axes) == 6
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["seen", "unseen", "mean"]
+    assert is_picture(figure, tmp_path / "space.png")
+
+
+def test_message_space_needs_messages(silent):
+    with pytest.raises(ValueError, match="no messages"):
+        plot_message_space(record_episodes(silent.team(), 3))
+
+
+def test_a_strip_has_a_column_a_real_step_and_one_for_the_end(hallway, tmp_path):
+    recorded = record_episodes(hallway.team(), 20, edits=["cut_below:0.1"])
+    episode = int(np.argmin(recorded.lengths))
+    figure = plot_episode_strip(recorded, episode, hallway.algorithm.env)
+    assert len(figure.axes) == recorded.lengths[episode] + 2
+    assert is_picture(figure, tmp_path / "strip.png")
+
+
+def test_a_strip_can_show_a_part_and_silent_teams(silent, tmp_path):
+    recorded = record_episodes(silent.team(), 20)
+    longest = int(np.argmax(recorded.lengths))
+    figure = plot_episode_strip(recorded, longest, silent.algorithm.env, steps=2)
+    assert len(figure.axes) == 2 + 2
+    assert is_picture(figure, tmp_path / "strip.png")
+
+
+def test_a_strip_refuses_what_is_not_there(hallway):
+    recorded = record_episodes(hallway.team(), 3)
+    with pytest.raises(ValueError, match="episode is 3"):
+        plot_episode_strip(recorded, 3, hallway.algorithm.env)
+    with pytest.raises(ValueError, match="do not exist"):
+        plot_episode_strip(recorded, 0, hallway.algorithm.env, first=99)
+
+
+def test_cut_curves(tmp_path):
+    ones = np.ones((3, 2))
+    curves = {
+        kind: CutCurve(kind, np.array([0, 0.5, 1]), ones, ones, ones * [[1], [0.5], [0]], ones, ones)
+        for kind in ("cut", "rank_cut")
+    }
+    figure = plot_cut_curve(curves, measure="won", references={"qmix": 0.2})
+    assert is_picture(figure, tmp_path / "cut.png")
+
+
+def test_learning_curves(tmp_path):
+    steps = np.arange(1, 6)[:, None] * [1e5, 1e5]
+    run = {"env_steps": steps, "test_return": steps / 1e5, "test_won": np.full((5, 2), np.nan)}
+    figure = plot_curves({"a": run, "b": run}, references={"best": 5.0})
+    assert len(figure.axes) == 1
+    assert is_picture(figure, tmp_path / "curves.png")

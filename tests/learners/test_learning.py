@@ -1,0 +1,203 @@
+"""Learning step by step: when it starts, what an update is, when the target moves, what a NaN does."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from toy_env import AGENTS, Toy
+
+from marlcomm.algorithms import vdn
+from marlcomm.learners import ValueSettings
+
+ENVS, BATCH, INTERVAL = 2, 4, 3
+KEY = jax.random.PRNGKey(4)
+
+
+def make(**settings):
+    sizes = {"hidden": 4, "num_envs": ENVS, "batch_episodes": BATCH, "replay_episodes": 2 * BATCH}
+    return vdn(Toy(), **sizes, **settings)
+
+
+class Case:
+    """VDN on the toy task, its compiled `learn`, and two episodes."""
+
+    def __init__(self, **settings):
+        self.algorithm = make(**settings)
+        self.init = jax.jit(self.algorithm.init)(KEY)
+        play = jax.jit(lambda params: self.algorithm.play(params, KEY, epsilon=1.0)[0])
+        self.episodes = play(self.init.params)
+        self.learn = jax.jit(self.algorithm.learn)
+
+    def after(self, calls, state=None):
+        """The states after 0, 1, .. `calls` calls of `learn`."""
+        states = [self.init if state is None else state]
+        for _ in range(calls):
+            states.append(self.learn(states[-1], self.episodes)[0])
+        return states
+
+
+@pytest.fixture(scope="module")
+def case():
+    return Case(target_interval=INTERVAL, learning_rate=0.01)
+
+
+def equal(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+
+
+def test_start(case):
+    state = case.init
+    assert equal(state.params, state.target_params)
+    assert (int(state.env_steps), int(state.episodes), int(state.updates)) == (0, 0, 0)
+    assert bool(state.healthy)
+
+
+def test_nothing_is_learned_before_replay_holds_a_batch(case):
+    start, half, full = case.after(2)
+    assert equal(half.params, start.params)
+    assert equal(half.optimiser, start.optimiser)
+    assert int(half.updates) == 0
+    assert bool(half.healthy)
+    assert int(full.updates) == 1
+    assert not equal(full.params, half.params)
+
+
+def test_counts_are_of_real_steps_and_episodes(case):
+    real = int(np.asarray(case.episodes.valid).sum())
+    assert real < case.episodes.valid.size
+    for calls, state in enumerate(case.after(3)):
+        assert int(state.env_steps) == calls * real
+        assert int(state.episodes) == calls * ENVS
+
+
+def test_target_is_copied_after_every_third_update_and_stays_between(case):
+    states = case.after(8)
+    assert [int(s.updates) for s in states] == [0, 0, 1, 2, 3, 4, 5, 6, 7]
+    for before, state in zip(states[:-1], states[1:], strict=True):
+        if int(state.updates) in (3, 6):
+            assert equal(state.target_params, state.params)
+            assert not equal(state.target_params, before.target_params)
+        else:
+            assert equal(state.target_params, before.target_params)
+
+
+def test_target_interval_0_moves_the_target_softly():
+    soft = Case(target_interval=0, target_rate=0.2, learning_rate=0.01)
+    states = soft.after(4)
+    assert equal(states[1].target_params, states[0].target_params), "nothing learned yet"
+    for before, state in zip(states[1:-1], states[2:], strict=True):
+        jax.tree.map(
+            lambda new, old, online: np.testing.assert_allclose(new, 0.8 * old + 0.2 * online, rtol=1e-5, atol=1e-7),
+            state.target_params,
+            before.target_params,
+            state.params,
+        )
+    assert not equal(states[-1].target_params, states[0].target_params)
+
+
+def test_an_update_is_rmsprop_on_the_gradient_of_the_weighted_loss(case):
+    """Replay holds one and the same episode, so any batch drawn from it is known."""
+    twins = jax.tree.map(lambda x: jnp.stack([x[0]] * ENVS), case.episodes)
+    batch = jax.tree.map(lambda x: jnp.stack([x[0]] * BATCH), case.episodes)
+    learner = case.algorithm.learner
+    start = case.init.replace(hparams=case.init.hparams.replace(weights={"temporal_difference": jnp.float32(0.5)}))
+    learned, metrics = case.learn(case.learn(start, twins)[0], twins)
+
+    @jax.jit
+    @jax.value_and_grad
+    def loss_of(params):
+        unroll = learner.unroll(params, start.target_params, batch, start.hparams, KEY)
+        real = np.asarray(batch.valid)[..., None]
+        optimism = jnp.where(unroll.value > unroll.target, start.hparams.optimism, 1.0)
+        return (jnp.where(real, optimism * (unroll.value - unroll.target) ** 2, 0.0)).sum() / real.sum()
+
+    loss, gradient = loss_of(start.params)
+    np.testing.assert_allclose(metrics["temporal_difference"], loss, rtol=1e-4)
+    np.testing.assert_allclose(metrics["loss"], 0.5 * loss, rtol=1e-4)
+    gradient = jax.tree.map(lambda g: 0.5 * np.asarray(g, np.float64), gradient)
+    norm = np.sqrt(sum((g**2).sum() for g in jax.tree.leaves(gradient)))
+    np.testing.assert_allclose(metrics["gradient_norm"], norm, rtol=1e-3)
+
+    def expected(p, g):
+        g = g * min(1.0, 10.0 / norm)
+        return p - 0.01 * g / (np.sqrt(0.01 * g**2) + 1e-5)
+
+    jax.tree.map(
+        lambda new, p, g: np.testing.assert_allclose(new, expected(p, g), rtol=1e-3, atol=1e-3),
+        learned.params,
+        start.params,
+        gradient,
+    )
+
+
+@pytest.mark.parametrize(("steps", "epsilon"), [(0, 1.0), (25, 0.8), (50, 0.6), (100, 0.2), (1000, 0.2)])
+def test_epsilon_falls_linearly_in_environment_steps_and_then_stays(case, steps, epsilon):
+    hparams = case.init.hparams.replace(epsilon_start=1.0, epsilon_finish=0.2, epsilon_steps=100.0)
+    state = case.init.replace(hparams=hparams, env_steps=jnp.int32(steps))
+    np.testing.assert_allclose(case.algorithm.learner.epsilon(state), epsilon, rtol=1e-6)
+
+
+def test_replay_forgets_the_oldest(case):
+    """It holds 8 episodes: after 6 calls of 2, those of the last 4 calls."""
+    state = case.init
+    for call in range(6):
+        marked = case.episodes._replace(reward=jnp.full_like(case.episodes.reward, float(call)))
+        state, _ = case.learn(state, marked)
+    held = np.asarray(state.replay.experience.reward).reshape(2 * BATCH, -1, AGENTS)
+    assert sorted(held[:, 0, 0].tolist()) == [2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def poisoned(state):
+    """The same state, with rewards in replay that are not numbers."""
+    experience = state.replay.experience
+    spoilt = experience._replace(reward=jnp.full_like(experience.reward, jnp.nan))
+    return state.replace(replay=state.replay.replace(experience=spoilt))
+
+
+LEARNED = ("params", "target_params", "optimiser", "updates", "hparams")
+
+
+def test_a_nan_in_a_batch_marks_the_state_and_changes_nothing_learned(case):
+    before = poisoned(case.after(4)[-1])  # the two new episodes are sound, the other six are not
+    after, _ = case.learn(before, case.episodes)
+    assert bool(before.healthy)
+    assert not bool(after.healthy)
+    for name in LEARNED:
+        assert equal(getattr(after, name), getattr(before, name)), name
+
+
+def test_a_nan_changes_nothing_but_replay(case):
+    """As `ValueLearner.learn` says."""
+    before = poisoned(case.after(4)[-1])
+    after, _ = case.learn(before, case.episodes)
+    for name in ("key", "env_steps", "episodes"):
+        assert equal(getattr(after, name), getattr(before, name)), name
+
+
+def test_an_unhealthy_state_learns_no_more(case):
+    """As `ValueLearner.learn` says, also when later batches are sound."""
+    before = case.after(4)[-1].replace(healthy=jnp.bool_(False))
+    after, _ = case.learn(before, case.episodes)
+    assert not bool(after.healthy)
+    for name in LEARNED:
+        assert equal(getattr(after, name), getattr(before, name)), name
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_envs": 0}, "num_envs is 0"),
+        ({"updates_per_step": 0}, "updates_per_step is 0"),
+        ({"target_interval": -1}, "target_interval is -1"),
+        ({"replay_episodes": 8, "batch_episodes": 16}, "replay_episodes is 8"),
+        ({"replay_episodes": 33, "num_envs": 40}, "replay_episodes is 33"),
+    ],
+)
+def test_settings_out_of_range_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        ValueSettings(**settings)
+
+
+def test_unknown_settings_are_named():
+    with pytest.raises(ValueError, match="'epsilon_begin'"):
+        make(epsilon_begin=1.0)

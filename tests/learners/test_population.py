@@ -1,0 +1,124 @@
+"""`Algorithm.step` of several members at once: each has a life, a limit and a failure of its own."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from toy_env import HORIZON, Toy
+
+from marlcomm.algorithms import vdn
+
+ENVS, BATCH, STEPS, LIMITED = 2, 4, 6, 12
+WELL, SICK, LIMIT, TWIN = range(4)
+NOT_REPLAY = ("params", "target_params", "optimiser", "key", "hparams", "env_steps", "episodes", "updates")
+
+
+class Case:
+    """Four members: one well, one whose replay goes bad, one with a limit, and a twin of the first."""
+
+    def __init__(self):
+        self.algorithm = vdn(
+            Toy(),
+            hidden=4,
+            num_envs=ENVS,
+            batch_episodes=BATCH,
+            replay_episodes=16,
+            updates_per_step=2,
+            target_interval=4,
+        )
+        keys = jnp.stack([jax.random.PRNGKey(seed) for seed in (0, 1, 2, 0)])
+        limits = jnp.array([10_000, 10_000, LIMITED, 10_000])
+        self.start = jax.jit(jax.vmap(self.algorithm.init))(keys)
+        step = jax.jit(jax.vmap(self.algorithm.step))
+        self.states, self.metrics = [self.start], []
+        for t in range(STEPS):
+            before = self.states[-1] if t != 3 else self.states[-1].replace(replay=poison(self.states[-1].replay))
+            state, metrics = step(before, limits)
+            self.states.append(jax.tree.map(np.asarray, state))
+            self.metrics.append(jax.tree.map(np.asarray, metrics))
+
+
+def poison(replay):
+    """Rewards that are not numbers, for the sick member only; from here on they stay in its replay."""
+    reward = jnp.asarray(replay.experience.reward).at[SICK].set(jnp.nan)
+    return replay.replace(experience=replay.experience._replace(reward=reward))
+
+
+@pytest.fixture(scope="module")
+def case():
+    return Case()
+
+
+def member(state, index):
+    return {name: jax.tree.map(lambda x: x[index], getattr(state, name)) for name in NOT_REPLAY}
+
+
+def equal(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+
+
+def test_the_same_key_gives_the_same_bits_and_another_key_others(case):
+    for state in case.states:
+        assert equal(member(state, WELL), member(state, TWIN))
+    assert not equal(member(case.states[-1], WELL)["params"], member(case.states[-1], LIMIT)["params"])
+
+
+def test_a_member_that_is_well_learns_at_every_step_once_a_batch_is_there(case):
+    updates = [int(state.updates[WELL]) for state in case.states]
+    assert updates == [0, 0, 2, 4, 6, 8, 10]
+    assert all(bool(state.healthy[WELL]) for state in case.states)
+    for before, after in zip(case.states[1:-1], case.states[2:], strict=True):
+        assert not equal(member(before, WELL)["params"], member(after, WELL)["params"])
+
+
+def test_target_is_copied_after_updates_4_and_8(case):
+    for before, after in zip(case.states[:-1], case.states[1:], strict=True):
+        moved = not equal(member(before, WELL)["target_params"], member(after, WELL)["target_params"])
+        copied = int(after.updates[WELL]) in (4, 8)
+        assert moved == copied
+        if copied:
+            assert equal(member(after, WELL)["target_params"], member(after, WELL)["params"])
+
+
+def test_a_sick_member_stays_as_it_was_while_others_go_on(case):
+    healthy = [bool(state.healthy[SICK]) for state in case.states]
+    assert healthy == [True, True, True, True, False, False, False]
+    as_it_was = member(case.states[3], SICK)
+    assert int(as_it_was["updates"]) == 4
+    for state in case.states[4:]:
+        assert equal(member(state, SICK), as_it_was)
+        assert np.all(np.isfinite(np.concatenate([x.ravel() for x in jax.tree.leaves(member(state, SICK)["params"])])))
+    assert int(case.states[-1].env_steps[WELL]) > int(case.states[3].env_steps[WELL])
+
+
+def test_a_member_at_its_limit_no_longer_changes(case):
+    steps = [int(state.env_steps[LIMIT]) for state in case.states]
+    reached = next(t for t, count in enumerate(steps) if count >= LIMITED)
+    assert 0 < reached < STEPS - 1
+    assert steps[reached - 1] < LIMITED
+    for state in case.states[reached + 1 :]:
+        assert equal(member(state, LIMIT), member(case.states[reached], LIMIT))
+        assert bool(state.healthy[LIMIT])
+    for before, after in zip(case.states[:reached], case.states[1 : reached + 1], strict=True):
+        assert not equal(member(before, LIMIT), member(after, LIMIT))
+
+
+def test_replay_of_a_member_at_its_limit_holds_what_it_held(case):
+    reached = next(t for t, state in enumerate(case.states) if int(state.env_steps[LIMIT]) >= LIMITED)
+    for state in case.states[reached + 1 :]:
+        assert int(state.replay.current_index[LIMIT]) == int(case.states[reached].replay.current_index[LIMIT])
+        held = int(case.states[reached].replay.current_index[LIMIT])
+        np.testing.assert_array_equal(
+            state.replay.experience.reward[LIMIT, :, :held],
+            case.states[reached].replay.experience.reward[LIMIT, :, :held],
+        )
+
+
+def test_metrics_agree_with_the_counts(case):
+    for before, after, metrics in zip(case.states[:-1], case.states[1:], case.metrics, strict=True):
+        played = int(after.env_steps[WELL]) - int(before.env_steps[WELL])
+        np.testing.assert_allclose(metrics["episode_length"][WELL], played / ENVS, rtol=1e-6)
+        assert 1 <= metrics["episode_length"][WELL] <= HORIZON
+        h = case.algorithm.hparams
+        expected = 1.0 + (h.epsilon_finish - 1.0) * int(before.env_steps[WELL]) / h.epsilon_steps
+        np.testing.assert_allclose(metrics["epsilon"][WELL], expected, rtol=1e-5)

@@ -1,0 +1,161 @@
+"""What the learner makes of whole episodes, against loops over the networks' outputs."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from toy_env import ACTIONS, AGENTS, HORIZON, Toy
+
+from marlcomm.algorithms import iql, ndq, vdn
+from marlcomm.messages import GaussianChannel
+from marlcomm.networks import MonotonicMixer
+
+BATCH = 12
+KEY = jax.random.PRNGKey(5)
+QUIET = GaussianChannel(sigma=0.0, dims=1, hidden=4, posterior_width=1)
+SIZES = {"hidden": 4, "num_envs": BATCH, "batch_episodes": BATCH, "replay_episodes": BATCH}
+MAKERS = {
+    "iql": functools.partial(iql, last_action=True),
+    "vdn": vdn,
+    "ndq": functools.partial(ndq, channel=QUIET, mixer=MonotonicMixer(embedding=4), last_action=True),
+}
+
+
+class Case:
+    """An algorithm with random networks, and episodes of its own."""
+
+    def __init__(self, name):
+        self.algorithm = MAKERS[name](Toy(), **SIZES)
+        self.learner = self.algorithm.learner
+        shapes = jax.eval_shape(self.algorithm.init, KEY)
+        rng = np.random.default_rng(0)
+        draw = functools.partial(jax.tree.map, lambda x: jnp.asarray(rng.normal(size=x.shape), jnp.float32))
+        self.params, self.target_params = draw(shapes.params), draw(shapes.target_params)
+        self.hparams = self.algorithm.hparams.replace(discount=0.9)
+        play = jax.jit(lambda params, key: self.algorithm.play(params, key, epsilon=0.5))
+        self.episodes, self.decision, self.states = play(self.params, KEY)
+        self._unroll = jax.jit(self.learner.unroll)
+
+    def unroll(self, params=None, target_params=None, episodes=None):
+        return self._unroll(
+            params or self.params, target_params or self.target_params, episodes or self.episodes, self.hparams, KEY
+        )
+
+
+make_case = functools.cache(Case)
+
+
+@pytest.fixture(params=MAKERS)
+def case(request):
+    return make_case(request.param)
+
+
+def test_acting_and_learning_see_the_same_values(case):
+    """Inputs, ids, last actions, memory and messages: what was acted on is what is learned on."""
+    unroll = case.unroll()
+    assert np.std(unroll.q) > 0.1
+    np.testing.assert_allclose(unroll.q[:, :HORIZON], case.decision.q, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        unroll.messages.content[:, :HORIZON], case.decision.messages.content, rtol=1e-3, atol=1e-4
+    )
+
+
+def test_target_values_are_the_target_networks(case):
+    unroll, swapped = case.unroll(), case.unroll(case.target_params, case.params)
+    assert not np.allclose(unroll.q, unroll.target_q)
+    np.testing.assert_allclose(swapped.q, unroll.target_q, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(swapped.target_q, unroll.q, rtol=1e-3, atol=1e-4)
+
+
+def test_value_target_and_weight_by_loop(case):
+    """Double Q: the online network picks among allowed actions, the target network says what that is worth."""
+    unroll = jax.tree.map(np.asarray, case.unroll())
+    episodes = jax.tree.map(np.asarray, case.episodes)
+    script = jax.tree.map(lambda x: np.asarray(x)[:, 0], case.states)
+    team, mixer = case.algorithm.name != "iql", jax.jit(case.learner.mixer.apply)
+    differed = {"online": 0, "masked": 0}
+    for b in range(BATCH):
+        for t in range(script.length[b]):
+            taken, following = [], []
+            for i in range(AGENTS):
+                taken.append(unroll.q[b, t, i, episodes.action[b, t, i]])
+                allowed = [a for a in range(ACTIONS) if script.mask[b, t + 1, i, a]]
+                best = max(allowed, key=lambda a: unroll.q[b, t + 1, i, a])  # noqa: B023
+                following.append(unroll.target_q[b, t + 1, i, best])
+                differed["online"] += following[-1] < max(unroll.target_q[b, t + 1, i, allowed])
+                differed["masked"] += best != np.argmax(unroll.q[b, t + 1, i])
+            value = mixer(case.params["mixer"], np.stack(taken), script.world[b, t])
+            bootstrap = mixer(case.target_params["mixer"], np.stack(following), script.world[b, t + 1])
+            over = t == script.length[b] - 1 and not script.truncated[b]
+            reward = [sum(script.reward[b, t]) / AGENTS] if team else script.reward[b, t]
+            target = np.asarray(reward) + (0.0 if over else 0.9) * np.asarray(bootstrap)
+            np.testing.assert_allclose(unroll.value[b, t], value, rtol=1e-3, atol=1e-4)
+            np.testing.assert_allclose(unroll.target[b, t], target, rtol=1e-3, atol=1e-4)
+    assert min(differed.values()) > 0, "these episodes cannot tell double Q or masks from their absence"
+
+
+def test_weight_is_one_at_real_steps_and_of_independent_learners_only_for_the_living(case):
+    unroll = case.unroll()
+    script = jax.tree.map(lambda x: np.asarray(x)[:, 0], case.states)
+    seen = set()
+    for b in range(BATCH):
+        for t in range(HORIZON):
+            for g in range(unroll.weight.shape[-1]):
+                counts = t < script.length[b] and (case.algorithm.name != "iql" or script.alive[b, t, g])
+                assert unroll.weight[b, t, g] == float(counts)
+                seen.add(bool(counts))
+    assert seen == {True, False}
+    assert np.all(unroll.weight[:, 0] == 1), "the first step is real, and everyone lives"
+
+
+def constant_networks(case, value):
+    """Networks that say `value` for every action, whatever they see."""
+    params = jax.tree.map(jnp.zeros_like, case.params)
+    params["agent"]["params"]["head"]["bias"] = jnp.full((ACTIONS,), value)
+    return params
+
+
+def test_jaxmarl_bug_the_terminal_mask_is_not_shifted():
+    """Peer code masks by the flag of a neighbouring step: the first step is lost, or the last one bootstraps.
+
+    Networks are constant, so every number is known: the team's value is 3 agents x 2 now and 3 x 5 in the target.
+    """
+    case = make_case("vdn")
+    lengths, ends = [1, 3, 3, HORIZON] * 3, [True, True, False, False] * 3
+    valid = jnp.arange(HORIZON) < jnp.array(lengths)[:, None]
+    last = jnp.arange(HORIZON) == jnp.array(lengths)[:, None] - 1
+    rewards = jnp.array([1.0, 2.0, 4.0, 8.0, 16.0])
+    episodes = case.episodes._replace(
+        valid=valid,
+        terminal=last & jnp.array(ends)[:, None],
+        reward=jnp.broadcast_to(rewards[:, None], case.episodes.reward.shape),
+    )
+    unroll = case.unroll(constant_networks(case, 2.0), constant_networks(case, 5.0), episodes)
+    bootstrap = 0.9 * 3 * 5.0
+    known = [
+        [1.0],
+        [1.0 + bootstrap, 2.0 + bootstrap, 4.0],
+        [1.0 + bootstrap, 2.0 + bootstrap, 4.0 + bootstrap],
+        [r + bootstrap for r in (1.0, 2.0, 4.0, 8.0, 16.0)],
+    ]
+    for b, targets in enumerate(known):
+        count = len(targets)
+        np.testing.assert_allclose(unroll.value[b, :count, 0], 6.0, rtol=1e-6)
+        np.testing.assert_allclose(unroll.target[b, :count, 0], targets, rtol=1e-6)
+        np.testing.assert_array_equal(unroll.weight[b, :, 0], [1.0] * count + [0.0] * (HORIZON - count))
+    errors = [6.0 - target for targets in known for target in targets]
+    loss, _ = case.learner.losses["temporal_difference"](unroll, episodes, case.hparams.replace(optimism=1.0))
+    np.testing.assert_allclose(loss, sum(e**2 for e in errors) / len(errors), rtol=1e-6)
+
+
+def test_no_gradient_passes_into_the_target():
+    case = make_case("vdn")
+
+    def total(params, target_params):
+        unroll = case.learner.unroll(params, target_params, case.episodes, case.hparams, KEY)
+        return unroll.target.sum() + unroll.target_q.sum()
+
+    for gradient in jax.jit(jax.grad(total, (0, 1)))(case.params, case.target_params):
+        assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient))

@@ -1,0 +1,135 @@
+"""A loss, a channel and a task of one's own, each written here as a user would, with no edit to the package."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+import marlcomm as mc
+from marlcomm.messages.channel import by_receiver, offer
+from marlcomm.networks.layers import Linear
+
+SMALL = {"num_envs": 4, "batch_episodes": 8, "replay_episodes": 64, "hidden": 8}
+
+
+class GuessState(NamedTuple):
+    secret: jax.Array
+    step_count: jax.Array
+
+
+class Guess(mc.Environment[GuessState]):
+    """Agent 0 sees a secret bit; both are rewarded when agent 1 names it."""
+
+    def __init__(self) -> None:
+        self.num_agents, self.num_actions, self.observation_size, self.state_size, self.horizon = 2, 2, 1, 1, 1
+        super().__init__()
+
+    def reset(self, key):
+        state = GuessState(jax.random.bernoulli(key), jnp.int32(0))
+        return state, mc.restart(self._observe(state))
+
+    def step(self, state, action):
+        state = state._replace(step_count=state.step_count + 1)
+        reward = jnp.where(action[1] == state.secret, 1.0, 0.0)
+        return state, mc.timestep(self._observe(state), reward, terminal=jnp.bool_(True))
+
+    def _observe(self, state):
+        view = jnp.stack([state.secret.astype(jnp.float32), jnp.float32(0.0)])[:, None]
+        return self.observe(view, jnp.zeros(1), state.step_count)
+
+
+class Signs(mc.Channel):
+    """One number to everybody, pushed through tanh."""
+
+    def setup(self) -> None:
+        self.encoder = Linear(1)
+
+    def send(self, inputs, memory, key):
+        word = jnp.tanh(self.encoder(inputs))  # [..., N, 1]
+        to_each = jnp.broadcast_to(word[..., :, None, :], (*word.shape[:-1], self.num_agents, 1))
+        return offer(to_each), {"word": word}
+
+    def receive(self, inputs, messages):
+        return by_receiver(messages.content), {}
+
+
+def loudness_loss(unroll, episodes, hparams):
+    """Mean square of what is said."""
+    steps = episodes.valid.shape[1]
+    said = jnp.square(unroll.auxiliary["word"][:, :steps, :, 0]).mean(-1)
+    loss = jnp.where(episodes.valid, said, 0.0).sum() / episodes.valid.sum()
+    return loss, {}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    algorithm = mc.qmix(Guess(), channel=Signs(), optimiser=optax.adam(1e-2), epsilon_steps=400, **SMALL)
+    return mc.train(algorithm.with_loss("loudness", loudness_loss, 1e-3), steps=2000, evaluations=1, progress=False)
+
+
+def test_own_task_keeps_the_contract():
+    mc.check_env(Guess())
+    assert mc.ndq(Guess(), **SMALL).env.num_agents == 2
+
+
+def test_own_channel_loss_and_optimiser_train_on_own_task(trained):
+    assert trained.summary["members"][0]["return"] == 1.0  # without messages the best is 0.5
+    assert np.isfinite(trained.metrics["loudness"]).all()
+
+
+def test_own_channel_is_what_wins(trained):
+    silenced = mc.evaluate(trained, edits=["silence"], episodes=400)
+    assert 0.35 < silenced["return"][0] < 0.65
+    assert silenced["bits_per_step"][0] == 0
+
+
+def test_own_loss_has_a_weight_that_can_be_swept():
+    algorithm = mc.qmix(Guess(), channel=Signs(), optimiser=optax.adam(1e-2), **SMALL)
+    algorithm = algorithm.with_loss("loudness", loudness_loss, 0.0)
+    result = mc.train(algorithm, steps=1000, hparams={"weights.loudness": [0.0, 100.0]}, evaluations=1, progress=False)
+    free, pressed = result.metrics["loudness"][-1]
+    assert pressed < 0.05 * free
+
+
+def test_own_agent_network_and_mixer():
+    class Feedforward(nn.Module):
+        num_actions: int
+
+        def initial_memory(self, *batch):
+            return jnp.zeros((*batch, 1))
+
+        @nn.compact
+        def step(self, memory, inputs, alive, key, edit=None):
+            nothing = offer(jnp.zeros((*inputs.shape[:-1], inputs.shape[-2], 0)))
+            return memory, nn.Dense(self.num_actions)(inputs), nothing, {}
+
+        def unroll(self, inputs, alive, key, edit=None):
+            _, q, messages, auxiliary = self.step(None, inputs, alive, key, edit)
+            return q, messages, auxiliary
+
+    class Twice(nn.Module):
+        team: bool = True
+
+        def __call__(self, values, state):
+            return 2.0 * values.sum(-1, keepdims=True)
+
+    env = Guess()
+    algorithm = mc.value_based("mine", env, mixer=Twice(), agent=Feedforward(env.num_actions), **SMALL)
+    state, metrics = jax.jit(algorithm.step)(algorithm.init(jax.random.PRNGKey(0)))
+    assert int(state.env_steps) == 4
+    assert np.isfinite(metrics["loss"])
+    assert set(state.params["mixer"]) == set()
+
+
+def test_registered_task_and_algorithm_go_by_name():
+    mc.register_env("guess_test", Guess)
+    mc.register_algorithm("signs_test", lambda env, **settings: mc.qmix(env, channel=Signs(), **settings))
+    algorithm = mc.make_algorithm("signs_test", mc.make_env("guess_test"), hidden=8)
+    assert algorithm.describe()["task"] == "guess_test"
+    assert algorithm.settings == {"hidden": 8}
