@@ -49,13 +49,12 @@ class PlainAgent(nn.Module):
     ) -> tuple[jax.Array, Messages, Named]:
         """As `CommunicatingAgent.unroll`, step by step."""
 
-        def step(agent: PlainAgent, memory: jax.Array, *x: jax.Array) -> tuple[jax.Array, tuple]:
-            memory, *outputs = agent.step(memory, *x, edit)
+        def step(agent: PlainAgent, memory: jax.Array, x: tuple) -> tuple[jax.Array, tuple]:
+            inputs, alive, key = x
+            memory, *outputs = agent.step(memory, inputs, alive, key, edit)
             return memory, tuple(outputs)
 
-        over_time = nn.scan(
-            step, variable_broadcast="params", split_rngs={"params": False}, in_axes=(1, 1, 0), out_axes=1
-        )
-        keys = jax.random.split(key, inputs.shape[1])
-        _, outputs = over_time(self, self.initial_memory(inputs.shape[0], inputs.shape[2]), inputs, alive, keys)
-        return outputs
+        over_time = nn.scan(step, variable_broadcast="params", split_rngs={"params": False})
+        time_first = jnp.moveaxis(inputs, 1, 0), jnp.moveaxis(alive, 1, 0), jax.random.split(key, inputs.shape[1])
+        _, outputs = over_time(self, self.initial_memory(inputs.shape[0], inputs.shape[2]), time_first)
+        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)

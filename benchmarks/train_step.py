@@ -8,6 +8,7 @@ in turns with ours, so that load on the machine meets both alike. No compiled pr
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import time
@@ -158,12 +159,12 @@ def _table(found: list[Measured], standard: bool) -> list[str]:
     lines = [_line(head), _line(["---"] * len(head)), *map(_line, rows), ""]
     if standard:
         lines += [line for each in found for line in _against_floor(each)]
-    for ours, plain in zip(found, found[1:], strict=False):
+    for ours, plain in itertools.pairwise(found):
         if (ours.label, plain.label) == ("marlcomm", "plain"):
             faster = np.array(ours.updates_per_second) / np.array(plain.updates_per_second)  # chunk by chunk
             lines.append(
-                f"marlcomm against plain, {ours.members} members: {_spread(faster.tolist(), '.2f')} times the updates/s, "
-                f"{ours.compile_seconds / plain.compile_seconds:.2f} times the compile seconds"
+                f"marlcomm against plain, {ours.members} members: {_spread(faster.tolist(), '.2f')} times "
+                f"the updates/s, {ours.compile_seconds / plain.compile_seconds:.2f} times the compile seconds"
             )
     return lines
 

@@ -47,6 +47,7 @@ class MatrixGame(Environment[MatrixGameState]):
     """
 
     num_agents = 2
+    default_steps = 100_000
     horizon = 1
 
     def __init__(self, table: Sequence[Sequence[Sequence[float]]] = RGMCOMM_TABLE) -> None:

@@ -46,6 +46,7 @@ class Maze(Environment[MazeState]):
     """
 
     num_agents = 2
+    default_steps = 500_000
 
     def __init__(
         self,

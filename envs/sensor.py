@@ -49,6 +49,7 @@ class Sensor(Environment[SensorState]):
     state_size = 2
     horizon = 1
     action_names = ("north", "scan lower", "south", "scan higher", "noop")
+    default_steps = 300_000
 
     def __init__(self, reward_area1: float = 20.0, reward_area2: float = 30.0, scan_cost: float = 5.0) -> None:
         """Makes the task.

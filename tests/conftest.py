@@ -1,4 +1,8 @@
-"""Shared set-up: two processor devices, as the command line has on two cores, and a cache of compiled programs."""
+"""Shared set-up: two processor devices, as the command line has on two cores, and quick compiling of tiny programs."""
+
+import os
+
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 
 import jax
 

@@ -17,7 +17,7 @@ from marlcomm.learners.value import (
     TrainState,
     ValueHParams,
     ValueLearner,
-    select,
+    check_range,
 )
 from marlcomm.messages.edits import Edit
 from marlcomm.types import Episodes, Scalar
@@ -58,21 +58,16 @@ class Algorithm:
         Returns:
           the new state, and metrics, each []: losses, `return`, `won`, `epsilon`, `episode_length`.
         """
-        play_key, key = jax.random.split(state.key)
         epsilon = self.learner.epsilon(state)
-        edit = self.learner.training_edit
-        episodes, _, _ = self.play(state.params, play_key, epsilon=epsilon, edit=edit)
-        learned, metrics = self.learn(state.replace(key=key), episodes)
-        metrics |= {
+        play_key, _ = jax.random.split(state.key)  # `learn` goes on from the other half
+        episodes, _, _ = self.play(state.params, play_key, epsilon=epsilon, edit=self.learner.training_edit)
+        state, metrics = self.learn(state, episodes, state.env_steps < limit)
+        return state, metrics | {
             "return": team_return(episodes).mean(),
             "won": episodes.won.mean(),
             "episode_length": episodes.valid.sum(1).mean(),
             "epsilon": epsilon,
         }
-        active = state.healthy & (state.env_steps < limit)
-        # a member that fails now is marked, and otherwise stays as it was before this step
-        stay = state.replace(healthy=state.healthy & (learned.healthy | ~active))
-        return select(active & learned.healthy, learned, stay), metrics
 
     def play(
         self,
@@ -114,9 +109,11 @@ class Algorithm:
         """See `ValueLearner.act`."""
         return self.learner.act(params, observation, memory, key, epsilon, edit)
 
-    def learn(self, state: TrainState, episodes: Episodes) -> tuple[TrainState, dict[str, jax.Array]]:
+    def learn(
+        self, state: TrainState, episodes: Episodes, active: jax.Array | bool = True
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
         """See `ValueLearner.learn`: the half of `step` for simulators outside JAX."""
-        return self.learner.learn(state, episodes)
+        return self.learner.learn(state, episodes, active)
 
     def with_loss(self, name: str, loss: Loss, weight: float) -> Algorithm:
         """The same algorithm with one more loss, or another one under a name that exists.
@@ -177,6 +174,7 @@ def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> ValueHParam
         if dot and group == "weights" and leaf in hparams.weights:
             hparams = hparams.replace(weights={**hparams.weights, leaf: value})
         elif not dot and path in _plain_names(hparams):
+            check_range(path, value)
             hparams = hparams.replace(**{path: value})
         else:
             raise ValueError(f"no hyper-parameter {name!r}: one of {', '.join(algorithm.hparam_names())}")

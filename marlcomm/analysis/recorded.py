@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,7 +90,32 @@ def record_episodes(
     key, calibration_key, mean_key = jax.random.split(jax.random.PRNGKey(seed), 3)
     edit = chain_edits([_ready(algorithm, params, edit, calibration_key) for edit in edits])
 
-    def play(params: Any, key: jax.Array) -> tuple:
+    played, decision, states, mean = jax.device_get(_player(_Same(algorithm), episodes)(params, key, mean_key, edit))
+    messages = decision.messages
+    return RecordedEpisodes(
+        played, messages.content, messages.importance, messages.sent, mean, decision.q, states, bool(edits)
+    )
+
+
+class _Same:
+    """An algorithm as a key: algorithms hold mappings, which cannot be hashed."""
+
+    def __init__(self, algorithm: Algorithm) -> None:
+        self.algorithm = algorithm
+
+    def __hash__(self) -> int:
+        return id(self.algorithm)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.algorithm is self.algorithm
+
+
+@functools.lru_cache(maxsize=16)
+def _player(same: _Same, episodes: int) -> Any:
+    """The compiled program, kept, so that the next member and the next threshold start at once."""
+    algorithm = same.algorithm
+
+    def play(params: Any, key: jax.Array, mean_key: jax.Array, edit: Edit | None) -> tuple:
         played, decision, states = algorithm.play(params, key, num_envs=episodes, edit=edit)
         # The means are no part of a decision. Unrolling the same episodes gives them: exactly where messages are
         # made from inputs; for channels that read memory, up to the noise in earlier messages.
@@ -97,11 +123,7 @@ def record_episodes(
         mean = unroll.auxiliary.get("message_mean")
         return played, decision, states, None if mean is None else mean[:, : played.valid.shape[1]]
 
-    played, decision, states, mean = jax.device_get(jax.jit(play)(params, key))
-    messages = decision.messages
-    return RecordedEpisodes(
-        played, messages.content, messages.importance, messages.sent, mean, decision.q, states, bool(edits)
-    )
+    return jax.jit(play)
 
 
 def _ready(algorithm: Algorithm, params: Any, edit: Edit | str, key: jax.Array) -> Edit:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -65,8 +67,25 @@ class ValueHParams(struct.PyTreeNode):
     epsilon_finish: Scalar = 0.05
     epsilon_steps: Scalar = 50_000
     target_rate: Scalar = 0.01  # only where target_interval is 0
-    optimism: Scalar = 1.0  # weight of values above the outcome of an episode's last step; 1 is plain
     weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
+
+
+RANGES = {
+    "learning_rate": (0.0, math.inf),
+    "discount": (0.0, 1.0),
+    "gradient_clip": (0.0, math.inf),
+    "epsilon_start": (0.0, 1.0),
+    "epsilon_finish": (0.0, 1.0),
+    "epsilon_steps": (1.0, math.inf),
+    "target_rate": (0.0, 1.0),
+}
+
+
+def check_range(name: str, value: Any) -> None:
+    """Raises ValueError where a hyper-parameter, as a plain number, lies outside its range."""
+    low, high = RANGES.get(name, (-math.inf, math.inf))
+    if isinstance(value, int | float) and not low <= value <= high:
+        raise ValueError(f"{name} is {value}: must be in {low:g} .. {high:g}")
 
 
 class AgentMemory(NamedTuple):
@@ -105,7 +124,7 @@ class ValueLearner:
     Attributes:
       env: the task; only its sizes are read, but for replay's shapes.
       agent: the network that all agents share: a flax module with the methods of `CommunicatingAgent`.
-      mixer: [..., N] values and [..., S] state -> [..., G].
+      mixer: a flax module [..., N] values, [..., S] state -> [..., G]; its field `team` says whether G is 1.
       losses: name -> loss; each is weighted by `hparams.weights[name]`.
       optimiser: hyper-parameters -> optax transformation.
       settings: what fixes shapes and branches.
@@ -167,16 +186,16 @@ class ValueLearner:
           epsilon: 0 .. 1.
           edit: what happens to the messages on their way.
         """
-        talk_key, explore_key, random_key = jax.random.split(key, 3)
+        talk_key, explore_key = jax.random.split(key)
         inputs = self._inputs(observation.agents_view, memory.last_action)
         hidden, q, messages, _ = self.agent.apply(
             params["agent"], memory.hidden, inputs, observation.alive, talk_key, edit, method="step"
         )
         allowed = observation.action_mask
+        chance = jax.random.uniform(explore_key, (*q.shape[:-1], q.shape[-1] + 1))
         greedy = jnp.argmax(jnp.where(allowed, q, -jnp.inf), -1)
-        random = jnp.argmax(jnp.where(allowed, jax.random.uniform(random_key, q.shape), -1.0), -1)
-        explore = jax.random.uniform(explore_key, greedy.shape) < epsilon
-        action = jnp.where(explore, random, greedy).astype(jnp.int32)
+        random = jnp.argmax(jnp.where(allowed, chance[..., :-1], -1.0), -1)
+        action = jnp.where(chance[..., -1] < epsilon, random, greedy).astype(jnp.int32)
         return action, AgentMemory(hidden, action), Decision(q, messages)
 
     def epsilon(self, state: TrainState) -> jax.Array:
@@ -185,50 +204,67 @@ class ValueLearner:
         done = jnp.clip(state.env_steps / h.epsilon_steps, 0.0, 1.0)
         return h.epsilon_start + done * (h.epsilon_finish - h.epsilon_start)
 
-    def learn(self, state: TrainState, episodes: Episodes) -> tuple[TrainState, dict[str, jax.Array]]:
+    def learn(
+        self, state: TrainState, episodes: Episodes, active: jax.Array | bool = True
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
         """Stores the episodes [B, ...] and takes `updates_per_step` gradient steps.
 
         Until replay holds a batch, nothing is learned. Where a loss or gradient is not finite, nothing is learned
         either, and `healthy` becomes False.
 
+        Args:
+          state: from `init` or the last call.
+          episodes: as many as `settings.num_envs`.
+          active: [] where False, or where the state is not healthy, everything stays as it is, but for contents of
+            replay that the next active call overwrites.
+
         Returns:
           the new state, and metrics: each loss by name, its own metrics as `loss/metric`, and `gradient_norm`.
         """
+        active = state.healthy & active
         replay = self._replay.add(state.replay, episodes)
-        ready = self._replay.can_sample(replay)
-        key, *update_keys = jax.random.split(state.key, 1 + self.settings.updates_per_step)
+        ready = active & self._replay.can_sample(replay)
+        _, learn_key = jax.random.split(state.key)  # the first half is for playing
+        key, *update_keys = jax.random.split(learn_key, 1 + self.settings.updates_per_step)
         played = state.replace(
-            replay=replay,
-            key=key,
-            env_steps=state.env_steps + episodes.valid.sum(),
-            episodes=state.episodes + self.settings.num_envs,
+            replay=_keep_pointers(active, replay, state.replay),
+            key=jnp.where(active, key, state.key),
+            env_steps=state.env_steps + active * episodes.valid.sum(),
+            episodes=state.episodes + active * self.settings.num_envs,
         )
-        learned, metrics = jax.lax.scan(self._update, played, jnp.stack(update_keys))
-        metrics = jax.tree.map(lambda x: x[-1], metrics)
-        return select(ready, learned, played), metrics
+        update = functools.partial(self._update, ready=ready)
+        learned, metrics = jax.lax.scan(update, played, jnp.stack(update_keys))
+        return learned, jax.tree.map(lambda x: x[-1], metrics)
 
-    def _update(self, state: TrainState, key: jax.Array) -> tuple[TrainState, dict[str, jax.Array]]:
+    def _update(
+        self, state: TrainState, key: jax.Array, ready: jax.Array
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
         sample_key, loss_key = jax.random.split(key)
         batch = self._replay.sample(state.replay, sample_key).experience
         gradient_of = jax.grad(self._loss, has_aux=True)
         gradient, metrics = gradient_of(state.params, state.target_params, batch, state.hparams, loss_key)
         updates, optimiser = self.optimiser(state.hparams).update(gradient, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
-        count = state.updates + 1
         metrics["gradient_norm"] = optax.global_norm(gradient)
         finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
+        go = ready & state.healthy & finite
+        params, optimiser = _where(go, (params, optimiser), (state.params, state.optimiser))
+        count = state.updates + go
         learned = state.replace(
             params=params,
-            target_params=self._move_target(params, state.target_params, count, state.hparams),
+            target_params=self._move_target(params, state.target_params, count, go, state.hparams),
             optimiser=optimiser,
             updates=count,
+            healthy=state.healthy & (finite | ~ready),
         )
-        return select(finite, learned, state.replace(healthy=jnp.bool_(False))), metrics
+        return learned, metrics
 
-    def _move_target(self, params: Any, target: Any, updates: jax.Array, hparams: ValueHParams) -> Any:
+    def _move_target(
+        self, params: Any, target: Any, updates: jax.Array, go: jax.Array, hparams: ValueHParams
+    ) -> Any:
         if self.settings.target_interval == 0:
-            return optax.incremental_update(params, target, hparams.target_rate)
-        return optax.periodic_update(params, target, updates, self.settings.target_interval)
+            return optax.incremental_update(params, target, jnp.where(go, hparams.target_rate, 0.0))
+        return _where(go & (updates % self.settings.target_interval == 0), params, target)
 
     def _loss(
         self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams, key: jax.Array
@@ -305,21 +341,15 @@ class ValueLearner:
         )
 
 
-def select(condition: jax.Array, chosen: TrainState, otherwise: TrainState) -> TrainState:
-    """`chosen` where `condition` [] holds, else `otherwise`; replay's contents are not copied.
+def _where(condition: jax.Array, chosen: Any, otherwise: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), chosen, otherwise)
 
-    Both states must hold the same replay contents, or it must not matter: a state that is put back collects the
-    same episodes from the same key and writes them to the same place.
-    """
-    kept = jax.tree.map(
-        lambda a, b: jnp.where(condition, a, b), chosen.replace(replay=None), otherwise.replace(replay=None)
-    )
-    pointers = jax.tree.map(
-        lambda a, b: jnp.where(condition, a, b),
-        chosen.replay.replace(experience=None),
-        otherwise.replay.replace(experience=None),
-    )
-    return kept.replace(replay=pointers.replace(experience=chosen.replay.experience))
+
+def _keep_pointers(active: jax.Array, replay: Any, before: Any) -> Any:
+    # contents are not selected, which would copy them: what an inactive member writes beyond its pointers are the
+    # episodes that its unchanged key will give again
+    pointers = _where(active, replay.replace(experience=None), before.replace(experience=None))
+    return pointers.replace(experience=replay.experience)
 
 
 def _pick(q: jax.Array, action: jax.Array) -> jax.Array:

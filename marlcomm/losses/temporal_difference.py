@@ -27,17 +27,10 @@ def double_q_target(reward: jax.Array, terminal: jax.Array, next_value: jax.Arra
 def temporal_difference_loss(
     unroll: Unroll, episodes: Episodes, hparams: Any
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Mean squared temporal-difference error over the real steps.
-
-    With `hparams.optimism` w below 1, the error of a value *above* its target weighs w on the steps that end an
-    episode; w = 1 is the published loss. It is the optimistic weighting of weighted QMIX (Rashid et al. 2020, eq. 6),
-    kept to where the target is an outcome: on bootstrapped targets, values would grow on their own optimism.
-    """
+    """Mean squared temporal-difference error over the real steps."""
     error = unroll.value - unroll.target
-    outcome_below = (error > 0) & episodes.terminal[..., None]
-    weight = unroll.weight * jnp.where(outcome_below, hparams.optimism, 1.0)
     count = jnp.maximum(unroll.weight.sum(), 1.0)
-    loss = (weight * error**2).sum() / count
+    loss = (unroll.weight * error**2).sum() / count
     return loss, {
         "error_size": (unroll.weight * jnp.abs(error)).sum() / count,
         "value": (unroll.weight * unroll.value).sum() / count,

@@ -32,6 +32,11 @@ class GaussianChannel(Channel):
     self_message: bool = True
     posterior_width: int = 4
 
+    def __post_init__(self) -> None:
+        if self.dims < 1:
+            raise ValueError(f"dims is {self.dims}: a message has at least 1 dimension (SilentChannel has none)")
+        super().__post_init__()
+
     def setup(self) -> None:
         received = self.num_agents * self.dims
         self.encoder = MLP((self.hidden, self.hidden, received))

@@ -80,7 +80,7 @@ class CommunicatingAgent(nn.Module):
         if self.channel.reads_memory:
             return self._unroll_stepwise(memory, inputs, alive, key, edit)
         # nothing here reads memory, so it is done for all steps at once
-        received, messages, auxiliary = self._talk(inputs, None, alive, key, edit)
+        received, messages, auxiliary = self._talk(inputs, None, alive, key, _each_step(edit, inputs.shape[0]))
         memories = self.recurrent.unroll(memory, self._project(inputs, received))
         return self.head(memories), messages, auxiliary
 
@@ -120,3 +120,10 @@ class CommunicatingAgent(nn.Module):
         scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False}, in_axes=0, out_axes=0)
         _, outputs = scan(self, memory, inputs, alive, jax.random.split(key, inputs.shape[0]))
         return outputs
+
+
+def _each_step(edit: Edit | None, steps: int) -> Edit | None:
+    """The edit applied to each of `steps` steps by itself: edits compare environments, not times."""
+    if edit is None:
+        return None
+    return lambda messages, key: jax.vmap(edit)(messages, jax.random.split(key, steps))

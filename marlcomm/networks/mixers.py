@@ -47,6 +47,11 @@ class MonotonicMixer(nn.Module):
     hypernet_hidden: int = 64
     team: bool = True
 
+    def __post_init__(self) -> None:
+        if self.hypernet_layers < 1:
+            raise ValueError(f"hypernet_layers is {self.hypernet_layers}: must be at least 1")
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, values: jax.Array, state: jax.Array) -> jax.Array:
         """[..., N], [..., S] -> [..., 1], not decreasing in any value."""

@@ -72,9 +72,12 @@ class Checkpoints:
                 continue
             state = jax.tree.map(np.asarray, restored["state"])
             facts = dict(restored["facts"])
-            if digest(state) == facts.pop("digest", None):
+            if digest(state) != facts.pop("digest", None):
+                wrong.append(f"checkpoint {number} is damaged: its contents do not match its checksum")
+            elif _shapes(state) != _shapes(abstract):
+                wrong.append(f"checkpoint {number} holds arrays of other shapes than this algorithm's")
+            else:
                 return number, state, facts | {"skipped": wrong}
-            wrong.append(f"checkpoint {number} is damaged: its contents do not match its checksum")
         raise CheckpointError("; ".join(wrong) or f"no whole checkpoint in {self.folder}")
 
 
@@ -86,6 +89,10 @@ def digest(tree: Any) -> str:
         total.update(f"{jax.tree_util.keystr(path)}{array.dtype}{array.shape}".encode())
         total.update(array.tobytes())
     return total.hexdigest()[:16]
+
+
+def _shapes(tree: Any) -> list[tuple]:
+    return [(leaf.shape, np.dtype(leaf.dtype)) for leaf in jax.tree.leaves(tree)]
 
 
 def _first_line(error: Exception) -> str:

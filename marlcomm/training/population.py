@@ -38,11 +38,20 @@ class Population:
 
     def init(self, algorithm: Algorithm) -> TrainState:
         """Every member's first state, leading axis P, spread over the devices."""
+        place = NamedSharding(self.mesh(), Spec("population"))
+        # runs once: not worth the compiler's best effort
+        options = {"xla_backend_optimization_level": 0}
+        init = jax.jit(jax.vmap(algorithm.init), out_shardings=place, compiler_options=options)
+        return init(*self._starts(algorithm))
+
+    def template(self, algorithm: Algorithm) -> TrainState:
+        """Shapes and types of `init`, without computing it."""
+        return jax.eval_shape(jax.vmap(algorithm.init), *self._starts(algorithm))
+
+    def _starts(self, algorithm: Algorithm) -> tuple[jax.Array, Any]:
         keys = jnp.stack([jax.random.PRNGKey(seed) for seed in self.seeds])
         members = [set_hparams(algorithm, changes) for changes in self.changes]
-        hparams = jax.tree.map(lambda *x: jnp.asarray(x, jnp.float32), *members)
-        place = NamedSharding(self.mesh(), Spec("population"))
-        return jax.jit(jax.vmap(algorithm.init), out_shardings=place)(keys, hparams)
+        return keys, jax.tree.map(lambda *x: jnp.asarray(x, jnp.float32), *members)
 
     def mesh(self) -> Mesh:
         """The devices that share the population: the most that divide it evenly."""
@@ -92,8 +101,9 @@ def make_population(
     if not listed:
         raise ValueError(f"seeds is {seeds!r}: a run needs at least one seed")
     grid = {name: _values(name, values) for name, values in (hparams or {}).items()}
-    set_hparams(algorithm, {name: values[0] for name, values in grid.items()})
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    for changes in combinations:
+        set_hparams(algorithm, changes)  # refuses names and values that cannot be
     members = [(seed, changes) for changes in combinations for seed in listed]
     return Population(tuple(seed for seed, _ in members), tuple(changes for _, changes in members))
 

@@ -82,8 +82,7 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
     population = Population(tuple(member["seed"] for member in members), changes)
     if not folder.checkpoints().is_dir():
         raise CheckpointError(f"{folder.path} has no checkpoint yet")
-    template = jax.eval_shape(lambda: population.init(algorithm))
-    _, state, _ = Checkpoints(folder.checkpoints()).restore(template)
+    _, state, _ = Checkpoints(folder.checkpoints()).restore(population.template(algorithm))
     return SavedRun(folder.path, algorithm, population, jax.tree.map(jax.numpy.asarray, state.params), config)
 
 

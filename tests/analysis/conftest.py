@@ -1,10 +1,14 @@
 """Teams that nobody trained: enough for what can be checked in closed form."""
 
 import jax
+import jax.numpy as jnp
 import pytest
 
 import marlcomm as mc
-from marlcomm.training import Population
+from marlcomm.analysis import record_episodes
+from marlcomm.training import Population, SavedRun
+
+EPISODES = 16  # everywhere, since each number is another program to compile
 
 
 class Untrained:
@@ -13,10 +17,16 @@ class Untrained:
     def __init__(self, name: str, task: str, members: int) -> None:
         self.algorithm = mc.make_algorithm(name, mc.make_env(task))
         self.population = Population(tuple(range(members)), ({},) * members)
-        self.params = self.population.init(self.algorithm).params
+        init = jax.jit(lambda key: self.algorithm.init(key).params)
+        members_params = [init(jax.random.PRNGKey(seed)) for seed in range(members)]
+        self.params = jax.tree.map(lambda *x: jnp.stack(x), *members_params)
 
-    def team(self, member: int = 0):
-        return self.algorithm, jax.tree.map(lambda x: x[member], self.params)
+    def record(self, edits=(), seed=0, member=0):
+        team = self.algorithm, jax.tree.map(lambda x: x[member], self.params)
+        return record_episodes(team, EPISODES, seed=seed, edits=edits)
+
+    def saved(self, path) -> SavedRun:
+        return SavedRun(path, self.algorithm, self.population, self.params, {})
 
 
 @pytest.fixture(scope="session")
@@ -31,4 +41,4 @@ def sensor() -> Untrained:
 
 @pytest.fixture(scope="session")
 def silent() -> Untrained:
-    return Untrained("qmix", "hallway", 1)
+    return Untrained("qmix", "sensor", 1)

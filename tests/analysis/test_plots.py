@@ -7,7 +7,6 @@ from marlcomm.analysis import (
     plot_cut_curve,
     plot_episode_strip,
     plot_message_space,
-    record_episodes,
 )
 
 
@@ -17,7 +16,7 @@ def is_picture(figure, path):
 
 
 def test_message_space_has_a_panel_a_pair(sensor, tmp_path):
-    recorded = record_episodes(sensor.team(), 40)
+    recorded = sensor.record()
     figure = plot_message_space(recorded, title="β = 1", describe=lambda view: "seen" if view[0] else "unseen")
     assert sum(axes.axison for axes in figure.axes) == 6
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["seen", "unseen", "mean"]
@@ -26,29 +25,33 @@ def test_message_space_has_a_panel_a_pair(sensor, tmp_path):
 
 def test_message_space_needs_messages(silent):
     with pytest.raises(ValueError, match="no messages"):
-        plot_message_space(record_episodes(silent.team(), 3))
+        plot_message_space(silent.record())
 
 
 def test_a_strip_has_a_column_a_real_step_and_one_for_the_end(hallway, tmp_path):
-    recorded = record_episodes(hallway.team(), 20, edits=["cut_below:0.1"])
+    recorded = hallway.record(["cut_below:0.1"])
     episode = int(np.argmin(recorded.lengths))
     figure = plot_episode_strip(recorded, episode, hallway.algorithm.env)
     assert len(figure.axes) == recorded.lengths[episode] + 2
     assert is_picture(figure, tmp_path / "strip.png")
 
 
-def test_a_strip_can_show_a_part_and_silent_teams(silent, tmp_path):
-    recorded = record_episodes(silent.team(), 20)
+def test_a_strip_can_show_a_part(hallway):
+    recorded = hallway.record()
     longest = int(np.argmax(recorded.lengths))
-    figure = plot_episode_strip(recorded, longest, silent.algorithm.env, steps=2)
-    assert len(figure.axes) == 2 + 2
+    figure = plot_episode_strip(recorded, longest, hallway.algorithm.env, steps=1)
+    assert len(figure.axes) == 1 + 2
+
+
+def test_a_strip_of_a_silent_team(silent, tmp_path):
+    figure = plot_episode_strip(silent.record(), 0, silent.algorithm.env)
     assert is_picture(figure, tmp_path / "strip.png")
 
 
 def test_a_strip_refuses_what_is_not_there(hallway):
-    recorded = record_episodes(hallway.team(), 3)
-    with pytest.raises(ValueError, match="episode is 3"):
-        plot_episode_strip(recorded, 3, hallway.algorithm.env)
+    recorded = hallway.record()
+    with pytest.raises(ValueError, match="episode is 16"):
+        plot_episode_strip(recorded, 16, hallway.algorithm.env)
     with pytest.raises(ValueError, match="do not exist"):
         plot_episode_strip(recorded, 0, hallway.algorithm.env, first=99)
 

@@ -2,13 +2,13 @@ import dataclasses
 
 import numpy as np
 
-from marlcomm.analysis import record_episodes, talk_table, who_talks
+from marlcomm.analysis import talk_table, who_talks
 
 SELF = np.eye(3, dtype=bool)
 
 
 def test_at_threshold_zero_everyone_talks_and_beyond_all_bounds_nobody(sensor):
-    recorded = record_episodes(sensor.team(), 20)
+    recorded = sensor.record()
     everyone, nobody = who_talks(recorded, 0.0), who_talks(recorded, np.inf)
     assert (everyone.share[~SELF] == 1).all()
     assert (nobody.share[~SELF] == 0).all()
@@ -18,9 +18,9 @@ def test_at_threshold_zero_everyone_talks_and_beyond_all_bounds_nobody(sensor):
 
 
 def test_shares_and_means_of_messages_made_by_hand(sensor):
-    recorded = record_episodes(sensor.team(), 4)
-    importance = np.zeros((4, 1, 3, 3, 2))
-    importance[:3, 0, 2, 0, 1] = 4.0  # agent 2 tells agent 0 something in three of four episodes
+    recorded = sensor.record()
+    importance = np.zeros((16, 1, 3, 3, 2))
+    importance[:12, 0, 2, 0, 1] = 4.0  # agent 2 tells agent 0 something in twelve of sixteen episodes
     importance[..., 1, 1, :] = 9.0  # and agent 1 talks to itself
     talk = who_talks(dataclasses.replace(recorded, importance=importance))
     assert talk.pairs() == [(2, 0)]
@@ -29,7 +29,7 @@ def test_shares_and_means_of_messages_made_by_hand(sensor):
 
 
 def test_steps_after_the_end_do_not_count(hallway):
-    recorded = record_episodes(hallway.team(), 30)
+    recorded = hallway.record()
     real = np.asarray(recorded.episodes.valid)
     assert not real.all()
     importance = np.where(real[..., None, None, None], 0.0, 9.0) + np.zeros(recorded.importance.shape)
@@ -37,12 +37,12 @@ def test_steps_after_the_end_do_not_count(hallway):
 
 
 def test_what_an_edit_cut_is_not_said(hallway):
-    recorded = record_episodes(hallway.team(), 10, edits=["silence"])
+    recorded = hallway.record(["silence"])
     assert who_talks(recorded, 0.0).pairs() == []
 
 
 def test_the_table_is_markdown_with_a_row_a_sender(sensor):
-    lines = talk_table(who_talks(record_episodes(sensor.team(), 10), 0.0), ["a", "b", "c"]).split("\n")
+    lines = talk_table(who_talks(sensor.record(), 0.0), ["a", "b", "c"]).split("\n")
     assert len(lines) == 5
     assert {line.count("|") for line in lines} == {5}
     assert lines[2].startswith("| a | – | 100% (")

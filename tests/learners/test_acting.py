@@ -63,7 +63,7 @@ def test_actions_are_allowed_and_greedy_ones_the_best_allowed(case, seed, epsilo
             allowed = [a for a in range(ACTIONS) if mask[b, i, a]]
             assert action[b, i] in allowed
             if epsilon == 0.0:
-                assert action[b, i] == max(allowed, key=lambda a: q[b, i, a])  # noqa: B023
+                assert action[b, i] == max(allowed, key=lambda a: q[b, i, a])
 
 
 @settings

@@ -1,5 +1,7 @@
 """Learning step by step: when it starts, what an update is, when the target moves, what a NaN does."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,28 +11,28 @@ from toy_env import AGENTS, Toy
 from marlcomm.algorithms import vdn
 from marlcomm.learners import ValueSettings
 
-ENVS, BATCH, INTERVAL = 2, 4, 3
+ENVS, BATCH, UPDATES, INTERVAL = 2, 4, 2, 3
 KEY = jax.random.PRNGKey(4)
 
 
 def make(**settings):
     sizes = {"hidden": 4, "num_envs": ENVS, "batch_episodes": BATCH, "replay_episodes": 2 * BATCH}
-    return vdn(Toy(), **sizes, **settings)
+    return vdn(Toy(), paper=True, **sizes, **settings)
 
 
 class Case:
-    """VDN on the toy task, its compiled `learn`, and two episodes."""
+    """VDN on the toy task, its compiled `learn` of two updates, and two episodes."""
 
-    def __init__(self, **settings):
-        self.algorithm = make(**settings)
+    def __init__(self):
+        self.algorithm = make(target_interval=INTERVAL, updates_per_step=UPDATES, learning_rate=0.01)
         self.init = jax.jit(self.algorithm.init)(KEY)
         play = jax.jit(lambda params: self.algorithm.play(params, KEY, epsilon=1.0)[0])
         self.episodes = play(self.init.params)
         self.learn = jax.jit(self.algorithm.learn)
 
-    def after(self, calls, state=None):
+    def after(self, calls):
         """The states after 0, 1, .. `calls` calls of `learn`."""
-        states = [self.init if state is None else state]
+        states = [self.init]
         for _ in range(calls):
             states.append(self.learn(states[-1], self.episodes)[0])
         return states
@@ -38,7 +40,7 @@ class Case:
 
 @pytest.fixture(scope="module")
 def case():
-    return Case(target_interval=INTERVAL, learning_rate=0.01)
+    return Case()
 
 
 def equal(one, other):
@@ -58,7 +60,7 @@ def test_nothing_is_learned_before_replay_holds_a_batch(case):
     assert equal(half.optimiser, start.optimiser)
     assert int(half.updates) == 0
     assert bool(half.healthy)
-    assert int(full.updates) == 1
+    assert int(full.updates) == UPDATES
     assert not equal(full.params, half.params)
 
 
@@ -70,29 +72,20 @@ def test_counts_are_of_real_steps_and_episodes(case):
         assert int(state.episodes) == calls * ENVS
 
 
+def close(one, other):
+    """Equal but for the last bits: a compiler may compute the same update twice."""
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.allclose(a, b, rtol=1e-6, atol=1e-7) for a, b in pairs)
+
+
 def test_target_is_copied_after_every_third_update_and_stays_between(case):
+    """Two updates a call: the third falls inside a call, the sixth ends one."""
     states = case.after(8)
-    assert [int(s.updates) for s in states] == [0, 0, 1, 2, 3, 4, 5, 6, 7]
-    for before, state in zip(states[:-1], states[1:], strict=True):
-        if int(state.updates) in (3, 6):
-            assert equal(state.target_params, state.params)
-            assert not equal(state.target_params, before.target_params)
-        else:
-            assert equal(state.target_params, before.target_params)
-
-
-def test_target_interval_0_moves_the_target_softly():
-    soft = Case(target_interval=0, target_rate=0.2, learning_rate=0.01)
-    states = soft.after(4)
-    assert equal(states[1].target_params, states[0].target_params), "nothing learned yet"
-    for before, state in zip(states[1:-1], states[2:], strict=True):
-        jax.tree.map(
-            lambda new, old, online: np.testing.assert_allclose(new, 0.8 * old + 0.2 * online, rtol=1e-5, atol=1e-7),
-            state.target_params,
-            before.target_params,
-            state.params,
-        )
-    assert not equal(states[-1].target_params, states[0].target_params)
+    assert [int(s.updates) for s in states] == [0, 0, 2, 4, 6, 8, 10, 12, 14]
+    moved = [not equal(a.target_params, b.target_params) for a, b in itertools.pairwise(states)]
+    assert moved == [False, False, True, True, False, True, True, False]
+    current = [close(s.target_params, s.params) for s in states]
+    assert current == [True, True, False, False, True, False, False, True, False]
 
 
 def test_an_update_is_rmsprop_on_the_gradient_of_the_weighted_loss(case):
@@ -108,26 +101,23 @@ def test_an_update_is_rmsprop_on_the_gradient_of_the_weighted_loss(case):
     def loss_of(params):
         unroll = learner.unroll(params, start.target_params, batch, start.hparams, KEY)
         real = np.asarray(batch.valid)[..., None]
-        optimism = jnp.where(unroll.value > unroll.target, start.hparams.optimism, 1.0)
-        return (jnp.where(real, optimism * (unroll.value - unroll.target) ** 2, 0.0)).sum() / real.sum()
+        return 0.5 * jnp.where(real, (unroll.value - unroll.target) ** 2, 0.0).sum() / real.sum()
 
-    loss, gradient = loss_of(start.params)
-    np.testing.assert_allclose(metrics["temporal_difference"], loss, rtol=1e-4)
-    np.testing.assert_allclose(metrics["loss"], 0.5 * loss, rtol=1e-4)
-    gradient = jax.tree.map(lambda g: 0.5 * np.asarray(g, np.float64), gradient)
-    norm = np.sqrt(sum((g**2).sum() for g in jax.tree.leaves(gradient)))
+    params, structure = jax.tree.flatten(start.params)
+    square = [np.zeros(p.shape) for p in params]
+    for _ in range(UPDATES):
+        loss, gradient = loss_of(jax.tree.unflatten(structure, [jnp.float32(p) for p in params]))
+        gradient = [np.asarray(g, np.float64) for g in jax.tree.leaves(gradient)]
+        norm = np.sqrt(sum((g**2).sum() for g in gradient))
+        for k, g in enumerate(gradient):
+            clipped = g * min(1.0, 10.0 / norm)
+            square[k] = 0.99 * square[k] + 0.01 * clipped**2
+            params[k] = params[k] - 0.01 * clipped / (np.sqrt(square[k]) + 1e-5)
+    np.testing.assert_allclose(metrics["temporal_difference"], 2 * loss, rtol=1e-3)
+    np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-3)
     np.testing.assert_allclose(metrics["gradient_norm"], norm, rtol=1e-3)
-
-    def expected(p, g):
-        g = g * min(1.0, 10.0 / norm)
-        return p - 0.01 * g / (np.sqrt(0.01 * g**2) + 1e-5)
-
-    jax.tree.map(
-        lambda new, p, g: np.testing.assert_allclose(new, expected(p, g), rtol=1e-3, atol=1e-3),
-        learned.params,
-        start.params,
-        gradient,
-    )
+    for found, expected in zip(jax.tree.leaves(learned.params), params, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(("steps", "epsilon"), [(0, 1.0), (25, 0.8), (50, 0.6), (100, 0.2), (1000, 0.2)])
@@ -166,16 +156,8 @@ def test_a_nan_in_a_batch_marks_the_state_and_changes_nothing_learned(case):
         assert equal(getattr(after, name), getattr(before, name)), name
 
 
-def test_a_nan_changes_nothing_but_replay(case):
-    """As `ValueLearner.learn` says."""
-    before = poisoned(case.after(4)[-1])
-    after, _ = case.learn(before, case.episodes)
-    for name in ("key", "env_steps", "episodes"):
-        assert equal(getattr(after, name), getattr(before, name)), name
-
-
 def test_an_unhealthy_state_learns_no_more(case):
-    """As `ValueLearner.learn` says, also when later batches are sound."""
+    """As `TrainState.healthy` says ("the member then stays as it was"), also when later batches are sound."""
     before = case.after(4)[-1].replace(healthy=jnp.bool_(False))
     after, _ = case.learn(before, case.episodes)
     assert not bool(after.healthy)
@@ -198,6 +180,15 @@ def test_settings_out_of_range_are_named(settings, message):
         ValueSettings(**settings)
 
 
-def test_unknown_settings_are_named():
-    with pytest.raises(ValueError, match="'epsilon_begin'"):
-        make(epsilon_begin=1.0)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"epsilon_begin": 1.0}, "'epsilon_begin'"),
+        ({"discount": 1.5}, "discount is 1.5"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"epsilon_steps": 0}, "epsilon_steps is 0"),
+    ],
+)
+def test_unknown_hyper_parameters_and_those_out_of_range_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make(**settings)

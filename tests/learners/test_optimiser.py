@@ -54,4 +54,3 @@ def test_published_settings():
     hparams = ValueHParams()
     assert (hparams.learning_rate, hparams.discount, hparams.gradient_clip) == (5e-4, 0.99, 10.0)
     assert (hparams.epsilon_start, hparams.epsilon_finish, hparams.epsilon_steps) == (1.0, 0.05, 50_000)
-    assert hparams.optimism == 1.0

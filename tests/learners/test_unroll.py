@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from toy_env import ACTIONS, AGENTS, HORIZON, Toy
 
-from marlcomm.algorithms import iql, ndq, vdn
+from marlcomm.algorithms import iql, ndq
 from marlcomm.messages import GaussianChannel
 from marlcomm.networks import MonotonicMixer
 
@@ -18,7 +18,6 @@ QUIET = GaussianChannel(sigma=0.0, dims=1, hidden=4, posterior_width=1)
 SIZES = {"hidden": 4, "num_envs": BATCH, "batch_episodes": BATCH, "replay_episodes": BATCH}
 MAKERS = {
     "iql": functools.partial(iql, last_action=True),
-    "vdn": vdn,
     "ndq": functools.partial(ndq, channel=QUIET, mixer=MonotonicMixer(embedding=4), last_action=True),
 }
 
@@ -82,7 +81,7 @@ def test_value_target_and_weight_by_loop(case):
             for i in range(AGENTS):
                 taken.append(unroll.q[b, t, i, episodes.action[b, t, i]])
                 allowed = [a for a in range(ACTIONS) if script.mask[b, t + 1, i, a]]
-                best = max(allowed, key=lambda a: unroll.q[b, t + 1, i, a])  # noqa: B023
+                best = max(allowed, key=lambda a: unroll.q[b, t + 1, i, a])
                 following.append(unroll.target_q[b, t + 1, i, best])
                 differed["online"] += following[-1] < max(unroll.target_q[b, t + 1, i, allowed])
                 differed["masked"] += best != np.argmax(unroll.q[b, t + 1, i])
@@ -120,9 +119,9 @@ def constant_networks(case, value):
 def test_jaxmarl_bug_the_terminal_mask_is_not_shifted():
     """Peer code masks by the flag of a neighbouring step: the first step is lost, or the last one bootstraps.
 
-    Networks are constant, so every number is known: the team's value is 3 agents x 2 now and 3 x 5 in the target.
+    Networks are constant, so every number is known: every value is 2, and 5 in the target network.
     """
-    case = make_case("vdn")
+    case = make_case("iql")
     lengths, ends = [1, 3, 3, HORIZON] * 3, [True, True, False, False] * 3
     valid = jnp.arange(HORIZON) < jnp.array(lengths)[:, None]
     last = jnp.arange(HORIZON) == jnp.array(lengths)[:, None] - 1
@@ -131,9 +130,10 @@ def test_jaxmarl_bug_the_terminal_mask_is_not_shifted():
         valid=valid,
         terminal=last & jnp.array(ends)[:, None],
         reward=jnp.broadcast_to(rewards[:, None], case.episodes.reward.shape),
+        alive=jnp.ones_like(case.episodes.alive),
     )
     unroll = case.unroll(constant_networks(case, 2.0), constant_networks(case, 5.0), episodes)
-    bootstrap = 0.9 * 3 * 5.0
+    bootstrap = 0.9 * 5.0
     known = [
         [1.0],
         [1.0 + bootstrap, 2.0 + bootstrap, 4.0],
@@ -142,16 +142,17 @@ def test_jaxmarl_bug_the_terminal_mask_is_not_shifted():
     ]
     for b, targets in enumerate(known):
         count = len(targets)
-        np.testing.assert_allclose(unroll.value[b, :count, 0], 6.0, rtol=1e-6)
-        np.testing.assert_allclose(unroll.target[b, :count, 0], targets, rtol=1e-6)
-        np.testing.assert_array_equal(unroll.weight[b, :, 0], [1.0] * count + [0.0] * (HORIZON - count))
-    errors = [6.0 - target for targets in known for target in targets]
-    loss, _ = case.learner.losses["temporal_difference"](unroll, episodes, case.hparams.replace(optimism=1.0))
+        for i in range(AGENTS):
+            np.testing.assert_allclose(unroll.value[b, :count, i], 2.0, rtol=1e-6)
+            np.testing.assert_allclose(unroll.target[b, :count, i], targets, rtol=1e-6)
+            np.testing.assert_array_equal(unroll.weight[b, :, i], [1.0] * count + [0.0] * (HORIZON - count))
+    errors = [2.0 - target for targets in known for target in targets]
+    loss, _ = case.learner.losses["temporal_difference"](unroll, episodes, case.hparams)
     np.testing.assert_allclose(loss, sum(e**2 for e in errors) / len(errors), rtol=1e-6)
 
 
 def test_no_gradient_passes_into_the_target():
-    case = make_case("vdn")
+    case = make_case("ndq")
 
     def total(params, target_params):
         unroll = case.learner.unroll(params, target_params, case.episodes, case.hparams, KEY)

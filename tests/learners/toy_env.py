@@ -1,5 +1,7 @@
 """A task in which everything is drawn at reset, so that a test knows what must come out of every step."""
 
+from itertools import accumulate
+from math import prod
 from typing import NamedTuple
 
 import jax
@@ -29,17 +31,18 @@ class Toy(Environment[ToyState]):
     num_agents, num_actions, observation_size, state_size, horizon = AGENTS, ACTIONS, VIEW, STATE, HORIZON
 
     def reset(self, key):
-        keys = jax.random.split(key, 8)
         t, n, a = HORIZON + 1, AGENTS, ACTIONS
-        always = jax.nn.one_hot(jax.random.randint(keys[0], (t, n), 0, a), a, dtype=bool)
+        shapes = [(t, n, VIEW), (t, n, a), (t, n, 1), (t, STATE), (n,), (HORIZON, n), (), ()]
+        drawn = iter(jnp.split(jax.random.uniform(key, (sum(map(prod, shapes)),)), _ends(shapes)))
+        view, mask, always, world, death, reward, length, truncated = (next(drawn).reshape(shape) for shape in shapes)
         state = ToyState(
-            view=jax.random.normal(keys[1], (t, n, VIEW)),
-            mask=always | (jax.random.uniform(keys[2], (t, n, a)) < 0.4),
-            world=jax.random.normal(keys[3], (t, STATE)),
-            alive=jnp.arange(t)[:, None] < jax.random.randint(keys[4], (n,), 1, 2 * t),
-            reward=jax.random.normal(keys[5], (HORIZON, n)),
-            length=jax.random.randint(keys[6], (), 1, HORIZON + 1),
-            truncated=jax.random.uniform(keys[7]) < 0.5,
+            view=4 * view - 2,
+            mask=(mask < 0.4) | (jnp.floor(always * a) == jnp.arange(a)),
+            world=4 * world - 2,
+            alive=jnp.arange(t)[:, None] < 1 + jnp.floor(death * 2 * HORIZON),
+            reward=4 * reward - 2,
+            length=1 + jnp.floor(length * HORIZON).astype(jnp.int32),
+            truncated=truncated < 0.5,
             time=jnp.int32(0),
         )
         return state, restart(self._look(state))
@@ -55,3 +58,7 @@ class Toy(Environment[ToyState]):
     def _look(self, state):
         t = state.time
         return self.observe(state.view[t], state.world[t], t, state.mask[t], state.alive[t])
+
+
+def _ends(shapes):
+    return list(accumulate(map(prod, shapes)))[:-1]

@@ -101,9 +101,7 @@ class Gaussian:
     """A Gaussian channel with parameters and inputs."""
 
     def __init__(self, **settings):
-        self.channel = GaussianChannel(
-            num_agents=AGENTS, num_actions=ACTIONS, dims=DIMS, hidden=8, **settings
-        )
+        self.channel = GaussianChannel(num_agents=AGENTS, num_actions=ACTIONS, dims=DIMS, hidden=8, **settings)
         rng = np.random.default_rng(0)
         self.inputs = jnp.asarray(rng.normal(size=(BATCH, AGENTS, INPUTS)), jnp.float32)
         received = jnp.zeros((BATCH, AGENTS, AGENTS, DIMS))
@@ -131,8 +129,9 @@ def gaussian():
 
 def test_samples_are_unit_gaussians_around_the_means(gaussian):
     keys = jax.random.split(KEY, 4000)
-    content, mean = jax.jit(jax.vmap(lambda key: (lambda sent: (sent[0].content, sent[1]["message_mean"]))(
-        gaussian.send(key))))(keys)
+    content, mean = jax.jit(
+        jax.vmap(lambda key: (lambda sent: (sent[0].content, sent[1]["message_mean"]))(gaussian.send(key)))
+    )(keys)
     np.testing.assert_array_equal(mean, np.broadcast_to(mean[:1], mean.shape))
     noise = content - mean
     np.testing.assert_allclose(noise.mean(0), 0, atol=0.1)
@@ -154,6 +153,7 @@ def test_without_noise_the_mean_travels():
 
 def test_gradient_passes_through_the_sample(gaussian):
     """Reparameterised: raising a mean by one raises its sample by one."""
+
     def total(params):
         return gaussian.channel.apply(params, gaussian.inputs, None, KEY, method="send")[0].content.sum()
 
@@ -203,3 +203,8 @@ def test_silence_costs_nothing_and_says_nothing():
     assert (named, heard) == ({}, {})
     assert received.shape == (BATCH, AGENTS, 0)
     np.testing.assert_array_equal(bits_sent(messages), np.zeros((BATCH, AGENTS)))
+
+
+def test_a_message_has_dimensions():
+    with pytest.raises(ValueError, match="dims is 0"):
+        GaussianChannel(dims=0)

@@ -23,9 +23,7 @@ def random_offer(seed, batch=BATCH):
     """Everything is sent; no content is zero, and importance is not simply its size."""
     rng = np.random.default_rng(seed)
     shape = (batch, AGENTS, AGENTS, DIMS)
-    return offer(
-        jnp.asarray(rng.normal(size=shape), jnp.float32), jnp.asarray(5 * rng.random(shape), jnp.float32)
-    )
+    return offer(jnp.asarray(rng.normal(size=shape), jnp.float32), jnp.asarray(5 * rng.random(shape), jnp.float32))
 
 
 @settings
@@ -123,9 +121,7 @@ def test_silence_costs_nothing(first):
     arrived = deliver(edit(random_offer(0), KEY), EVERYONE)
     np.testing.assert_array_equal(bits_sent(arrived), np.zeros((BATCH, AGENTS)))
     assert not np.any(np.asarray(arrived.content)[:, ~SELF])
-    np.testing.assert_array_equal(
-        np.asarray(arrived.content)[:, SELF], np.asarray(random_offer(0).content)[:, SELF]
-    )
+    np.testing.assert_array_equal(np.asarray(arrived.content)[:, SELF], np.asarray(random_offer(0).content)[:, SELF])
 
 
 def test_a_chain_applies_edits_in_order_with_keys_of_their_own():

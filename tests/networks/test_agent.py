@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from marlcomm.messages import CutBelow, GaussianChannel, RankCut, Shuffle, SilentChannel
+from marlcomm.messages import Channel, CutBelow, GaussianChannel, RankCut, Shuffle, SilentChannel
 from marlcomm.networks import CommunicatingAgent
 
 BATCH, TIME, AGENTS, ACTIONS, INPUTS, HIDDEN, DIMS = 3, 4, 3, 4, 5, 6, 2
@@ -23,9 +23,7 @@ class Team:
     """An agent with parameters, random inputs, and jitted ways to run it."""
 
     def __init__(self, channel):
-        self.agent = CommunicatingAgent(
-            channel.clone(num_agents=AGENTS, num_actions=ACTIONS), ACTIONS, hidden=HIDDEN
-        )
+        self.agent = CommunicatingAgent(channel.clone(num_agents=AGENTS, num_actions=ACTIONS), ACTIONS, hidden=HIDDEN)
         rng = np.random.default_rng(0)
         self.inputs = rng.normal(size=(BATCH, TIME, AGENTS, INPUTS)).astype(np.float32)
         self.alive = rng.random((BATCH, TIME, AGENTS)) < 0.7
@@ -117,7 +115,7 @@ def test_one_step_is_the_papers(name):
     before = rng.normal(size=(BATCH, AGENTS, HIDDEN)).astype(np.float32)
     inputs, alive = team.inputs[:, 1], team.alive[:, 1]
     assert not alive.all()
-    memory, q, messages, auxiliary = team.step(before, inputs, alive)
+    memory, q, _, auxiliary = team.step(before, inputs, alive)
     p = team.params["params"]
     for b in range(BATCH):
         mean = np.zeros((AGENTS, AGENTS, DIMS))
@@ -164,8 +162,6 @@ def test_shuffle_in_unroll_takes_another_environment_at_the_same_step(gaussian):
 
 
 def test_what_a_channel_must_define_is_named():
-    from marlcomm.messages import Channel
-
     class Empty(Channel):
         pass
 

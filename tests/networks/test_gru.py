@@ -100,9 +100,7 @@ def test_unroll_equals_steps():
 def test_reset_gate_scales_the_memory_term_with_its_bias():
     """PyTorch's convention, on numbers that tell it apart: with the reset gate shut, the bias must vanish too."""
     shut = jnp.array([-50.0, -50.0, 0.0])  # reset 0, update 0: the new memory is tanh of the input's part alone
-    output = gru_unroll(
-        jnp.ones((1, 1, 1)), shut.reshape(1, 1, 1, 3), jnp.zeros((1, 3)), jnp.array([0.0, 0.0, 3.0])
-    )
+    output = gru_unroll(jnp.ones((1, 1, 1)), shut.reshape(1, 1, 1, 3), jnp.zeros((1, 3)), jnp.array([0.0, 0.0, 3.0]))
     np.testing.assert_allclose(output, 0.0, atol=1e-6)
 
 

@@ -129,3 +129,8 @@ def test_sum_is_the_sum_and_independent_is_identity(seed):
         np.testing.assert_allclose(total[b, 0], sum(values[b].tolist()), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(IndependentMixer().apply({}, values, state), values)
     assert (SumMixer().team, MonotonicMixer().team, IndependentMixer().team) == (True, True, False)
+
+
+def test_a_hypernetwork_has_layers():
+    with pytest.raises(ValueError, match="hypernet_layers is 0"):
+        MonotonicMixer(hypernet_layers=0)

@@ -1,0 +1,86 @@
+"""The command line: exit codes, errors that help, and what it prints for programs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from marlcomm.cli import _repeat_flags, main
+
+SMALL = ["--set", "hidden=8", "num_envs=4", "batch_episodes=8", "replay_episodes=64", "--evaluation-episodes", "20"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("cli") / "run"
+    assert main(["train", "ndq", "sensor", "--steps", "600", "--out", str(out), "--quiet", *SMALL]) == 0
+    return out
+
+
+def test_evaluate_prints_one_json_object(run, capsys):
+    assert main(["evaluate", str(run), "--episodes", "40", "--edit", "cut:0.5", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"return", "won", "sent_fraction", "bits_per_step"} <= found["members"][0].keys()
+    assert found["members"][0]["sent_fraction"] == pytest.approx(0.5, abs=0.15)
+
+
+def test_watch_and_plot_write_files(run, tmp_path, capsys):
+    assert main(["watch", str(run), "--out", str(tmp_path / "episode.gif")]) == 0
+    assert (tmp_path / "episode.gif").read_bytes().startswith(b"GIF8")
+    assert main(["plot", str(run), "--out", str(tmp_path / "curves.png")]) == 0
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_list_names_everything(capsys):
+    assert main(["list"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in ("ndq", "qmix", "vdn", "iql", "hallway", "sensor", "search", "cut:f"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train", "ndqq", "hallway"], "Did you mean 'ndq'"),
+        (["train", "ndq", "halway"], "Did you mean 'hallway'"),
+        (["train", "ndq", "hallway", "--seeds", "0"], "at least one seed"),
+        (["train", "ndq", "hallway", "--steps", "0"], "steps is 0"),
+        (["train", "ndq", "hallway", "--set", "betta=1"], "Did you mean 'beta'"),
+        (["train", "ndq", "hallway", "--set", "beta=loud"], "must be float"),
+        (["train", "ndq", "hallway", "--set", "hidden=2.5"], "must be int"),
+        (["train", "ndq", "hallway", "--set", "hidden=0"], "hidden is 0"),
+        (["train", "ndq", "hallway", "--set", "num_envs=0"], "num_envs is 0"),
+        (["train", "ndq", "hallway", "--set", "discount=1.5"], "discount is 1.5"),
+        (["train", "ndq", "hallway", "--set", "learning_rate=-1"], "learning_rate is -1"),
+        (["train", "ndq", "hallway", "--set", "beta"], "must be key=value"),
+        (["train", "ndq", "hallway", "--set", "beta=1", "beta=2"], "given twice"),
+        (["train", "ndq", "hallway", "--set", "task.lengths=0,4"], "lengths"),
+        (["train", "ndq", "hallway", "--set", "task.length=4"], "Did you mean 'lengths'"),
+        (["train", "ndq", "hallway", "--set", "hidden=8|16"], "hidden"),
+        (["train", "ndq", "hallway", "--resume"], "needs --out"),
+        (["train", "ndq", "hallway", "--out", "/dev/null/run"], "cannot write"),
+        (["evaluate", "/nowhere"], "not a run folder"),
+        (["plot"], "at least one run"),
+    ],
+)
+def test_bad_input_is_answered_with_a_message_and_exit_code_2(words, message, capsys):
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_bad_edits_are_answered_likewise(run, capsys):
+    for edit, message in {"cut:1.5": "outside", "cutt:1": "unknown name", "drop": "needs a number"}.items():
+        assert main(["evaluate", str(run), "--edit", edit]) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_an_existing_run_folder_is_refused(run, capsys):
+    assert main(["train", "ndq", "sensor", "--steps", "600", "--out", str(run), "--quiet", *SMALL]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_a_flag_takes_several_values_or_is_repeated():
+    assert _repeat_flags(["--set", "a=1", "b=2", "--quiet"]) == ["--set", "a=1", "--set", "b=2", "--quiet"]
+    assert _repeat_flags(["--set", "a=1", "--set", "b=2"]) == ["--set", "a=1", "--set", "b=2"]

@@ -1,0 +1,126 @@
+"""Training as people use it: what it leaves behind, and that neither failures nor interruptions lose anything."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import marlcomm as mc
+from marlcomm.training.progress import ProgressReport
+from marlcomm.training.record import RunFolderError
+
+
+def broken_loss(unroll, episodes, hparams):
+    """Nothing, or not a number where its weight is not finite."""
+    return jnp.zeros(()), {}
+
+
+def test_every_member_takes_its_steps_and_no_more(finished):
+    for member in finished.summary["members"]:
+        assert 2400 <= member["env_steps"] < 2400 + 4
+        assert member["updates"] == member["env_steps"] // 4 - 1  # replay holds a batch from the second step on
+
+
+def test_members_are_seeds_times_hyperparameters(finished):
+    assert [(m["seed"], m["hparams"]["beta"]) for m in finished.summary["members"]] == [
+        (0, 1e-3),
+        (1, 1e-3),
+        (0, 1e-2),
+        (1, 1e-2),
+    ]
+    np.testing.assert_allclose(finished.state.hparams.weights["succinctness"], [1e-3, 1e-3, 1e-2, 1e-2])
+
+
+def test_metrics_are_arrays_over_time_and_members(finished):
+    times = finished.metrics["chunk"].shape[0]
+    assert {value.shape for value in finished.metrics.values()} == {(times, 4)}
+    assert np.isfinite(finished.metrics["test_return"]).any(1).sum() == 2  # as many as evaluations were asked for
+
+
+def test_the_run_folder_holds_what_it_promises(finished):
+    config = json.loads((finished.folder / "config.json").read_text())
+    assert config["resolved"]["weights.succinctness"] == 1e-3
+    assert config["task"] == "sensor"
+    assert json.loads((finished.folder / "summary.json").read_text()) == finished.summary
+    assert {"return", "won", "env_steps", "updates"} <= finished.summary["members"][0].keys()
+    assert {"wall_seconds", "compile_seconds"} <= finished.summary.keys()
+    assert (finished.folder / "curves.png").stat().st_size > 10_000
+    for member in range(4):
+        rows = (finished.folder / f"member_{member}" / "metrics.jsonl").read_text().splitlines()
+        assert json.loads(rows[-1])["env_steps"] == finished.summary["members"][member]["env_steps"]
+
+
+def test_a_loaded_policy_acts_as_the_trained_one(finished):
+    saved = mc.load_run(finished.folder)
+    mine, theirs = mc.evaluate(finished, episodes=50), mc.evaluate(saved, episodes=50)
+    assert mine.keys() == theirs.keys()
+    for name in mine:
+        np.testing.assert_array_equal(mine[name], theirs[name])
+    policy = mc.load(finished.folder, member=1)
+    _, first = policy.algorithm.env.reset(jnp.zeros(2, jnp.uint32))
+    action, memory, _ = policy.act(first.observation, policy.initial_memory(), jnp.zeros(2, jnp.uint32))
+    assert action.shape == (3,)
+    assert memory.hidden.shape == (3, 8)
+    with pytest.raises(ValueError, match="member 9 does not exist"):
+        mc.load(finished.folder, member=9)
+
+
+def test_a_member_that_diverges_is_named_and_the_others_go_on(sensor, capsys):
+    algorithm = sensor.with_loss("broken", broken_loss, 0.0)
+    result = mc.train(algorithm, steps=1600, hparams={"weights.broken": [0.0, float("nan")]}, evaluations=1)
+    well, ill = result.summary["members"]
+    assert well["healthy"]
+    assert well["env_steps"] >= 1600
+    assert not ill["healthy"]
+    assert ill["updates"] == 0
+    said = capsys.readouterr().err
+    assert "member 1 (seed 0, weights.broken=nan) diverged after update 0" in said
+    assert "not finite: loss" in said
+
+
+def test_interrupted_and_resumed_is_bit_identical(sensor, finished, tmp_path, monkeypatch):
+    arguments = {"steps": 2400, "seeds": 2, "hparams": {"beta": [1e-3, 1e-2]}, "evaluations": 2, "progress": False}
+    advance, calls = ProgressReport.advance, []
+
+    def interrupt_once(self, *arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            signal.raise_signal(signal.SIGINT)
+        advance(self, *arguments)
+
+    monkeypatch.setattr(ProgressReport, "advance", interrupt_once)
+    with pytest.raises(KeyboardInterrupt):
+        mc.train(sensor, out=tmp_path / "run", **arguments)
+    assert not (tmp_path / "run" / "summary.json").exists()
+    resumed = mc.train(sensor, out=tmp_path / "run", resume=True, **arguments)
+    assert len(calls) == 3
+    assert resumed.summary["members"] == finished.summary["members"]
+    for name, value in finished.metrics.items():
+        np.testing.assert_array_equal(resumed.metrics[name], value)
+
+
+def test_another_configuration_cannot_go_on_with_a_run(sensor, finished):
+    with pytest.raises(RunFolderError, match="steps: 2400 in the run, 9999 now"):
+        mc.train(sensor, steps=9999, out=finished.folder, resume=True, progress=False)
+    with pytest.raises(RunFolderError, match="exists already"):
+        mc.train(sensor, steps=2400, out=finished.folder, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"seeds": 0}, "at least one seed"),
+        ({"seeds": []}, "at least one seed"),
+        ({"steps": 0}, "steps is 0: must be at least 1"),
+        ({"hparams": {"betta": [1.0]}}, "no hyper-parameter 'betta'"),
+        ({"hparams": {"beta": []}}, "no values to try"),
+        ({"resume": True}, "need out"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_compiles(sensor, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        mc.train(sensor, progress=False, **arguments)
