@@ -59,7 +59,7 @@ class Hallway(Environment[HallwayState]):
 
     num_actions = 3
     action_names = ("stay", "left", "right")
-    default_steps = 1_200_000
+    default_steps = 2_000_000
 
     def __init__(
         self,

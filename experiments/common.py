@@ -22,7 +22,7 @@ from marlcomm.analysis import CutCurve
 from marlcomm.training import RunFolderError, SavedRun, load_run, make_population, train
 from marlcomm.training.record import RunFolder, commit, stack_metrics, versions
 
-EVALUATIONS, EVALUATION_EPISODES = 40, 320
+EVALUATIONS, EVALUATION_EPISODES = 20, 320  # as `marlcomm train`, so that its runs can be used
 NO_TARMAC = "TarMAC is not in the library yet, so the paper's TarMAC columns are left out."
 
 

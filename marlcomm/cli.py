@@ -142,7 +142,9 @@ def watch(
     return 0
 
 
-def plot(runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN...")], /, out: Path = Path("curves.png")) -> int:
+def plot(
+    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN...")], /, out: Path = Path("curves.png")
+) -> int:
     """Draw the learning curves of one run or several into one picture.
 
     Args:
@@ -176,6 +178,17 @@ def list_names() -> int:
         console.print(table)
     return 0
 
+
+COLUMNS = {
+    "return": "return",
+    "won": "won",
+    "bits_per_step": "bits/step",
+    "sent_fraction": "sent",
+    "threshold": "threshold",
+    "episode_length": "length",
+    "env_steps": "steps",
+    "updates": "updates",
+}
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "train": train,
@@ -250,11 +263,11 @@ def _free_folder(name: str) -> Path:
 
 
 def _print_members(members: list[dict[str, Any]], names: list[str]) -> None:
-    columns = [key for key in members[0] if key not in ("seed", "hparams", "digest", "healthy")]
+    columns = [key for key in COLUMNS if key in members[0]]
     table = Table()
     table.add_column("member")
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(COLUMNS[column], justify="right")
     for name, member in zip(names, members, strict=True):
         table.add_row(name, *(_cell(member[column]) for column in columns))
     Console().print(table)

@@ -55,8 +55,9 @@ def plot_episode_strip(
     columns = len(moments) + 1  # the last shows what came of it
     step_width = max(1.0, 3.6 / columns)
     height = LANE * (count - 1) + 0.8
-    figure = Figure(figsize=(INCHES * step_width * columns, INCHES * (PICTURE + height)), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(PICTURE, height), squeeze=False)[:, 0]
+    room = height + 0.2  # more than the lanes need, so that their width decides, and columns stand below pictures
+    figure = Figure(figsize=(INCHES * step_width * columns, INCHES * (PICTURE + room)), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(PICTURE, room), squeeze=False)[:, 0]
     for axes, step in zip(np.ravel(above.subplots(1, columns)), [*moments, last], strict=True):
         env.draw(axes, jax.tree.map(lambda x, t=step: x[episode, t], recorded.states))
         for text in axes.texts if columns > 3 else []:  # written for a picture of its own

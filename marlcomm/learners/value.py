@@ -236,9 +236,7 @@ class ValueLearner:
         learned, metrics = jax.lax.scan(update, played, jnp.stack(update_keys))
         return learned, jax.tree.map(lambda x: x[-1], metrics)
 
-    def _update(
-        self, state: TrainState, key: jax.Array, ready: jax.Array
-    ) -> tuple[TrainState, dict[str, jax.Array]]:
+    def _update(self, state: TrainState, key: jax.Array, ready: jax.Array) -> tuple[TrainState, dict[str, jax.Array]]:
         sample_key, loss_key = jax.random.split(key)
         batch = self._replay.sample(state.replay, sample_key).experience
         gradient_of = jax.grad(self._loss, has_aux=True)
@@ -259,9 +257,7 @@ class ValueLearner:
         )
         return learned, metrics
 
-    def _move_target(
-        self, params: Any, target: Any, updates: jax.Array, go: jax.Array, hparams: ValueHParams
-    ) -> Any:
+    def _move_target(self, params: Any, target: Any, updates: jax.Array, go: jax.Array, hparams: ValueHParams) -> Any:
         if self.settings.target_interval == 0:
             return optax.incremental_update(params, target, jnp.where(go, hparams.target_rate, 0.0))
         return _where(go & (updates % self.settings.target_interval == 0), params, target)

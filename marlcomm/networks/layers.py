@@ -99,7 +99,9 @@ def gru_unroll(memory: jax.Array, projected: jax.Array, kernel: jax.Array, bias:
     slices of a slice keep XLA's CPU compiler from vectorising the body (measured: three times slower).
 
     Args:
-      memory: [B, N, H] at the start; projected: [T, B, N, 3H], time first, so that nothing is transposed; kernel: [H, 3H]; bias: [3H].
+      memory: [B, N, H] at the start.
+      projected: [T, B, N, 3H], time first, so that nothing is transposed.
+      kernel: [H, 3H]; bias: [3H].
 
     Returns:
       [T, B, N, H] memory after each step.

@@ -98,9 +98,7 @@ class Dice(Counter):
 class NeverEnds(Counter):
     def step(self, state, action):
         (seen, time), step = super().step(state, action)
-        return (seen, time), dataclasses.replace(
-            step, step_type=jnp.asarray(StepType.MID), discount=jnp.ones(())
-        )
+        return (seen, time), dataclasses.replace(step, step_type=jnp.asarray(StepType.MID), discount=jnp.ones(()))
 
 
 BROKEN = {
@@ -183,9 +181,7 @@ def test_our_tasks_pass(name, options):
 
 
 def test_a_dead_agent_needs_no_action():
-    env = looking(
-        action_mask=lambda o: o.action_mask.at[1].set(False), alive=lambda o: o.alive.at[1].set(False)
-    )()
+    env = looking(action_mask=lambda o: o.action_mask.at[1].set(False), alive=lambda o: o.alive.at[1].set(False))()
     assert check_env(env) is None
 
 

@@ -71,9 +71,7 @@ def test_no_reactive_silent_policy_beats_always_left():
 @pytest.mark.parametrize(("lengths", "rate"), [((4, 4), 1 / 4), ((6, 6), 1 / 6), ((2, 6, 10), 1 / 60)])
 def test_always_left(lengths, rate):
     env = Hallway(lengths)
-    won, _ = jax.jit(jax.vmap(lambda state: play(env, state, lambda p, _: jnp.full_like(p, LEFT))))(
-        all_starts(env)
-    )
+    won, _ = jax.jit(jax.vmap(lambda state: play(env, state, lambda p, _: jnp.full_like(p, LEFT))))(all_starts(env))
     assert np.mean(won) == pytest.approx(rate)
 
 

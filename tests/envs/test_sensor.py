@@ -16,9 +16,7 @@ N_ACTIONS = 5
 def rewards():
     """[target, action of each sensor] team reward."""
     env = Sensor()
-    states = SensorState(
-        jnp.array([False, True]), jnp.full((2, 3), NOOP, jnp.int32), jnp.zeros((2,), jnp.int32)
-    )
+    states = SensorState(jnp.array([False, True]), jnp.full((2, 3), NOOP, jnp.int32), jnp.zeros((2,), jnp.int32))
     _, _, steps = all_outcomes(env, states)
     assert (steps.discount == 0).all()
     assert (steps.extras["won"] == (steps.reward[..., 0] > 0)).all()

@@ -1,0 +1,27 @@
+"""The README's Python is run as it stands, but for the number of steps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_every_python_block_runs_in_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) >= 4
+    namespace: dict = {}
+    for block in blocks:
+        exec(re.sub(r"steps=[\d_]+", "steps=300", block), namespace)
+    assert namespace["state"].params
+    assert (tmp_path / "runs" / "notebook" / "summary.json").exists()
+
+
+def test_the_set_up_commands_are_there():
+    assert "\npip install . && marlcomm train ndq hallway\n" in README
+    assert '\npip install -e ".[test]" && pytest\n' in README
