@@ -60,7 +60,7 @@ class Algorithm:
         """
         epsilon = self.learner.epsilon(state)
         play_key, _ = jax.random.split(state.key)  # `learn` goes on from the other half
-        episodes, _, _ = self.play(state.params, play_key, epsilon=epsilon, edit=self.learner.training_edit)
+        episodes, _, _ = self.play(state.params, play_key, epsilon=epsilon, edit=self.learner.edit(state))
         state, metrics = self.learn(state, episodes, state.env_steps < limit)
         return state, metrics | {
             "return": team_return(episodes).mean(),

@@ -22,6 +22,9 @@ def ndq(
 ) -> Algorithm:
     """NDQ: Gaussian messages, made expressive and succinct by two losses (gaussian x monotonic x value).
 
+    Our default also cuts a random share of the messages in training (`cut_in_training`): teams then learn protocols
+    that bear cutting. The published setting (`paper=True`) does not.
+
     Args:
       env: the task.
       message_dims: D, dimensions of the message to one receiver (published: 2 on grid tasks, 3 on StarCraft).
@@ -37,6 +40,7 @@ def ndq(
         "losses": {"expressiveness": expressiveness_loss, "succinctness": succinctness_loss},
         "weights": {"expressiveness": expressiveness, "succinctness": beta},
         "aliases": {"beta": "weights.succinctness"},
+        "cut_in_training": not settings.get("paper", False),
         **settings,
     }
     return value_based("ndq", env, **given)

@@ -16,7 +16,7 @@ from flax import struct
 
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.losses.temporal_difference import double_q_target
-from marlcomm.messages.edits import Edit
+from marlcomm.messages.edits import CutBelow, Edit, chain_edits, importance_quantile, pairs_at_work
 from marlcomm.types import Episodes, Messages, Scalar, Unroll
 
 Loss = Callable[[Unroll, Episodes, Any], tuple[jax.Array, dict[str, jax.Array]]]
@@ -34,6 +34,7 @@ class ValueSettings:
       target_interval: gradient steps between copies into the target network (0: moved softly by `target_rate`).
       agent_id: whether an agent's input carries its id.
       last_action: whether it carries its own last action.
+      cut_in_training: whether a random share of the messages, the least important, is cut while training.
     """
 
     num_envs: int = 16
@@ -43,6 +44,7 @@ class ValueSettings:
     target_interval: int = 13
     agent_id: bool = True
     last_action: bool = False
+    cut_in_training: bool = False
 
     def __post_init__(self) -> None:
         for name in ("num_envs", "batch_episodes", "replay_episodes", "updates_per_step"):
@@ -67,6 +69,8 @@ class ValueHParams(struct.PyTreeNode):
     epsilon_finish: Scalar = 0.05
     epsilon_steps: Scalar = 50_000
     target_rate: Scalar = 0.01  # only where target_interval is 0
+    cut_share: Scalar = 1.0  # the largest share that is cut, where cut_in_training
+    cut_start: Scalar = 300_000  # environment steps before cutting begins; after twice as many it is in full force
     weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
 
 
@@ -78,6 +82,8 @@ RANGES = {
     "epsilon_finish": (0.0, 1.0),
     "epsilon_steps": (1.0, math.inf),
     "target_rate": (0.0, 1.0),
+    "cut_share": (0.0, 1.0),
+    "cut_start": (1.0, math.inf),
 }
 
 
@@ -107,6 +113,7 @@ class TrainState(struct.PyTreeNode):
     env_steps: jax.Array  # [] int32, real environment steps played
     episodes: jax.Array  # [] int32
     updates: jax.Array  # [] int32, gradient steps taken
+    cut_below: jax.Array  # [] float32, the threshold of importance that training cuts below now
     healthy: jax.Array  # [] bool, False once a loss was not finite: the member then stays as it was
 
 
@@ -159,6 +166,7 @@ class ValueLearner:
             env_steps=jnp.int32(0),
             episodes=jnp.int32(0),
             updates=jnp.int32(0),
+            cut_below=jnp.float32(0.0),
             healthy=jnp.bool_(True),
         )
 
@@ -204,6 +212,12 @@ class ValueLearner:
         done = jnp.clip(state.env_steps / h.epsilon_steps, 0.0, 1.0)
         return h.epsilon_start + done * (h.epsilon_finish - h.epsilon_start)
 
+    def edit(self, state: TrainState) -> Edit | None:
+        """What happens to messages in training at this point of it, both when acting and when learning."""
+        cut = [CutBelow(state.cut_below)] if self.settings.cut_in_training else []
+        given = [] if self.training_edit is None else [self.training_edit]
+        return chain_edits([*given, *cut])
+
     def learn(
         self, state: TrainState, episodes: Episodes, active: jax.Array | bool = True
     ) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -240,7 +254,7 @@ class ValueLearner:
         sample_key, loss_key = jax.random.split(key)
         batch = self._replay.sample(state.replay, sample_key).experience
         gradient_of = jax.grad(self._loss, has_aux=True)
-        gradient, metrics = gradient_of(state.params, state.target_params, batch, state.hparams, loss_key)
+        gradient, metrics = gradient_of(state.params, state, batch, loss_key)
         updates, optimiser = self.optimiser(state.hparams).update(gradient, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics["gradient_norm"] = optax.global_norm(gradient)
@@ -248,7 +262,9 @@ class ValueLearner:
         go = ready & state.healthy & finite
         params, optimiser = _where(go, (params, optimiser), (state.params, state.optimiser))
         count = state.updates + go
+        cut_below = metrics.pop("cut_below", state.cut_below)
         learned = state.replace(
+            cut_below=jnp.where(go, cut_below, state.cut_below),
             params=params,
             target_params=self._move_target(params, state.target_params, count, go, state.hparams),
             optimiser=optimiser,
@@ -263,30 +279,44 @@ class ValueLearner:
         return _where(go & (updates % self.settings.target_interval == 0), params, target)
 
     def _loss(
-        self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams, key: jax.Array
+        self, params: Any, state: TrainState, episodes: Episodes, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        unroll = self.unroll(params, target_params, episodes, hparams, key)
+        unroll_key, cut_key = jax.random.split(key)
+        hparams = state.hparams
+        unroll = self.unroll(params, state.target_params, episodes, hparams, unroll_key, self.edit(state))
         total, metrics = jnp.float32(0.0), {}
         for name, loss in self.losses.items():
             value, details = loss(unroll, episodes, hparams)
             total = total + hparams.weights[name] * value
             metrics |= {name: value} | {f"{name}/{detail}": x for detail, x in details.items()}
+        if self.settings.cut_in_training:
+            metrics["cut_below"] = self._next_cut(state, episodes, unroll.messages, cut_key)
         return total, {"loss": total} | metrics
 
+    def _next_cut(self, state: TrainState, episodes: Episodes, messages: Messages, key: jax.Array) -> jax.Array:
+        """[] the threshold that would have cut a random share of what this batch says."""
+        h = state.hparams
+        force = jnp.clip(state.env_steps / h.cut_start - 1.0, 0.0, 1.0)
+        share = force * h.cut_share * jax.random.uniform(key)
+        importance = jax.lax.stop_gradient(messages.importance[:, : episodes.valid.shape[1]])
+        return jnp.where(share > 0, importance_quantile(importance, pairs_at_work(episodes), share), 0.0)
+
     def unroll(
-        self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams, key: jax.Array
+        self,
+        params: Any,
+        target_params: Any,
+        episodes: Episodes,
+        hparams: ValueHParams,
+        key: jax.Array,
+        edit: Edit | None = None,
     ) -> Unroll:
         """What online and target networks make of a batch of episodes [B, ...]; no gradient into the target's."""
         online_key, target_key = jax.random.split(key)
         before = jnp.pad(episodes.action, ((0, 0), (1, 0), (0, 0)), constant_values=-1)
         inputs = self._inputs(episodes.agents_view, before)
         unrolled = (inputs, episodes.alive)
-        q, messages, auxiliary = self.agent.apply(
-            params["agent"], *unrolled, online_key, self.training_edit, method="unroll"
-        )
-        target_q, *_ = self.agent.apply(
-            target_params["agent"], *unrolled, target_key, self.training_edit, method="unroll"
-        )
+        q, messages, auxiliary = self.agent.apply(params["agent"], *unrolled, online_key, edit, method="unroll")
+        target_q, *_ = self.agent.apply(target_params["agent"], *unrolled, target_key, edit, method="unroll")
         target_q = jax.lax.stop_gradient(target_q)
         best = jnp.argmax(jnp.where(episodes.action_mask, jax.lax.stop_gradient(q), -jnp.inf), -1)[:, 1:]
         value = self.mixer.apply(params["mixer"], _pick(q[:, :-1], episodes.action), episodes.global_state[:, :-1])

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from marlcomm.types import Messages, Scalar, others
+from marlcomm.types import Episodes, Messages, Scalar, others
 
 
 class Edit(Protocol):
@@ -109,6 +109,23 @@ class _Chain(struct.PyTreeNode):
 def chain_edits(edits: Sequence[Edit]) -> Edit | None:
     """Several edits, one after the other; None for none."""
     return None if not edits else edits[0] if len(edits) == 1 else _Chain(tuple(edits))
+
+
+def pairs_at_work(episodes: Episodes) -> jax.Array:
+    """[B, T, N, N] bool: pairs of different living agents at real steps, sender first."""
+    alive = episodes.alive[:, :-1]
+    pairs = alive[..., :, None] & alive[..., None, :] & others(alive.shape[-1])
+    return pairs & episodes.valid[..., None, None]
+
+
+def importance_quantile(importance: jax.Array, counts: jax.Array, fraction: Scalar) -> jax.Array:
+    """[] the importance below which the share `fraction` of the entries lies.
+
+    Args:
+      importance: [B, T, N, N, D]; counts: [B, T, N, N] bool, the messages that count.
+    """
+    counted = jnp.where(jnp.broadcast_to(counts[..., None], importance.shape), importance, jnp.nan)
+    return jnp.nanquantile(counted, fraction)
 
 
 # name on the command line -> (edit, its range); `cut` is calibrated by evaluation, which then uses CutBelow

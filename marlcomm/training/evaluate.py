@@ -13,11 +13,18 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.envs.api import Environment
 from marlcomm.learners.collect import team_return
 from marlcomm.messages.channel import bits_sent
-from marlcomm.messages.edits import CalibratedCut, CutBelow, Edit, chain_edits, parse_edit
+from marlcomm.messages.edits import (
+    CalibratedCut,
+    CutBelow,
+    Edit,
+    chain_edits,
+    pairs_at_work,
+    parse_edit,
+)
 from marlcomm.training.population import Population
-from marlcomm.types import Episodes, Messages, Scalar, others
+from marlcomm.types import Scalar
 
-CALIBRATION_ROUNDS = 4
+CALIBRATION_ROUNDS = 12  # halvings: a threshold near 5 is found to a thousandth
 
 
 class Trained(Protocol):
@@ -42,7 +49,7 @@ def assess(
       bits_per_step: bits that the whole team sends in one environment step.
     """
     played, decision, _ = algorithm.play(params, key, num_envs=episodes, edit=edit)
-    offered = _offered(played)
+    offered = pairs_at_work(played)
     dims = decision.messages.sent.shape[-1]
     sent = (decision.messages.sent & offered[..., None]).sum() / jnp.maximum(offered.sum() * dims, 1)
     bits = jnp.where(played.valid, bits_sent(decision.messages).sum(-1), 0.0).sum() / played.valid.sum()
@@ -58,22 +65,30 @@ def assess(
 def calibrate_cut(
     algorithm: Algorithm, params: Any, key: jax.Array, fraction: Scalar, episodes: int = 1000
 ) -> CutBelow:
-    """The threshold that cuts the share `fraction` of all entries between agents, for one member.
+    """The lowest threshold that cuts at least the share `fraction` of all entries between agents, for one member.
 
-    A cut changes what agents do and so what they say; the threshold is found anew with itself in force a few times.
+    A cut changes what agents do and so what they say: every threshold is tried with itself in force, by bisection.
     """
-    threshold = jnp.float32(0.0)
-    for round_key in jax.random.split(key, CALIBRATION_ROUNDS):
-        played, decision, _ = algorithm.play(params, round_key, num_envs=episodes, edit=CutBelow(threshold))
-        quantile = importance_quantile(played, decision.messages, fraction)
-        threshold = jnp.where(fraction >= 1.0, jnp.inf, quantile)
-    return CutBelow(threshold)
+    first_key, key = jax.random.split(key)
 
+    def said(threshold: Scalar, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        played, decision, _ = algorithm.play(params, key, num_envs=episodes, edit=CutBelow(threshold))
+        offered = pairs_at_work(played)[..., None]
+        importance = jnp.where(offered, decision.messages.importance, 0.0)
+        sent = (decision.messages.sent & offered).sum() / (offered.sum() * importance.shape[-1])
+        return 1.0 - sent, importance.max(initial=0.0)
 
-def importance_quantile(episodes: Episodes, messages: Messages, fraction: Scalar) -> jax.Array:
-    """[] the importance below which the share `fraction` of the entries between agents lies."""
-    counts = jnp.broadcast_to(_offered(episodes)[..., None], messages.importance.shape)
-    return jnp.nanquantile(jnp.where(counts, messages.importance, jnp.nan), fraction)
+    def halve(bounds: tuple[jax.Array, jax.Array], key: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
+        low, high = bounds
+        middle = (low + high) / 2
+        enough = said(middle, key)[0] >= fraction
+        return (jnp.where(enough, low, middle), jnp.where(enough, middle, high)), None
+
+    _, loudest = said(0.0, first_key)
+    (_, threshold), _ = jax.lax.scan(
+        halve, (jnp.float32(0.0), loudest + 1.0), jax.random.split(key, CALIBRATION_ROUNDS)
+    )
+    return CutBelow(jnp.where(fraction >= 1.0, jnp.inf, jnp.where(fraction <= 0.0, 0.0, threshold)))
 
 
 def assess_with(
@@ -122,10 +137,3 @@ def knows_winning(env: Environment) -> bool:
     """Whether the task reports `won`."""
     _, first = jax.eval_shape(env.reset, jax.random.PRNGKey(0))
     return "won" in first.extras
-
-
-def _offered(episodes: Episodes) -> jax.Array:
-    """[B, T, N, N] bool: pairs of different living agents at real steps."""
-    alive = episodes.alive[:, :-1]
-    pairs = alive[..., :, None] & alive[..., None, :] & others(alive.shape[-1])
-    return pairs & episodes.valid[..., None, None]

@@ -18,7 +18,9 @@ def test_shapes(calibrated):
 
 def test_a_calibrated_cut_leaves_the_rest(calibrated):
     # an untrained encoder says little that depends on the position, so that values cluster
-    np.testing.assert_allclose(calibrated.sent_fraction, 1 - np.array(FRACTIONS)[:, None] * [1, 1], atol=0.15)
+    cut = 1 - calibrated.sent_fraction
+    assert (cut >= np.array(FRACTIONS)[:, None] - 0.03).all()
+    np.testing.assert_allclose(cut, np.array(FRACTIONS)[:, None] * [1, 1], atol=0.15)
     assert (np.diff(calibrated.threshold, axis=0) > 0).all()
     assert np.isinf(calibrated.threshold[-1]).all()
 

@@ -1,0 +1,60 @@
+"""What a team is worth, against arrays worked out by hand."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import marlcomm as mc
+from marlcomm.messages.edits import importance_quantile, pairs_at_work
+from marlcomm.training.evaluate import assess, calibrate_cut
+
+
+def test_the_quantile_counts_pairs_at_work_only(finished):
+    algorithm, params = finished.algorithm, finished.policy(0).params
+    played, decision, _ = algorithm.play(params, jax.random.PRNGKey(0), num_envs=20)
+    importance = np.asarray(decision.messages.importance)
+    between = [
+        importance[b, t, i, j]
+        for b in range(20)
+        for t in range(played.valid.shape[1])
+        for i in range(3)
+        for j in range(3)
+        if i != j and played.valid[b, t]
+    ]
+    found = importance_quantile(decision.messages.importance, pairs_at_work(played), 0.7)
+    np.testing.assert_allclose(found, np.quantile(np.concatenate(between), 0.7), rtol=1e-5)
+
+
+def test_a_calibrated_cut_cuts_at_least_its_share_and_hardly_more(finished):
+    algorithm, params = finished.algorithm, finished.policy(0).params
+    for fraction in (0.5, 0.9):
+        cut = calibrate_cut(algorithm, params, jax.random.PRNGKey(1), fraction, 400)
+        sent = [
+            float(
+                assess(algorithm, params, jax.random.PRNGKey(2), mc.parse_edit(f"cut_below:{threshold}"), 400)[
+                    "sent_fraction"
+                ]
+            )
+            for threshold in (float(cut.threshold), float(cut.threshold) * 0.99 - 0.01)
+        ]
+        assert sent[0] <= 1 - fraction + 0.03  # other episodes than those it was found on
+        assert sent[1] > 1 - fraction - 0.03  # a lower threshold would not do
+
+
+def test_extreme_shares(finished):
+    algorithm, params = finished.algorithm, finished.policy(0).params
+    assert float(calibrate_cut(algorithm, params, jax.random.PRNGKey(0), 0.0, 10).threshold) == 0.0
+    assert np.isinf(calibrate_cut(algorithm, params, jax.random.PRNGKey(0), 1.0, 10).threshold)
+
+
+def test_a_silent_team_sends_nothing_and_a_task_without_winning_has_none():
+    algorithm = mc.vdn(mc.make_env("search"), hidden=4, num_envs=2, batch_episodes=2, replay_episodes=4)
+    params = algorithm.init(jax.random.PRNGKey(0)).params
+    found = assess(algorithm, params, jax.random.PRNGKey(0), None, 3)
+    assert np.isnan(found["won"])
+    assert found["bits_per_step"] == 0.0
+    assert found["sent_fraction"] == 0.0
+    assert found["episode_length"] == 100.0
+    assert jnp.isfinite(found["return"])
