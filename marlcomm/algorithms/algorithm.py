@@ -53,7 +53,8 @@ class Algorithm:
 
         Args:
           state: from `init` or the last step.
-          limit: environment steps after which the state no longer changes: the member is done.
+          limit: environment steps of the whole run: then the state no longer changes, and schedules that follow the
+            run's progress end there.
 
         Returns:
           the new state, and metrics, each []: losses, `return`, `won`, `epsilon`, `episode_length`.
@@ -61,7 +62,7 @@ class Algorithm:
         epsilon = self.learner.epsilon(state)
         play_key, _ = jax.random.split(state.key)  # `learn` goes on from the other half
         episodes, _, _ = self.play(state.params, play_key, epsilon=epsilon, edit=self.learner.edit(state))
-        state, metrics = self.learn(state, episodes, state.env_steps < limit)
+        state, metrics = self.learn(state, episodes, limit)
         return state, metrics | {
             "return": team_return(episodes).mean(),
             "won": episodes.won.mean(),
@@ -110,10 +111,10 @@ class Algorithm:
         return self.learner.act(params, observation, memory, key, epsilon, edit)
 
     def learn(
-        self, state: TrainState, episodes: Episodes, active: jax.Array | bool = True
+        self, state: TrainState, episodes: Episodes, limit: Scalar = float("inf")
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         """See `ValueLearner.learn`: the half of `step` for simulators outside JAX."""
-        return self.learner.learn(state, episodes, active)
+        return self.learner.learn(state, episodes, limit)
 
     def with_loss(self, name: str, loss: Loss, weight: float) -> Algorithm:
         """The same algorithm with one more loss, or another one under a name that exists.

@@ -63,19 +63,21 @@ class ValueHParams(struct.PyTreeNode):
     """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
 
     learning_rate: Scalar = 5e-4
+    learning_rate_finish: Scalar = 1.0  # share of it that is left at the end, falling over the run's second half
     discount: Scalar = 0.99
     gradient_clip: Scalar = 10.0  # global norm
     epsilon_start: Scalar = 1.0  # exploration: share of random actions, linear in environment steps
     epsilon_finish: Scalar = 0.05
     epsilon_steps: Scalar = 50_000
     target_rate: Scalar = 0.01  # only where target_interval is 0
-    cut_share: Scalar = 1.0  # the largest share that is cut, where cut_in_training
+    cut_share: Scalar = 0.95  # the largest share that is cut, where cut_in_training
     cut_start: Scalar = 300_000  # environment steps before cutting begins; after twice as many it is in full force
     weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
 
 
 RANGES = {
     "learning_rate": (0.0, math.inf),
+    "learning_rate_finish": (0.0, 1.0),
     "discount": (0.0, 1.0),
     "gradient_clip": (0.0, math.inf),
     "epsilon_start": (0.0, 1.0),
@@ -219,7 +221,7 @@ class ValueLearner:
         return chain_edits([*given, *cut])
 
     def learn(
-        self, state: TrainState, episodes: Episodes, active: jax.Array | bool = True
+        self, state: TrainState, episodes: Episodes, limit: Scalar = math.inf
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         """Stores the episodes [B, ...] and takes `updates_per_step` gradient steps.
 
@@ -229,13 +231,13 @@ class ValueLearner:
         Args:
           state: from `init` or the last call.
           episodes: as many as `settings.num_envs`.
-          active: [] where False, or where the state is not healthy, everything stays as it is, but for contents of
-            replay that the next active call overwrites.
+          limit: environment steps of the whole run. Once they are taken, or where the state is not healthy, everything
+            stays as it is, but for contents of replay that the next active call overwrites.
 
         Returns:
           the new state, and metrics: each loss by name, its own metrics as `loss/metric`, and `gradient_norm`.
         """
-        active = state.healthy & active
+        active = state.healthy & (state.env_steps < limit)
         replay = self._replay.add(state.replay, episodes)
         ready = active & self._replay.can_sample(replay)
         _, learn_key = jax.random.split(state.key)  # the first half is for playing
@@ -246,7 +248,7 @@ class ValueLearner:
             env_steps=state.env_steps + active * episodes.valid.sum(),
             episodes=state.episodes + active * self.settings.num_envs,
         )
-        update = functools.partial(self._update, ready=ready)
+        update = functools.partial(self._update, ready=ready, progress=state.env_steps / limit)
         learned, metrics = jax.lax.scan(update, played, jnp.stack(update_keys))
         return learned, jax.tree.map(lambda x: x[-1], metrics)
 
@@ -255,7 +257,8 @@ class ValueLearner:
         batch = self._replay.sample(state.replay, sample_key).experience
         gradient_of = jax.grad(self._loss, has_aux=True)
         gradient, metrics = gradient_of(state.params, state, batch, loss_key)
-        updates, optimiser = self.optimiser(state.hparams).update(gradient, state.optimiser, state.params)
+        optimiser_now = self.optimiser(_decay(state.hparams, progress))
+        updates, optimiser = optimiser_now.update(gradient, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics["gradient_norm"] = optax.global_norm(gradient)
         finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
@@ -294,12 +297,13 @@ class ValueLearner:
         return total, {"loss": total} | metrics
 
     def _next_cut(self, state: TrainState, episodes: Episodes, messages: Messages, key: jax.Array) -> jax.Array:
-        """[] the threshold that would have cut a random share of what this batch says."""
+        """[] the threshold that would have cut at least a random share, more often a large one, of this batch."""
         h = state.hparams
         force = jnp.clip(state.env_steps / h.cut_start - 1.0, 0.0, 1.0)
-        share = force * h.cut_share * jax.random.uniform(key)
+        share = force * h.cut_share * jnp.sqrt(jax.random.uniform(key))
         importance = jax.lax.stop_gradient(messages.importance[:, : episodes.valid.shape[1]])
-        return jnp.where(share > 0, importance_quantile(importance, pairs_at_work(episodes), share), 0.0)
+        quantile = importance_quantile(importance, pairs_at_work(episodes), share)
+        return jnp.where(share > 0, jnp.nextafter(quantile, jnp.inf), 0.0)  # equals are cut too
 
     def unroll(
         self,
@@ -365,6 +369,14 @@ class ValueLearner:
             valid=jnp.zeros((t,), bool),
             won=jnp.zeros((), bool),
         )
+
+
+def _decay(hparams: ValueHParams, progress: jax.Array) -> ValueHParams:
+    """The hyper-parameters with the learning rate of this point of the run (`progress` from 0 to 1)."""
+    second_half = jnp.clip(2.0 * progress - 1.0, 0.0, 1.0)
+    return hparams.replace(
+        learning_rate=hparams.learning_rate * (1.0 + second_half * (hparams.learning_rate_finish - 1.0))
+    )
 
 
 def _where(condition: jax.Array, chosen: Any, otherwise: Any) -> Any:
