@@ -252,7 +252,9 @@ class ValueLearner:
         learned, metrics = jax.lax.scan(update, played, jnp.stack(update_keys))
         return learned, jax.tree.map(lambda x: x[-1], metrics)
 
-    def _update(self, state: TrainState, key: jax.Array, ready: jax.Array) -> tuple[TrainState, dict[str, jax.Array]]:
+    def _update(
+        self, state: TrainState, key: jax.Array, ready: jax.Array, progress: jax.Array
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
         sample_key, loss_key = jax.random.split(key)
         batch = self._replay.sample(state.replay, sample_key).experience
         gradient_of = jax.grad(self._loss, has_aux=True)
