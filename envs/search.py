@@ -43,7 +43,7 @@ class Search(Environment[SearchState]):
     observation_size = 2
     state_size = 4
     action_names = ("stay", "up", "down", "left", "right")
-    default_steps = 300_000
+    default_steps = 480_000
 
     def __init__(self, size: int = 5, steps: int = 100) -> None:
         """Makes the task.

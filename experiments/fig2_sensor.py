@@ -26,7 +26,7 @@ def main() -> None:
     """Trains, draws, prints."""
     experiment = start("fig2_sensor", __doc__, steps=500_000, quick_steps=20_000)
     env = mc.make_env("sensor")
-    names = ["ndq", "qmix"] if experiment.quick else ["ndq", "qmix", "vdn", "iql"]
+    names = ("ndq", "qmix")
     runs = {name: experiment.train(f"{name}-sensor", mc.make_algorithm(name, env)) for name in names}
     tested = {name: evaluate(run.saved, episodes=experiment.episodes) for name, run in runs.items()}
     curves = {

@@ -173,8 +173,8 @@ class _Run:
         return assess(self.algorithm, params, key, None, self.evaluation_episodes)
 
     def evaluate(self, evaluate: Any, state: TrainState) -> dict[str, np.ndarray]:
-        """The population's evaluation; the chunk's number decides its randomness."""
-        return _to_numpy(evaluate(state.params, _key(self.journal.chunk)))
+        """The population's evaluation; how far the run is decides its randomness."""
+        return _to_numpy(evaluate(state.params, _key(int(state.env_steps.sum()))))
 
     def evaluation_due(self, before: int, done: int) -> bool:
         """Whether the slowest member passed a multiple of steps / evaluations."""
