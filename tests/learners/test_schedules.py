@@ -1,0 +1,61 @@
+"""What changes in the course of a run: the learning rate, and how much of what is said gets cut."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import marlcomm as mc
+from marlcomm.learners.value import ValueHParams, _decay
+from marlcomm.messages.edits import CutBelow, pairs_at_work
+
+SMALL = {"hidden": 8, "num_envs": 8, "batch_episodes": 8, "replay_episodes": 16}
+
+
+@pytest.mark.parametrize(("progress", "rate"), [(0.0, 1.0), (0.5, 1.0), (0.75, 0.55), (1.0, 0.1), (2.0, 0.1)])
+def test_the_learning_rate_falls_linearly_over_the_second_half(progress, rate):
+    hparams = ValueHParams(learning_rate=2.0, learning_rate_finish=0.1)
+    assert float(_decay(hparams, jnp.float32(progress)).learning_rate) == pytest.approx(2.0 * rate)
+
+
+def test_without_a_limit_and_in_the_published_setting_it_stays():
+    assert float(_decay(ValueHParams(learning_rate_finish=0.1), jnp.float32(10**6) / float("inf")).learning_rate) == (
+        pytest.approx(5e-4)
+    )
+    assert float(_decay(ValueHParams(), jnp.float32(1.0)).learning_rate) == pytest.approx(5e-4)
+
+
+@pytest.fixture(scope="module")
+def talking():
+    """A learner, a state far in its run, episodes, and what is said in them."""
+    algorithm = mc.ndq(mc.make_env("hallway"), cut_start=1000, **SMALL)
+    state = algorithm.init(jax.random.PRNGKey(0))
+    episodes, decision, _ = algorithm.play(state.params, jax.random.PRNGKey(1))
+    return algorithm.learner, state, episodes, decision.messages
+
+
+def test_nothing_is_cut_before_its_time(talking):
+    learner, state, episodes, messages = talking
+    early = state.replace(env_steps=jnp.int32(1000))
+    assert float(learner._next_cut(early, episodes, messages, jax.random.PRNGKey(0))) == 0.0
+
+
+def test_the_threshold_cuts_at_least_the_share_that_was_drawn(talking):
+    learner, state, episodes, messages = talking
+    late = state.replace(env_steps=jnp.int32(2000))
+    offered = np.asarray(pairs_at_work(episodes))[..., None]
+    count = offered.sum() * messages.importance.shape[-1]
+    for seed in range(5):
+        key = jax.random.PRNGKey(seed)
+        share = 0.95 * float(jax.random.uniform(key)) ** 0.5
+        edit = CutBelow(learner._next_cut(late, episodes, messages, key))
+        sent = (np.asarray(edit(messages, key).sent) & offered).sum() / count
+        assert sent <= 1 - share + 1e-6
+        assert sent >= 1 - share - 0.25  # a young encoder has few distinct values, each a step of the share
+
+
+def test_the_published_setting_never_cuts():
+    assert not mc.ndq(mc.make_env("hallway"), paper=True, **SMALL).learner.settings.cut_in_training
+    assert mc.ndq(mc.make_env("hallway"), **SMALL).learner.settings.cut_in_training
