@@ -65,9 +65,10 @@ def assess(
 def calibrate_cut(
     algorithm: Algorithm, params: Any, key: jax.Array, fraction: Scalar, episodes: int = 1000
 ) -> CutBelow:
-    """The lowest threshold that cuts at least the share `fraction` of all entries between agents, for one member.
+    """The threshold that cuts the share nearest to `fraction` of all entries between agents, for one member.
 
     A cut changes what agents do and so what they say: every threshold is tried with itself in force, by bisection.
+    Where agents say only a few different things, no threshold cuts the very share: look at `sent_fraction`.
     """
     first_key, key = jax.random.split(key)
 
@@ -78,17 +79,21 @@ def calibrate_cut(
         sent = (decision.messages.sent & offered).sum() / (offered.sum() * importance.shape[-1])
         return 1.0 - sent, importance.max(initial=0.0)
 
-    def halve(bounds: tuple[jax.Array, jax.Array], key: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
-        low, high = bounds
+    def halve(bounds: tuple, key: jax.Array) -> tuple[tuple, None]:
+        low, cut_at_low, high, cut_at_high = bounds
         middle = (low + high) / 2
-        enough = said(middle, key)[0] >= fraction
-        return (jnp.where(enough, low, middle), jnp.where(enough, middle, high)), None
+        cut, _ = said(middle, key)
+        enough = cut >= fraction
+        low, cut_at_low = jnp.where(enough, low, middle), jnp.where(enough, cut_at_low, cut)
+        high, cut_at_high = jnp.where(enough, middle, high), jnp.where(enough, cut, cut_at_high)
+        return (low, cut_at_low, high, cut_at_high), None
 
     _, loudest = said(0.0, first_key)
-    (_, threshold), _ = jax.lax.scan(
-        halve, (jnp.float32(0.0), loudest + 1.0), jax.random.split(key, CALIBRATION_ROUNDS)
-    )
-    return CutBelow(jnp.where(fraction >= 1.0, jnp.inf, jnp.where(fraction <= 0.0, 0.0, threshold)))
+    start = (jnp.float32(0.0), jnp.float32(0.0), loudest + 1.0, jnp.float32(1.0))
+    bounds, _ = jax.lax.scan(halve, start, jax.random.split(key, CALIBRATION_ROUNDS))
+    low, cut_at_low, high, cut_at_high = bounds
+    nearest = jnp.where(fraction - cut_at_low < cut_at_high - fraction, low, high)
+    return CutBelow(jnp.where(fraction >= 1.0, jnp.inf, jnp.where(fraction <= 0.0, 0.0, nearest)))
 
 
 def assess_with(

