@@ -92,13 +92,7 @@ def animate_episode(
     states = states if isinstance(states, list) else _unstack(states)
     actions = np.asarray(actions)
     steps = len(states) - 1
-    for name, array in (("actions", actions), ("content", content), ("sent", sent), ("rewards", rewards)):
-        if array is not None and len(np.asarray(array)) != steps:
-            raise ValueError(
-                f"animate_episode: {name} has {len(np.asarray(array))} steps; "
-                f"with {len(states)} states it must "
-                f"have {steps}, one fewer."
-            )
+    _check_steps(steps, actions=actions, content=content, sent=sent, rewards=rewards)
     returns = _returns(rewards, steps)
     messages = None if content is None else np.asarray(content)
     mask = None if sent is None else np.asarray(sent)
@@ -117,6 +111,15 @@ def animate_episode(
             _paint(figure, env, state, *arrays, title)
             writer.grab_frame()
     return path
+
+
+def _check_steps(steps: int, **arrays: ArrayLike | None) -> None:
+    for name, array in arrays.items():
+        if array is not None and len(np.asarray(array)) != steps:
+            raise ValueError(
+                f"animate_episode: {name} has {len(np.asarray(array))} steps; "
+                f"with {steps + 1} states it must have {steps}, one fewer."
+            )
 
 
 def draw_messages(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequence[str] = ()) -> None:

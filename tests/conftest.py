@@ -1,9 +1,23 @@
 """Shared set-up: two processor devices, as the command line has on two cores, and quick compiling of tiny programs."""
 
 import os
+from collections.abc import Iterator
 
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
 
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 2)
+
+RUN_ONCE = ("envs", "learners", "losses", "messages", "networks")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Programs in these folders are tiny and run once: optimising them costs more than it saves."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    if request.path.parent.name in RUN_ONCE:
+        jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
