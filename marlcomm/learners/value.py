@@ -70,6 +70,7 @@ class ValueHParams(struct.PyTreeNode):
     epsilon_finish: Scalar = 0.05
     epsilon_steps: Scalar = 50_000
     target_rate: Scalar = 0.01  # only where target_interval is 0
+    overestimate_weight: Scalar = 1.0  # of errors of values above an episode's outcome; 1 once epsilon is at its finish
     cut_share: Scalar = 0.95  # the largest share that is cut, where cut_in_training
     cut_start: Scalar = 300_000  # environment steps before cutting begins; after twice as many it is in full force
     weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
@@ -84,6 +85,7 @@ RANGES = {
     "epsilon_finish": (0.0, 1.0),
     "epsilon_steps": (1.0, math.inf),
     "target_rate": (0.0, 1.0),
+    "overestimate_weight": (0.0, 1.0),
     "cut_share": (0.0, 1.0),
     "cut_start": (1.0, math.inf),
 }
@@ -211,8 +213,7 @@ class ValueLearner:
     def epsilon(self, state: TrainState) -> jax.Array:
         """[] the share of random actions at this point of training."""
         h = state.hparams
-        done = jnp.clip(state.env_steps / h.epsilon_steps, 0.0, 1.0)
-        return h.epsilon_start + done * (h.epsilon_finish - h.epsilon_start)
+        return h.epsilon_start + _explored(state) * (h.epsilon_finish - h.epsilon_start)
 
     def edit(self, state: TrainState) -> Edit | None:
         """What happens to messages in training at this point of it, both when acting and when learning."""
@@ -257,10 +258,10 @@ class ValueLearner:
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         sample_key, loss_key = jax.random.split(key)
         batch = self._replay.sample(state.replay, sample_key).experience
+        hparams = _at_this_point(state, progress)
         gradient_of = jax.grad(self._loss, has_aux=True)
-        gradient, metrics = gradient_of(state.params, state, batch, loss_key)
-        optimiser_now = self.optimiser(_decay(state.hparams, progress))
-        updates, optimiser = optimiser_now.update(gradient, state.optimiser, state.params)
+        gradient, metrics = gradient_of(state.params, state, hparams, batch, loss_key)
+        updates, optimiser = self.optimiser(hparams).update(gradient, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics["gradient_norm"] = optax.global_norm(gradient)
         finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
@@ -284,10 +285,9 @@ class ValueLearner:
         return _where(go & (updates % self.settings.target_interval == 0), params, target)
 
     def _loss(
-        self, params: Any, state: TrainState, episodes: Episodes, key: jax.Array
+        self, params: Any, state: TrainState, hparams: ValueHParams, episodes: Episodes, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         unroll_key, cut_key = jax.random.split(key)
-        hparams = state.hparams
         unroll = self.unroll(params, state.target_params, episodes, hparams, unroll_key, self.edit(state))
         total, metrics = jnp.float32(0.0), {}
         for name, loss in self.losses.items():
@@ -373,11 +373,18 @@ class ValueLearner:
         )
 
 
-def _decay(hparams: ValueHParams, progress: jax.Array) -> ValueHParams:
-    """The hyper-parameters with the learning rate of this point of the run (`progress` from 0 to 1)."""
+def _explored(state: TrainState) -> jax.Array:
+    """[] how far exploration has come: 0 at the start, 1 once epsilon is at its finish."""
+    return jnp.clip(state.env_steps / state.hparams.epsilon_steps, 0.0, 1.0)
+
+
+def _at_this_point(state: TrainState, progress: jax.Array) -> ValueHParams:
+    """The hyper-parameters with those that follow a schedule as they are now (`progress`: 0 to 1 over the run)."""
+    h = state.hparams
     second_half = jnp.clip(2.0 * progress - 1.0, 0.0, 1.0)
-    return hparams.replace(
-        learning_rate=hparams.learning_rate * (1.0 + second_half * (hparams.learning_rate_finish - 1.0))
+    return h.replace(
+        learning_rate=h.learning_rate * (1.0 + second_half * (h.learning_rate_finish - 1.0)),
+        overestimate_weight=h.overestimate_weight + _explored(state) * (1.0 - h.overestimate_weight),
     )
 
 

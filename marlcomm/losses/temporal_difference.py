@@ -27,11 +27,18 @@ def double_q_target(reward: jax.Array, terminal: jax.Array, next_value: jax.Arra
 def temporal_difference_loss(
     unroll: Unroll, episodes: Episodes, hparams: Any
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Mean squared temporal-difference error over the real steps."""
+    """Mean squared temporal-difference error over the real steps.
+
+    Where an episode ends, its outcome is certain and not bootstrapped. There, errors of values above the outcome are
+    weighted by `hparams.overestimate_weight`: below 1, values lean towards the best that was seen, and a joint action
+    that is good only if everybody takes part is not buried under the failures of partners that still explore (the
+    optimistic weighting of weighted QMIX, Rashid et al. 2020, eq. 7; only on outcomes, as it makes bootstraps diverge).
+    """
     error = unroll.value - unroll.target
+    too_high = episodes.terminal[..., None] & (error > 0)
+    squared = jnp.where(too_high, hparams.overestimate_weight, 1.0) * error**2
     count = jnp.maximum(unroll.weight.sum(), 1.0)
-    loss = (unroll.weight * error**2).sum() / count
-    return loss, {
+    return (unroll.weight * squared).sum() / count, {
         "error_size": (unroll.weight * jnp.abs(error)).sum() / count,
         "value": (unroll.weight * unroll.value).sum() / count,
     }

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import marlcomm as mc
-from marlcomm.learners.value import ValueHParams, _decay
+from marlcomm.learners.value import ValueHParams, _at_this_point
 from marlcomm.messages.edits import CutBelow, pairs_at_work
 
 SMALL = {"hidden": 8, "num_envs": 8, "batch_episodes": 8, "replay_episodes": 16}
 
 
+def hparams_at(progress, env_steps=0, **changes):
+    """The hyper-parameters in force at this point of a run."""
+    state = SimpleNamespace(env_steps=jnp.int32(env_steps), hparams=ValueHParams(**changes))
+    return _at_this_point(state, jnp.float32(progress))
+
+
 @pytest.mark.parametrize(("progress", "rate"), [(0.0, 1.0), (0.5, 1.0), (0.75, 0.55), (1.0, 0.1), (2.0, 0.1)])
 def test_the_learning_rate_falls_linearly_over_the_second_half(progress, rate):
-    hparams = ValueHParams(learning_rate=2.0, learning_rate_finish=0.1)
-    assert float(_decay(hparams, jnp.float32(progress)).learning_rate) == pytest.approx(2.0 * rate)
+    now = hparams_at(progress, learning_rate=2.0, learning_rate_finish=0.1)
+    assert float(now.learning_rate) == pytest.approx(2.0 * rate)
 
 
 def test_without_a_limit_and_in_the_published_setting_it_stays():
-    assert float(_decay(ValueHParams(learning_rate_finish=0.1), jnp.float32(10**6) / float("inf")).learning_rate) == (
-        pytest.approx(5e-4)
-    )
-    assert float(_decay(ValueHParams(), jnp.float32(1.0)).learning_rate) == pytest.approx(5e-4)
+    assert float(hparams_at(1e6 / float("inf"), learning_rate_finish=0.1).learning_rate) == pytest.approx(5e-4)
+    assert float(hparams_at(1.0).learning_rate) == pytest.approx(5e-4)
+
+
+@pytest.mark.parametrize(("env_steps", "weight"), [(0, 0.5), (50_000, 0.75), (100_000, 1.0), (500_000, 1.0)])
+def test_values_stop_leaning_towards_the_best_as_exploration_ends(env_steps, weight):
+    now = hparams_at(0.0, env_steps, epsilon_steps=100_000, overestimate_weight=0.5)
+    assert float(now.overestimate_weight) == pytest.approx(weight)
 
 
 @pytest.fixture(scope="module")

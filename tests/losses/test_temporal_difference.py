@@ -1,5 +1,7 @@
 """The temporal-difference loss and target against loops over real steps."""
 
+from types import SimpleNamespace
+
 import hypothesis
 import jax
 import numpy as np
@@ -27,7 +29,7 @@ def gradient_of(unroll, episodes):
 
 
 def errors_by_loop(batch, team):
-    """(value, value - target) of everything that counts: real steps, and of independent learners the living."""
+    """(value, error, weight) of everything that counts: real steps, and of independent learners the living."""
     value, target, alive = (
         np.asarray(x, np.float64) for x in (batch.unroll.value, batch.unroll.target, batch.episodes.alive)
     )
@@ -35,23 +37,29 @@ def errors_by_loop(batch, team):
     for b, t in real_steps(batch):
         for g in range(1 if team else AGENTS):
             if team or alive[b, t, g]:
-                found.append((value[b, t, g], value[b, t, g] - target[b, t, g]))
+                error = value[b, t, g] - target[b, t, g]
+                found.append((value[b, t, g], error, weight_of(batch, b, t, error)))
     return found
+
+
+def weight_of(batch, b, t, error):
+    """Values above an outcome, and only those, count less."""
+    return HPARAMS.overestimate_weight if batch.episodes.terminal[b, t] and error > 0 else 1.0
 
 
 @pytest.mark.parametrize("team", [True, False])
 @settings
 @hypothesis.given(seed=SEEDS)
 def test_loss_and_metrics_equal_a_loop(team, seed):
-    """The plain mean of squares over what counts."""
+    """The weighted squares, divided by how many count."""
     batch = make_batch(seed, team)
     loss, metrics = loss_of(batch.unroll, batch.episodes)
     found = errors_by_loop(batch, team)
     count = max(len(found), 1)
-    expected = sum(e**2 for _, e in found) / count
+    expected = sum(w * e**2 for _, e, w in found) / count
     np.testing.assert_allclose(loss, expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(metrics["error_size"], sum(abs(e) for _, e in found) / count, rtol=1e-5)
-    np.testing.assert_allclose(metrics["value"], sum(v for v, _ in found) / count, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(metrics["error_size"], sum(abs(e) for _, e, _ in found) / count, rtol=1e-5)
+    np.testing.assert_allclose(metrics["value"], sum(v for v, _, _ in found) / count, rtol=1e-4, atol=1e-5)
 
 
 @settings
@@ -64,13 +72,13 @@ def test_nothing_after_the_end_counts(seed):
     np.testing.assert_array_equal(gradient_of(*changed[:2]), gradient_of(*batch[:2]))
 
 
-def test_gradient_is_twice_the_error_over_the_count_at_real_steps_and_else_nothing():
+def test_gradient_is_twice_the_weighted_error_over_the_count_at_real_steps_and_else_nothing():
     batch = make_batch(3)
     gradient = gradient_of(batch.unroll, batch.episodes)
     expected = np.zeros((BATCH, STEPS, 1))
     for b, t in real_steps(batch):
         error = batch.unroll.value[b, t, 0] - batch.unroll.target[b, t, 0]
-        expected[b, t, 0] = 2 * error / batch.lengths.sum()
+        expected[b, t, 0] = 2 * weight_of(batch, b, t, error) * error / batch.lengths.sum()
     np.testing.assert_allclose(gradient, expected, rtol=1e-5)
     assert np.all(gradient[:, 0] != 0), "the first step is always real"
 
@@ -87,6 +95,13 @@ def test_target_bootstraps_unless_the_task_ended(seed, discount):
             if not batch.episodes.terminal[b, t]:  # also where a limit cut the episode
                 expected += discount * following[b, t, 0]
             np.testing.assert_allclose(target[b, t, 0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_at_weight_one_it_is_the_published_loss():
+    batch = make_batch(1)
+    loss, _ = temporal_difference_loss(batch.unroll, batch.episodes, SimpleNamespace(overestimate_weight=1.0))
+    found = errors_by_loop(batch, True)
+    np.testing.assert_allclose(loss, np.mean([e**2 for _, e, _ in found]), rtol=1e-5)
 
 
 def test_target_has_no_gradient():
