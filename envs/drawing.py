@@ -55,8 +55,9 @@ def draw_hallways(
     groups: Sequence[int],
     won: Sequence[bool],
     failed: Sequence[bool],
+    held: Sequence[bool],
 ) -> None:
-    """One row for each agent, the goal on the left; groups and how they fared on the right."""
+    """One row for each agent, the goal on the left; on the right groups, how they fared, and who is held."""
     many = max(groups) > 0
     for agent, (length, position, group) in enumerate(zip(lengths, positions, groups, strict=True)):
         y = -1.35 * agent
@@ -76,7 +77,9 @@ def draw_hallways(
                 label, ink = ("goal", INK) if cell == 0 else (str(cell), FAINT)
                 axes.text(cell, y, label, ha="center", va="center", color=ink, fontsize=8)
         draw_agent(axes, position, y, agent)
-        fate = "won" if won[group] else "failed" if failed[group] else ""
+        fate = "won" if won[group] else "failed" if failed[group] else "held" if held[agent] else ""
+        if held[agent]:
+            axes.add_patch(Circle((position, y), 0.37, fill=False, edgecolor=INK, lw=1.5, ls=(0, (2, 2)), zorder=6))
         label = (f"group {group}" if many else "") + ("  " + fate if fate else "")
         axes.text(length + 0.65, y, label.strip(), va="center", color=INK, fontsize=9)
     clear(axes, (-0.8, max(lengths) + (2.6 if many else 1.6)), (-1.35 * (len(lengths) - 1) - 0.8, 0.8))

@@ -1,7 +1,8 @@
 """Hallway: agents in corridors of their own must step on the shared goal at the same time.
 
 Sources: NDQ (Wang et al., ICLR 2020), section 5.2, as released (`smac_plus/join1.py`); the variant with
-groups comes from MASIA and CASEC, whose code is unclear about simultaneous wins (see `Hallway`).
+groups comes from MASIA and CASEC, whose code is unclear about simultaneous wins (see `Hallway`). The start delay
+is our own: with it, and only with it, a clock is no substitute for messages.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from jumanji.types import TimeStep
 
 from marlcomm.envs import drawing
 from marlcomm.envs.api import Environment, Observation, restart, timestep
-from marlcomm.envs.options import check_counts, check_number
+from marlcomm.envs.options import check_count, check_counts, check_number
 
-EXTRA_STEPS = 10  # the limit is this many steps beyond the longest hallway
+EXTRA_STEPS = 10  # without a start delay, the limit is this many steps beyond the longest hallway
 CLASH_PENALTY = 0.5  # of `reward_win`, for each of the groups that win at the same step
 
 
@@ -29,6 +30,7 @@ class HallwayState(NamedTuple):
     position: jax.Array  # [N] int32, 0 (goal) .. length
     won_groups: jax.Array  # [G] bool
     failed_groups: jax.Array  # [G] bool
+    delay: jax.Array  # [N] int32: for how many steps each agent is held at its start
     step_count: jax.Array  # [] int32
 
 
@@ -52,8 +54,16 @@ class Hallway(Environment[HallwayState]):
     Optima without groups: everyone can win always, silent agents with a clock too (wait n_max - p, then
     walk). The best memoryless silent policy is always left: min(lengths) / prod(lengths).
 
-    Sizes: A = 3; without groups O = 1, S = N (positions); with groups O = 2 (position, 1 while the group is
-    active), S = 2N (all views). Horizon max(lengths) + 10.
+    With `start_delay` = D, agent i is held for a number of steps that is uniform in 0 .. D and that nobody else
+    sees: until then it can only stay. The limit is max(lengths) + extra_steps steps after the *last* agent is let
+    go, so it moves too, and nobody can wait for it. Agents that talk still win always (whoever stands at 1 waits
+    until everybody does). Silent ones, whatever their memory, must each choose a time of arrival from their own
+    delay and position, and the times must agree before a limit that depends on the other's delay. They win always
+    only if D <= extra_steps. For 4x4 without extra steps the best that they can do is, exactly, 0.5825 for D = 4,
+    0.4809 for D = 6, 0.4066 for D = 8 and 0.3549 for D = 10.
+
+    Sizes: A = 3; O = 1 (position), with groups one more (1 while the group is active), with a delay one more (1
+    while held); S = N O (all views). Horizon D + max(lengths) + extra_steps.
     Extras: `won`, all groups have won; with groups also `groups_won`, [] int32.
     """
 
@@ -66,6 +76,8 @@ class Hallway(Environment[HallwayState]):
         lengths: Sequence[int] = (4, 4),
         groups: Sequence[int] | None = None,
         reward_win: float = 10.0,
+        start_delay: int = 0,
+        extra_steps: int | None = None,
     ) -> None:
         """Makes the task.
 
@@ -73,35 +85,49 @@ class Hallway(Environment[HallwayState]):
           lengths: length of each agent's hallway, at least 1; one agent for each.
           groups: group of each agent, numbered from 0 without gaps; None plays without groups.
           reward_win: reward of every agent when a group wins.
+          start_delay: the most steps, D, that an agent is held at its start; 0 plays without delays.
+          extra_steps: steps left when the longest hallway is walked at once; None is 10, or 0 with a delay.
 
         Raises:
-          ValueError: a length or group is not right, or there is not one group for each agent.
+          ValueError: an option is not right, or there is not one group for each agent.
         """
         self.lengths = check_counts("hallway", "lengths", lengths)
         if not self.lengths:
             raise ValueError("hallway: lengths=() must hold one length for each agent, at least one, such as (4, 4).")
         self.groups = None if groups is None else _check_groups(groups, self.lengths)
         self.reward_win = check_number("hallway", "reward_win", reward_win)
+        self.start_delay = check_count("hallway", "start_delay", start_delay, at_least=0)
+        if extra_steps is None:
+            extra_steps = 0 if self.start_delay else EXTRA_STEPS
+        self.steps = max(self.lengths) + check_count("hallway", "extra_steps", extra_steps, at_least=0)
         self.num_agents = len(self.lengths)
-        self.observation_size = 1 if self.groups is None else 2
+        self.observation_size = 1 + (self.groups is not None) + (self.start_delay > 0)
         self.state_size = self.num_agents * self.observation_size
-        self.horizon = max(self.lengths) + EXTRA_STEPS
+        self.horizon = self.start_delay + self.steps
         self.group_of_agent = np.array(self.groups or [0] * self.num_agents, np.int32)  # [N]
         self.num_groups = int(self.group_of_agent.max()) + 1
         self._members = self.group_of_agent == np.arange(self.num_groups)[:, None]  # [G, N] bool
         super().__init__()
 
     def reset(self, key: chex.PRNGKey) -> tuple[HallwayState, TimeStep[Observation]]:
-        """Draws each position uniformly in 1 .. its length."""
+        """Draws each position uniformly in 1 .. its length, and each delay in 0 .. D."""
+        delay = jnp.zeros((self.num_agents,), jnp.int32)
+        if self.start_delay:
+            key, delay_key = jax.random.split(key)
+            delay = jax.random.randint(delay_key, (self.num_agents,), 0, self.start_delay + 1, jnp.int32)
         position = jax.random.randint(key, (self.num_agents,), 1, np.array(self.lengths) + 1, jnp.int32)
         undone = jnp.zeros((self.num_groups,), bool)
-        state = HallwayState(position, undone, undone, jnp.zeros((), jnp.int32))
+        state = HallwayState(position, undone, undone, delay, jnp.zeros((), jnp.int32))
         return state, restart(self._look(state), self._extras(state))
 
     def step(self, state: HallwayState, action: jax.Array) -> tuple[HallwayState, TimeStep[Observation]]:
-        """Moves everyone whose group is not done, with `action` [N] int32. All get the same reward."""
+        """Moves everyone who is free and whose group is not done, with `action` [N] int32.
+
+        All get the same reward.
+        """
         active = ~(state.won_groups | state.failed_groups)  # [G]
-        delta = jnp.where(action == 1, -1, jnp.where(action == 2, 1, 0)) * active[self.group_of_agent]
+        moves = active[self.group_of_agent] & ~self._held(state)  # [N]
+        delta = jnp.where(action == 1, -1, jnp.where(action == 2, 1, 0)) * moves
         position = jnp.clip(state.position + delta, 0, np.array(self.lengths, np.int32))
         at_goal = position == 0
         arrived = active & jnp.all(at_goal | ~self._members, axis=1)  # [G]: all members at the goal
@@ -112,17 +138,26 @@ class Hallway(Environment[HallwayState]):
             position=position,
             won_groups=state.won_groups | (arrived & ~clash),
             failed_groups=state.failed_groups | spoilt | (arrived & clash),
+            delay=state.delay,
             step_count=state.step_count + 1,
         )
-        done = jnp.all(state.won_groups | state.failed_groups) | (state.step_count >= self.horizon)
+        limit = jnp.max(state.delay) + self.steps
+        done = jnp.all(state.won_groups | state.failed_groups) | (state.step_count >= limit)
         return state, timestep(self._look(state), reward, terminal=done, extras=self._extras(state))
 
+    def _held(self, state: HallwayState) -> jax.Array:
+        """[N] bool: who cannot move yet."""
+        return state.step_count < state.delay
+
     def _look(self, state: HallwayState) -> Observation:
-        view = state.position[:, None].astype(jnp.float32)
+        columns, held = [state.position], self._held(state)
         if self.groups is not None:
-            active = ~(state.won_groups | state.failed_groups)[self.group_of_agent]
-            view = jnp.concatenate([view, active[:, None].astype(jnp.float32)], axis=1)
-        return self.observe(view, view.reshape(-1), state.step_count)
+            columns.append(~(state.won_groups | state.failed_groups)[self.group_of_agent])
+        if self.start_delay:
+            columns.append(held)
+        view = jnp.stack([column.astype(jnp.float32) for column in columns], axis=1)  # [N, O]
+        can_move = ~held[:, None] | (jnp.arange(self.num_actions) == 0)  # [N, A]
+        return self.observe(view, view.reshape(-1), state.step_count, action_mask=can_move)
 
     def _extras(self, state: HallwayState) -> dict[str, jax.Array]:
         extras: dict[str, jax.Array] = {"won": jnp.all(state.won_groups)}
@@ -139,6 +174,7 @@ class Hallway(Environment[HallwayState]):
             groups=[int(g) for g in self.group_of_agent],
             won=[bool(w) for w in state.won_groups],
             failed=[bool(f) for f in state.failed_groups],
+            held=[bool(h) for h in self._held(state)],
         )
 
 

@@ -171,6 +171,7 @@ def test_all_faults_are_listed_at_once():
     [
         ("sensor", {}),
         ("hallway", {"lengths": (3, 5, 4), "groups": (0, 0, 1)}),
+        ("hallway", {"lengths": (3, 5, 4), "groups": (0, 0, 1), "start_delay": 3}),
         ("search", {"steps": 7}),
         ("maze", {"clock": True}),
         ("matrix_game", {}),

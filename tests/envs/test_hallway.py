@@ -8,19 +8,22 @@ import numpy as np
 import pytest
 from exhaustive import all_outcomes
 from jumanji.types import StepType
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import block_array, coo_array
 
 from marlcomm.envs.hallway import Hallway, HallwayState
 
 STAY, LEFT, RIGHT = 0, 1, 2
 
 
-def make_state(env, position, won=None, failed=None, step_count=0):
+def make_state(env, position, won=None, failed=None, delay=None):
     groups = [False] * env.num_groups
     return HallwayState(
         jnp.array(position, jnp.int32),
         jnp.array(won or groups),
         jnp.array(failed or groups),
-        jnp.array(step_count, jnp.int32),
+        jnp.array(delay or [0] * env.num_agents, jnp.int32),
+        jnp.array(0, jnp.int32),
     )
 
 
@@ -68,14 +71,17 @@ def test_no_reactive_silent_policy_beats_always_left():
     assert rates[always_left, always_left] == 0.25
 
 
-@pytest.mark.parametrize(("lengths", "rate"), [((4, 4), 1 / 4), ((6, 6), 1 / 6), ((2, 6, 10), 1 / 60)])
+@pytest.mark.parametrize(
+    ("lengths", "rate"),
+    [((4, 4), 1 / 4), ((6, 6), 1 / 6), ((2, 6, 10), 1 / 60), ((4, 6, 10), 1 / 60), ((4, 6, 8, 10), 1 / 480)],
+)
 def test_always_left(lengths, rate):
     env = Hallway(lengths)
     won, _ = jax.jit(jax.vmap(lambda state: play(env, state, lambda p, _: jnp.full_like(p, LEFT))))(all_starts(env))
     assert np.mean(won) == pytest.approx(rate)
 
 
-@pytest.mark.parametrize("lengths", [(4, 4), (2, 6, 10)])
+@pytest.mark.parametrize("lengths", [(4, 4), (2, 6, 10), (4, 6, 10), (4, 6, 8, 10)])
 def test_a_clock_replaces_messages(lengths):
     env = Hallway(lengths)
 
@@ -120,6 +126,131 @@ def test_view_is_the_raw_position():
     _, step = jax.jit(env.step)(make_state(env, [3, 6]), jnp.array([STAY, RIGHT]))
     np.testing.assert_array_equal(step.observation.agents_view, [[3], [7]])
     np.testing.assert_array_equal(step.observation.global_state, [3, 7])
+
+
+def test_groups_in_turn():
+    env = Hallway((3, 5, 4, 6, 10), groups=(0, 0, 1, 1, 1))
+    starts = all_starts(env)
+    longest = jnp.array([5, 5, 10, 10, 10])  # of each agent's group: the groups arrive at different times
+
+    def both(state):
+        waiting, _ = play(env, state, lambda position, time: jnp.where(longest - time <= position, LEFT, STAY))
+        hasty, _ = play(env, state, lambda position, _: jnp.full_like(position, LEFT))
+        return waiting, hasty
+
+    waiting, hasty = jax.jit(jax.vmap(both))(starts)
+    assert np.asarray(waiting).all()
+    assert np.sum(hasty) == 9  # all of group 0 start at a, of group 1 at b: a in 1 .. 3, b in 1 .. 4, a not b
+    assert len(hasty) == 3600
+
+
+def all_delayed_starts(env):
+    """Every delay and position of everyone, and which of them each agent has: [starts, N] (delay, position)."""
+    kinds = [list(itertools.product(range(env.start_delay + 1), range(1, n + 1))) for n in env.lengths]
+    drawn = np.array(list(itertools.product(*kinds)), np.int32)  # [starts, N, 2]
+    one = make_state(env, [0] * env.num_agents)
+    many = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(drawn), *leaf.shape)), one)
+    return many._replace(delay=jnp.asarray(drawn[..., 0]), position=jnp.asarray(drawn[..., 1]))
+
+
+@pytest.mark.parametrize(("lengths", "start_delay", "extra_steps"), [((4, 4), 4, None), ((2, 4, 3), 3, 1)])
+def test_with_messages_a_delay_costs_nothing(lengths, start_delay, extra_steps):
+    env = Hallway(lengths, start_delay=start_delay, extra_steps=extra_steps)
+
+    def together(state):  # whoever is at 1 waits until all are there and free
+        def rule(position, time):
+            ready = jnp.all((position == 1) & (time >= state.delay))
+            return jnp.where((position > 1) | ready, LEFT, STAY)
+
+        return play(env, state, rule)
+
+    starts = all_delayed_starts(env)
+    won, ended = jax.jit(jax.vmap(together))(starts)
+    assert np.asarray(won).all()
+    np.testing.assert_array_equal(ended, np.max(starts.delay + starts.position, axis=1))  # nobody can be faster
+
+
+def wins_by_arrival(env):
+    """[kinds, kinds, arrivals]: does a pair of (delay, position) win if both mean to arrive then, in the task itself?
+
+    All that a silent agent ever learns before the episode ends is its own delay and position, so its policy is a
+    time of arrival for each of them.
+    """
+
+    def aim(state, arrival):
+        won, ended = play(env, state, lambda position, time: jnp.where(arrival - time <= position, LEFT, STAY))
+        return won & (ended == arrival)
+
+    starts = all_delayed_starts(env)
+    over_arrivals = jax.vmap(aim, in_axes=(None, 0))
+    wins = jax.jit(jax.vmap(over_arrivals, in_axes=(0, None)))(starts, jnp.arange(1, env.horizon + 1))
+    kinds = (env.start_delay + 1) * env.lengths[0]
+    return np.asarray(wins).reshape(kinds, kinds, env.horizon)
+
+
+def best_silent(wins):
+    """The greatest share of wins over all pairs of policies, as an integer program that is solved to optimality.
+
+    Variables: whether a kind of the first (second) agent arrives at a time, and how many wins that earns a kind of the
+    first: no more than there are partners who arrive then, and none unless it arrives then itself.
+    """
+    kinds, _, times = wins.shape
+    size = kinds * times
+    each = np.arange(size)
+    identity = coo_array((np.ones(size), (each, each)))
+    once = coo_array((np.ones(size), (each // times, each)), shape=(kinds, size))
+    second, first, time = np.nonzero(wins.transpose(1, 0, 2))
+    partners = coo_array((np.ones(len(time)), (first * times + time, second * times + time)), shape=(size, size))
+    most = coo_array((wins.sum(axis=1).ravel(), (each, each)), shape=(size, size))
+    rows = [[once, None, None], [None, once, None], [None, -partners, identity], [-most, None, identity]]
+    matrix = block_array(rows, format="csr")
+    equal = np.concatenate([np.ones(2 * kinds), np.zeros(2 * size)])
+    lower = np.concatenate([np.ones(2 * kinds), np.full(2 * size, -np.inf)])
+    found = milp(
+        c=np.repeat([0.0, 0.0, -1.0], size),
+        constraints=LinearConstraint(matrix, lower, equal),
+        integrality=np.repeat([1, 1, 0], size),
+        bounds=Bounds(0, np.repeat([1.0, 1.0, np.inf], size)),
+    )
+    assert found.status == 0
+    return -found.fun / kinds**2
+
+
+@pytest.mark.parametrize(
+    ("start_delay", "extra_steps", "wins"),
+    [
+        (4, 0, 233 / 400),
+        (6, 0, 377 / 784),
+        (2, 2, 1.0),  # no longer than the extra steps: it can be waited out
+        pytest.param(8, 0, 527 / 1296, marks=pytest.mark.slow),
+        pytest.param(10, 0, 687 / 1936, marks=pytest.mark.slow),
+    ],
+)
+def test_with_a_delay_no_clock_replaces_messages(start_delay, extra_steps, wins):
+    env = Hallway((4, 4), start_delay=start_delay, extra_steps=extra_steps)
+    assert best_silent(wins_by_arrival(env)) == pytest.approx(wins, abs=1e-6)
+
+
+def test_who_is_held():
+    env = Hallway((4, 4), start_delay=3)
+    state = make_state(env, [2, 4], delay=[0, 2])
+    move = jax.jit(env.step)
+    for time, (position, held) in enumerate([([1, 4], 1), ([1, 4], 0), ([1, 3], 0)]):
+        state, step = move(state, jnp.array([LEFT if time == 0 else STAY, LEFT]))
+        np.testing.assert_array_equal(state.position, position)
+        np.testing.assert_array_equal(step.observation.agents_view, [[position[0], 0], [position[1], held]])
+        np.testing.assert_array_equal(step.observation.action_mask, [[1, 1, 1], [1, 1 - held, 1 - held]])
+    assert env.horizon == 7
+    for _ in range(3):
+        assert step.step_type == StepType.MID
+        state, step = move(state, jnp.array([STAY, STAY]))
+    assert step.step_type == StepType.LAST  # 2 + 4 steps: the limit counts from when the last agent was let go
+    assert step.discount == 0
+    drawn = jax.device_get(
+        jax.jit(jax.vmap(lambda key: env.reset(key)[0].delay))(jax.random.split(jax.random.key(0), 500))
+    )
+    assert sorted(set(drawn.ravel().tolist())) == [0, 1, 2, 3]
+    assert abs(np.corrcoef(drawn.T)[0, 1]) < 0.15
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +299,8 @@ def test_rules_of_groups(grouped, rule):
         ({"groups": (0,)}, "a group for each of the 2 agents"),
         ({"groups": (0, 2)}, r"without gaps, such as \(0, 1\)"),
         ({"reward_win": "10"}, "must be a finite number"),
+        ({"start_delay": -1}, "start_delay=-1 must be a whole number, at least 0"),
+        ({"extra_steps": 0.5}, "extra_steps=0.5 must be a whole number, at least 0"),
     ],
 )
 def test_options_are_checked(options, message):

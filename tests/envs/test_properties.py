@@ -17,6 +17,7 @@ TASKS = {
     "sensor": ({}, -15.0, 20.0),
     "hallway": ({"lengths": (2, 3), "reward_win": 7.0}, 0.0, 7.0),
     "grouped": ({"lengths": (2, 2, 3), "groups": (0, 1, 1)}, -10.0, 10.0),
+    "delayed": ({"lengths": (2, 3), "start_delay": 5}, 0.0, 10.0),
     "search": ({"steps": 12}, 0.0, 1.0),
     "maze": ({}, 0.0, 1.0),
     "matrix_game": ({}, 0.3, 81.5),
@@ -26,7 +27,7 @@ MOST_STEPS = 16
 
 @functools.cache
 def player(name):
-    env = make_env("hallway" if name == "grouped" else name, **TASKS[name][0])
+    env = make_env("hallway" if name in ("grouped", "delayed") else name, **TASKS[name][0])
 
     @jax.jit
     def play(seed, action):  # [MOST_STEPS, N]

@@ -21,7 +21,13 @@ def test_options_reach_the_task():
     env = make_env("hallway", lengths=[2, 6, 10], reward_win=1)
     assert isinstance(env, Hallway)
     assert env.lengths == (2, 6, 10)
-    assert env_options("hallway") == {"lengths": (4, 4), "groups": None, "reward_win": 10.0}
+    assert env_options("hallway") == {
+        "lengths": (4, 4),
+        "groups": None,
+        "reward_win": 10.0,
+        "start_delay": 0,
+        "extra_steps": None,
+    }
 
 
 @pytest.mark.parametrize(

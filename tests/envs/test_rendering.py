@@ -11,7 +11,7 @@ from marlcomm.envs import animate_episode, draw_frame, make_env
 
 TASKS = [
     ("sensor", {}),
-    ("hallway", {"lengths": (2, 3, 2), "groups": (0, 0, 1)}),
+    ("hallway", {"lengths": (2, 3, 2), "groups": (0, 0, 1), "start_delay": 4}),
     ("search", {}),
     ("maze", {}),
     ("matrix_game", {}),
