@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import jax
 
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.collect import collect, team_return
-from marlcomm.learners.value import (
-    AgentMemory,
-    Decision,
-    Loss,
-    TrainState,
-    ValueHParams,
-    ValueLearner,
-    check_range,
-)
+from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, check_range
 from marlcomm.messages.edits import Edit
 from marlcomm.types import Episodes, Scalar
 
@@ -39,17 +31,17 @@ class Algorithm:
 
     name: str
     env: Environment
-    learner: ValueLearner
-    hparams: ValueHParams
+    learner: Learner
+    hparams: Any  # the learner's, see `HParams`
     settings: Mapping[str, Any] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def init(self, key: jax.Array, hparams: ValueHParams | None = None) -> TrainState:
-        """The state before training; the key decides the whole run."""
+    def init(self, key: jax.Array, hparams: Any = None) -> Any:
+        """The learner's state before training (see `LearnerState`); the key decides the whole run."""
         return self.learner.init(key, self.hparams if hparams is None else hparams)
 
-    def step(self, state: TrainState, limit: Scalar = float("inf")) -> tuple[TrainState, dict[str, jax.Array]]:
-        """Collects one episode in each environment, stores them and learns.
+    def step(self, state: Any, limit: Scalar = float("inf")) -> tuple[Any, dict[str, jax.Array]]:
+        """Collects one episode in each environment and learns.
 
         Args:
           state: from `init` or the last step.
@@ -61,8 +53,8 @@ class Algorithm:
         """
         epsilon = self.learner.epsilon(state)
         play_key, _ = jax.random.split(state.key)  # `learn` goes on from the other half
-        episodes, _, _ = self.play(state.params, play_key, epsilon=epsilon, edit=self.learner.edit(state))
-        state, metrics = self.learn(state, episodes, limit)
+        episodes, decisions, _ = self.play(state.params, play_key, epsilon=epsilon, edit=self.learner.edit(state))
+        state, metrics = self.learn(state, episodes, decisions, limit)
         return state, metrics | {
             "return": team_return(episodes).mean(),
             "won": episodes.won.mean(),
@@ -88,7 +80,7 @@ class Algorithm:
           params: `state.params`.
           key: decides everything.
           num_envs: B, episodes to play; by default the learner's own number.
-          epsilon: share of random actions.
+          epsilon: share of exploring actions; 0 is the team at its best, as it is evaluated.
           edit: what happens to the messages on their way.
         """
         count = self.learner.settings.num_envs if num_envs is None else num_envs
@@ -107,14 +99,17 @@ class Algorithm:
         epsilon: Scalar = 0.0,
         edit: Edit | None = None,
     ) -> tuple[jax.Array, AgentMemory, Decision]:
-        """See `ValueLearner.act`."""
+        """See the learner's `act`."""
         return self.learner.act(params, observation, memory, key, epsilon, edit)
 
     def learn(
-        self, state: TrainState, episodes: Episodes, limit: Scalar = float("inf")
-    ) -> tuple[TrainState, dict[str, jax.Array]]:
-        """See `ValueLearner.learn`: the half of `step` for simulators outside JAX."""
-        return self.learner.learn(state, episodes, limit)
+        self, state: Any, episodes: Episodes, decisions: Decision | None = None, limit: Scalar = float("inf")
+    ) -> tuple[Any, dict[str, jax.Array]]:
+        """See the learner's `learn`: the half of `step` for simulators outside JAX.
+
+        `decisions` [B, T, ...] is what `act` gave beside the actions; the value learner does without it.
+        """
+        return self.learner.learn(state, episodes, decisions, limit)
 
     def with_loss(self, name: str, loss: Loss, weight: float) -> Algorithm:
         """The same algorithm with one more loss, or another one under a name that exists.
@@ -124,7 +119,7 @@ class Algorithm:
           loss: `f(unroll, episodes, hparams) -> (scalar, metrics)`.
           weight: may be swept like any hyper-parameter.
         """
-        learner = replace(self.learner, losses={**self.learner.losses, name: loss})
+        learner = replace(self.learner, losses={**self.learner.losses, name: loss})  # pyright: ignore[reportArgumentType]
         weights = {**self.hparams.weights, name: weight}
         return replace(self, learner=learner, hparams=self.hparams.replace(weights=weights), settings=None)
 
@@ -137,6 +132,7 @@ class Algorithm:
         """Everything that decides a run, as JSON can hold it: what run folders record and compare."""
         hparams = {name: getattr(self.hparams, name) for name in _plain_names(self.hparams)}
         weights = {f"weights.{name}": weight for name, weight in self.hparams.weights.items()}
+        parts = {field.name for field in fields(self.learner)} - {"env", "settings", "optimiser"}  # pyright: ignore
         made_by = getattr(self.env, "made_by", None)
         return {
             "algorithm": self.name,
@@ -146,10 +142,7 @@ class Algorithm:
             "resolved": {
                 **asdict(self.learner.settings),
                 **{name: float(value) for name, value in (hparams | weights).items()},
-                "agent": " ".join(repr(self.learner.agent).split()),
-                "mixer": " ".join(repr(self.learner.mixer).split()),
-                "losses": list(self.learner.losses),
-                "training_edit": repr(self.learner.training_edit),
+                **{name: _named(getattr(self.learner, name)) for name in sorted(parts)},
             },
         }
 
@@ -162,7 +155,7 @@ class Algorithm:
         ]
 
 
-def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> ValueHParams:
+def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
     """The algorithm's hyper-parameters with `changes` by name.
 
     Raises:
@@ -175,15 +168,20 @@ def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> ValueHParam
         if dot and group == "weights" and leaf in hparams.weights:
             hparams = hparams.replace(weights={**hparams.weights, leaf: value})
         elif not dot and path in _plain_names(hparams):
-            check_range(path, value)
+            check_range(hparams.RANGES, path, value)
             hparams = hparams.replace(**{path: value})
         else:
             raise ValueError(f"no hyper-parameter {name!r}: one of {', '.join(algorithm.hparam_names())}")
     return hparams
 
 
-def _plain_names(hparams: ValueHParams) -> list[str]:
-    return [name for name in hparams.__dataclass_fields__ if name != "weights"]
+def _plain_names(hparams: Any) -> list[str]:
+    return [field.name for field in fields(hparams) if field.name != "weights"]
+
+
+def _named(part: Any) -> Any:
+    """A part of a learner, as JSON can hold it."""
+    return list(part) if isinstance(part, Mapping) else " ".join(repr(part).split())
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,8 @@ import optax
 
 from marlcomm.algorithms.algorithm import Algorithm, set_hparams
 from marlcomm.envs.api import Environment
-from marlcomm.learners.value import Loss, ValueHParams, ValueLearner, ValueSettings
+from marlcomm.learners.learner import Loss
+from marlcomm.learners.value import ValueHParams, ValueLearner, ValueSettings
 from marlcomm.losses import temporal_difference_loss
 from marlcomm.messages import Channel, Edit, SilentChannel
 from marlcomm.networks import CommunicatingAgent

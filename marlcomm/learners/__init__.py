@@ -1,6 +1,17 @@
 """Learners: how parameters move, and how episodes are collected for them."""
 
 from marlcomm.learners.collect import collect
-from marlcomm.learners.value import AgentMemory, TrainState, ValueHParams, ValueLearner, ValueSettings
+from marlcomm.learners.learner import AgentMemory, Decision, Learner, LearnerState
+from marlcomm.learners.value import TrainState, ValueHParams, ValueLearner, ValueSettings
 
-__all__ = ["AgentMemory", "TrainState", "ValueHParams", "ValueLearner", "ValueSettings", "collect"]
+__all__ = [
+    "AgentMemory",
+    "Decision",
+    "Learner",
+    "LearnerState",
+    "TrainState",
+    "ValueHParams",
+    "ValueLearner",
+    "ValueSettings",
+    "collect",
+]

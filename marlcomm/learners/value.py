@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar
 
 import flashbax
 import jax
@@ -15,11 +15,19 @@ import optax
 from flax import struct
 
 from marlcomm.envs.api import Environment, Observation
+from marlcomm.learners.learner import (
+    AgentMemory,
+    Decision,
+    Loss,
+    agent_inputs,
+    choose,
+    for_all,
+    learning_rate_now,
+    weighted_sum,
+)
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.edits import CutBelow, Edit, chain_edits, importance_quantile, pairs_at_work
 from marlcomm.types import Episodes, Messages, Scalar, Unroll
-
-Loss = Callable[[Unroll, Episodes, Any], tuple[jax.Array, dict[str, jax.Array]]]
 
 
 @dataclass(frozen=True)
@@ -75,34 +83,19 @@ class ValueHParams(struct.PyTreeNode):
     cut_start: Scalar = 300_000  # environment steps before cutting begins; after twice as many it is in full force
     weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
 
-
-RANGES = {
-    "learning_rate": (0.0, math.inf),
-    "learning_rate_finish": (0.0, 1.0),
-    "discount": (0.0, 1.0),
-    "gradient_clip": (0.0, math.inf),
-    "epsilon_start": (0.0, 1.0),
-    "epsilon_finish": (0.0, 1.0),
-    "epsilon_steps": (1.0, math.inf),
-    "target_rate": (0.0, 1.0),
-    "overestimate_weight": (0.0, 1.0),
-    "cut_share": (0.0, 1.0),
-    "cut_start": (1.0, math.inf),
-}
-
-
-def check_range(name: str, value: Any) -> None:
-    """Raises ValueError where a hyper-parameter, as a plain number, lies outside its range."""
-    low, high = RANGES.get(name, (-math.inf, math.inf))
-    if isinstance(value, int | float) and not low <= value <= high:
-        raise ValueError(f"{name} is {value}: must be in {low:g} .. {high:g}")
-
-
-class AgentMemory(NamedTuple):
-    """What a policy carries from step to step."""
-
-    hidden: jax.Array  # [..., N, H] float32
-    last_action: jax.Array  # [..., N] int32, -1 before the first
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "learning_rate": (0.0, math.inf),
+        "learning_rate_finish": (0.0, 1.0),
+        "discount": (0.0, 1.0),
+        "gradient_clip": (0.0, math.inf),
+        "epsilon_start": (0.0, 1.0),
+        "epsilon_finish": (0.0, 1.0),
+        "epsilon_steps": (1.0, math.inf),
+        "target_rate": (0.0, 1.0),
+        "overestimate_weight": (0.0, 1.0),
+        "cut_share": (0.0, 1.0),
+        "cut_start": (1.0, math.inf),
+    }
 
 
 class TrainState(struct.PyTreeNode):
@@ -119,13 +112,6 @@ class TrainState(struct.PyTreeNode):
     updates: jax.Array  # [] int32, gradient steps taken
     cut_below: jax.Array  # [] float32, the threshold of importance that training cuts below now
     healthy: jax.Array  # [] bool, False once a loss was not finite: the member then stays as it was
-
-
-class Decision(NamedTuple):
-    """What stood behind an action."""
-
-    q: jax.Array  # [..., N, A]
-    messages: Messages  # as delivered
 
 
 @dataclass(frozen=True)
@@ -200,7 +186,7 @@ class ValueLearner:
         """
         talk_key, explore_key = jax.random.split(key)
         inputs = self._inputs(observation.agents_view, memory.last_action)
-        hidden, q, messages, _ = self.agent.apply(
+        hidden, q, messages, auxiliary = self.agent.apply(
             params["agent"], memory.hidden, inputs, observation.alive, talk_key, edit, method="step"
         )
         allowed = observation.action_mask
@@ -208,7 +194,7 @@ class ValueLearner:
         greedy = jnp.argmax(jnp.where(allowed, q, -jnp.inf), -1)
         random = jnp.argmax(jnp.where(allowed, chance[..., :-1], -1.0), -1)
         action = jnp.where(chance[..., -1] < epsilon, random, greedy).astype(jnp.int32)
-        return action, AgentMemory(hidden, action), Decision(q, messages)
+        return action, AgentMemory(hidden, action), Decision(q, messages, auxiliary, for_all(talk_key, q.shape[:-2]))
 
     def epsilon(self, state: TrainState) -> jax.Array:
         """[] the share of random actions at this point of training."""
@@ -222,7 +208,7 @@ class ValueLearner:
         return chain_edits([*given, *cut])
 
     def learn(
-        self, state: TrainState, episodes: Episodes, limit: Scalar = math.inf
+        self, state: TrainState, episodes: Episodes, decisions: Decision | None = None, limit: Scalar = math.inf
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         """Stores the episodes [B, ...] and takes `updates_per_step` gradient steps.
 
@@ -232,6 +218,7 @@ class ValueLearner:
         Args:
           state: from `init` or the last call.
           episodes: as many as `settings.num_envs`.
+          decisions: what stood behind their actions; not read, as values are learned from any behaviour.
           limit: environment steps of the whole run. Once they are taken, or where the state is not healthy, everything
             stays as it is, but for contents of replay that the next active call overwrites.
 
@@ -266,7 +253,7 @@ class ValueLearner:
         metrics["gradient_norm"] = optax.global_norm(gradient)
         finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
         go = ready & state.healthy & finite
-        params, optimiser = _where(go, (params, optimiser), (state.params, state.optimiser))
+        params, optimiser = choose(go, (params, optimiser), (state.params, state.optimiser))
         count = state.updates + go
         cut_below = metrics.pop("cut_below", state.cut_below)
         learned = state.replace(
@@ -282,21 +269,17 @@ class ValueLearner:
     def _move_target(self, params: Any, target: Any, updates: jax.Array, go: jax.Array, hparams: ValueHParams) -> Any:
         if self.settings.target_interval == 0:
             return optax.incremental_update(params, target, jnp.where(go, hparams.target_rate, 0.0))
-        return _where(go & (updates % self.settings.target_interval == 0), params, target)
+        return choose(go & (updates % self.settings.target_interval == 0), params, target)
 
     def _loss(
         self, params: Any, state: TrainState, hparams: ValueHParams, episodes: Episodes, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         unroll_key, cut_key = jax.random.split(key)
         unroll = self.unroll(params, state.target_params, episodes, hparams, unroll_key, self.edit(state))
-        total, metrics = jnp.float32(0.0), {}
-        for name, loss in self.losses.items():
-            value, details = loss(unroll, episodes, hparams)
-            total = total + hparams.weights[name] * value
-            metrics |= {name: value} | {f"{name}/{detail}": x for detail, x in details.items()}
+        total, metrics = weighted_sum(self.losses, unroll, episodes, hparams)
         if self.settings.cut_in_training:
             metrics["cut_below"] = self._next_cut(state, episodes, unroll.messages, cut_key)
-        return total, {"loss": total} | metrics
+        return total, metrics
 
     def _next_cut(self, state: TrainState, episodes: Episodes, messages: Messages, key: jax.Array) -> jax.Array:
         """[] the threshold that would have cut at least a random share, more often a large one, of this batch."""
@@ -340,13 +323,7 @@ class ValueLearner:
         return episodes.reward, (valid & episodes.alive[:, :-1]).astype(jnp.float32)
 
     def _inputs(self, agents_view: jax.Array, last_action: jax.Array) -> jax.Array:
-        parts = [agents_view]
-        if self.settings.last_action:
-            parts.append(jax.nn.one_hot(last_action, self.env.num_actions))
-        if self.settings.agent_id:
-            n = self.env.num_agents
-            parts.append(jnp.broadcast_to(jnp.eye(n), (*agents_view.shape[:-1], n)))
-        return jnp.concatenate(parts, -1)
+        return agent_inputs(self.env, self.settings, agents_view, last_action)
 
     @property
     def _replay(self) -> Any:
@@ -381,21 +358,16 @@ def _explored(state: TrainState) -> jax.Array:
 def _at_this_point(state: TrainState, progress: jax.Array) -> ValueHParams:
     """The hyper-parameters with those that follow a schedule as they are now (`progress`: 0 to 1 over the run)."""
     h = state.hparams
-    second_half = jnp.clip(2.0 * progress - 1.0, 0.0, 1.0)
     return h.replace(
-        learning_rate=h.learning_rate * (1.0 + second_half * (h.learning_rate_finish - 1.0)),
+        learning_rate=learning_rate_now(h, progress),
         overestimate_weight=h.overestimate_weight + _explored(state) * (1.0 - h.overestimate_weight),
     )
-
-
-def _where(condition: jax.Array, chosen: Any, otherwise: Any) -> Any:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), chosen, otherwise)
 
 
 def _keep_pointers(active: jax.Array, replay: Any, before: Any) -> Any:
     # contents are not selected, which would copy them: what an inactive member writes beyond its pointers are the
     # episodes that its unchanged key will give again
-    pointers = _where(active, replay.replace(experience=None), before.replace(experience=None))
+    pointers = choose(active, replay.replace(experience=None), before.replace(experience=None))
     return pointers.replace(experience=replay.experience)
 
 

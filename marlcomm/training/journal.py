@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.value import TrainState
+from marlcomm.learners.learner import LearnerState
 from marlcomm.training.checkpoint import Checkpoints, digest
 from marlcomm.training.population import Population, member_of
 from marlcomm.training.progress import ProgressReport
@@ -46,7 +46,7 @@ class Journal:
         self._checkpoint_seconds = checkpoint_seconds
         self._started = self._saved_at = time.monotonic()
 
-    def open(self, template: TrainState, resume: bool, tensorboard: bool) -> TrainState | None:
+    def open(self, template: LearnerState, resume: bool, tensorboard: bool) -> LearnerState | None:
         """Creates the run folder, or finds the state to go on from; None where the run begins."""
         if self.folder is None:
             return None
@@ -60,7 +60,7 @@ class Journal:
             self._writers = [_event_writer(self.folder.member(m)) for m in range(len(self.population))]
         return saved
 
-    def record(self, state: TrainState, rows: Mapping[str, np.ndarray], save: bool) -> None:
+    def record(self, state: LearnerState, rows: Mapping[str, np.ndarray], save: bool) -> None:
         """Adds a chunk: `rows` holds arrays [P]. Saves a checkpoint if `save`, or if one is due."""
         self.chunk += 1
         counters = {name: np.asarray(getattr(state, name)) for name in ("env_steps", "updates", "healthy")}
@@ -83,7 +83,7 @@ class Journal:
         """Every metric as an array [time, P]."""
         return stack_metrics(self._rows)
 
-    def finish(self, state: TrainState, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    def finish(self, state: LearnerState, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Writes and gives back the summary; `found` is the last evaluation, arrays [P]."""
         members = []
         for member, seed in enumerate(self.population.seeds):
@@ -119,7 +119,7 @@ class Journal:
         """The end of a sentence that says what can be done after an interruption."""
         return "" if self.folder is None else f"; saved, go on with --resume --out {self.folder.path}"
 
-    def _reopen(self, folder: RunFolder, template: TrainState) -> TrainState | None:
+    def _reopen(self, folder: RunFolder, template: LearnerState) -> LearnerState | None:
         for warning in folder.check_same(self.config):
             self.report.say(warning, style="yellow")
         self._checkpoints = Checkpoints(folder.checkpoints())
@@ -134,7 +134,7 @@ class Journal:
         self._rows = folder.truncate_metrics(len(self.population), self.chunk)
         return saved
 
-    def _save(self, state: TrainState) -> None:
+    def _save(self, state: LearnerState) -> None:
         assert self._checkpoints is not None
         now = time.monotonic()
         facts = {"elapsed": now - self._started, "compile_seconds": self.compile_seconds}

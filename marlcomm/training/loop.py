@@ -16,7 +16,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.value import TrainState
+from marlcomm.learners.learner import LearnerState
 from marlcomm.training.evaluate import assess
 from marlcomm.training.interrupt import stop_between_chunks
 from marlcomm.training.journal import Journal
@@ -41,7 +41,7 @@ class TrainResult:
 
     algorithm: Algorithm
     population: Population
-    state: TrainState
+    state: LearnerState
     metrics: dict[str, np.ndarray]
     summary: dict[str, Any]
     folder: Path | None
@@ -123,7 +123,7 @@ class _Run:
     report: ProgressReport
     found: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def begin(self, resume: bool, tensorboard: bool) -> TrainState:
+    def begin(self, resume: bool, tensorboard: bool) -> LearnerState:
         """The state to start from: a new one, or that of the newest whole checkpoint."""
         state = self.population.init(self.algorithm)
         saved = self.journal.open(state, resume, tensorboard)
@@ -131,7 +131,7 @@ class _Run:
             return state
         return jax.device_put(saved, NamedSharding(self.population.mesh(), Spec("population")))
 
-    def loop(self, state: TrainState, stopping: threading.Event) -> TrainState:
+    def loop(self, state: LearnerState, stopping: threading.Event) -> LearnerState:
         """Trains to the end, leaving the last evaluation in `found`."""
         limit = jnp.int32(self.steps)
         advance, evaluate = self.compile(state, limit)
@@ -157,7 +157,7 @@ class _Run:
         self.found = self.found or self.evaluate(evaluate, state)  # a run that was complete when resumed
         return state
 
-    def compile(self, state: TrainState, limit: jax.Array) -> tuple[Any, Any]:
+    def compile(self, state: LearnerState, limit: jax.Array) -> tuple[Any, Any]:
         """Both programs, compiled before anything runs, so that the time it takes is known."""
         members = len(self.population)
         self.report.say(f"compiling for {members} member{'s' * (members > 1)}")
@@ -172,7 +172,7 @@ class _Run:
         """One member's evaluation."""
         return assess(self.algorithm, params, key, None, self.evaluation_episodes)
 
-    def evaluate(self, evaluate: Any, state: TrainState) -> dict[str, np.ndarray]:
+    def evaluate(self, evaluate: Any, state: LearnerState) -> dict[str, np.ndarray]:
         """The population's evaluation; how far the run is decides its randomness."""
         return _to_numpy(evaluate(state.params, _key(int(state.env_steps.sum()))))
 
@@ -181,7 +181,7 @@ class _Run:
         every = self.steps / self.evaluations
         return int(before / every) < int(done / every)
 
-    def report_diverged(self, state: TrainState, diverged: np.ndarray, rows: Mapping[str, np.ndarray]) -> None:
+    def report_diverged(self, state: LearnerState, diverged: np.ndarray, rows: Mapping[str, np.ndarray]) -> None:
         """Says at once which member met a number that is not finite, when, and in which terms."""
         for member in np.flatnonzero(diverged):
             terms = [name for name, value in rows.items() if not np.isfinite(value[member])]
@@ -193,7 +193,7 @@ class _Run:
             )
 
 
-def _progress(state: TrainState) -> tuple[int, np.ndarray]:
+def _progress(state: LearnerState) -> tuple[int, np.ndarray]:
     """Steps of the slowest member that goes on (of the furthest, if none does), and who goes on [P]."""
     steps, healthy = np.asarray(state.env_steps), np.asarray(state.healthy)
     return int(steps[healthy].min() if healthy.any() else steps.max()), healthy

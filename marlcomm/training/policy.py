@@ -10,7 +10,7 @@ import jax
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.envs.api import Observation
-from marlcomm.learners.value import AgentMemory, Decision
+from marlcomm.learners.learner import AgentMemory, Decision
 from marlcomm.messages.edits import Edit
 from marlcomm.training.population import Population, member_of
 

@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
 from marlcomm.algorithms.algorithm import Algorithm, set_hparams
-from marlcomm.learners.value import TrainState
+from marlcomm.learners.learner import LearnerState
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Population:
         """Such as "seed 3, beta=0.001"."""
         return ", ".join([f"seed {self.seeds[member]}", *(f"{k}={v:g}" for k, v in self.changes[member].items())])
 
-    def init(self, algorithm: Algorithm) -> TrainState:
+    def init(self, algorithm: Algorithm) -> LearnerState:
         """Every member's first state, leading axis P, spread over the devices."""
         place = NamedSharding(self.mesh(), Spec("population"))
         # runs once: not worth the compiler's best effort
@@ -44,7 +44,7 @@ class Population:
         init = jax.jit(jax.vmap(algorithm.init), out_shardings=place, compiler_options=options)
         return init(*self._starts(algorithm))
 
-    def template(self, algorithm: Algorithm) -> TrainState:
+    def template(self, algorithm: Algorithm) -> LearnerState:
         """Shapes and types of `init`, without computing it."""
         return jax.eval_shape(jax.vmap(algorithm.init), *self._starts(algorithm))
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.value import TrainState
+from marlcomm.learners.learner import LearnerState
 from marlcomm.training.population import Population
 
 
@@ -19,8 +19,8 @@ def make_chunk(algorithm: Algorithm, population: Population, length: int) -> Any
       (state with leading axis P, limit []) -> (state, metrics): the metrics' means over the chunk, each [P].
     """
 
-    def chunk(state: TrainState, limit: jax.Array) -> tuple[TrainState, dict[str, jax.Array]]:
-        def step(state: TrainState, _: None) -> tuple[TrainState, dict[str, jax.Array]]:
+    def chunk(state: LearnerState, limit: jax.Array) -> tuple[LearnerState, dict[str, jax.Array]]:
+        def step(state: LearnerState, _: None) -> tuple[LearnerState, dict[str, jax.Array]]:
             return algorithm.step(state, limit)
 
         state, metrics = jax.lax.scan(step, state, None, length=length)

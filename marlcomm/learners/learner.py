@@ -1,0 +1,169 @@
+"""What a learner is to everything that drives it, and what the learners share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from marlcomm.envs.api import Environment, Observation
+from marlcomm.messages.edits import Edit
+from marlcomm.types import Episodes, Messages, Scalar
+
+Loss = Callable[[Any, Episodes, Any], tuple[jax.Array, dict[str, jax.Array]]]
+
+
+class AgentMemory(NamedTuple):
+    """What a policy carries from step to step."""
+
+    hidden: jax.Array  # [..., N, H] float32
+    last_action: jax.Array  # [..., N] int32, -1 before the first
+
+
+class Decision(NamedTuple):
+    """What stood behind an action. The same key, parameters and inputs give the same messages again."""
+
+    q: jax.Array  # [..., N, A] what speaks for each action: its value, or a policy's logit
+    messages: Messages  # as delivered
+    auxiliary: dict[str, jax.Array]  # what channel and agent computed by the way, such as `memory` [..., N, H]
+    key: jax.Array  # [..., 2] randomness of channel and edit, the same for everything that acted together
+
+
+class HParams(Protocol):
+    """Numbers that may be traced: a sweep over them is a vmap, never a recompile. A flax `PyTreeNode`."""
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]]  # name -> lowest, highest; no limits where a name is missing
+
+    @property
+    def weights(self) -> Mapping[str, Scalar]: ...  # loss name -> weight
+    def replace(self, **changes: Any) -> Any: ...
+
+
+class LearnerState(Protocol):
+    """The part of a learner's state that the loop reads; a flax `PyTreeNode`. Saving all of it and loading it again
+    changes nothing that follows."""
+
+    @property
+    def params(self) -> Any: ...  # what `act` needs
+    @property
+    def replay(self) -> Any: ...  # episodes that are kept, or None
+    @property
+    def key(self) -> jax.Array: ...
+    @property
+    def hparams(self) -> Any: ...
+    @property
+    def env_steps(self) -> jax.Array: ...  # [] int32, real environment steps played
+    @property
+    def episodes(self) -> jax.Array: ...  # [] int32
+    @property
+    def updates(self) -> jax.Array: ...  # [] int32, gradient steps taken
+    @property
+    def healthy(self) -> jax.Array: ...  # [] bool, False once a loss was not finite: the member then stays as it was
+    def replace(self, **changes: Any) -> Any: ...
+
+
+class Learner(Protocol):
+    """How parameters move. A frozen dataclass whose methods are pure; `settings` fixes shapes and branches, and its
+    `num_envs` says how many environments are played at once. All other fields but `env` and `optimiser` are parts
+    that a run's record names."""
+
+    @property
+    def agent(self) -> Any: ...
+    @property
+    def losses(self) -> Mapping[str, Loss]: ...
+    @property
+    def settings(self) -> Any: ...
+
+    def init(self, key: jax.Array, hparams: Any) -> Any:
+        """The state before the first step."""
+        ...
+
+    def initial_memory(self, *batch: int) -> AgentMemory:
+        """Memory before the first step of an episode, with leading axes `batch`."""
+        ...
+
+    def act(
+        self,
+        params: Any,
+        observation: Observation,
+        memory: AgentMemory,
+        key: jax.Array,
+        epsilon: Scalar = 0.0,
+        edit: Edit | None = None,
+    ) -> tuple[jax.Array, AgentMemory, Decision]:
+        """Actions [..., N] of the team: its best guess, but for a share `epsilon` that explores."""
+        ...
+
+    def epsilon(self, state: Any) -> jax.Array:
+        """[] the share of exploring actions at this point of training."""
+        ...
+
+    def edit(self, state: Any) -> Edit | None:
+        """What happens to messages in training at this point of it."""
+        ...
+
+    def learn(
+        self, state: Any, episodes: Episodes, decisions: Decision | None = None, limit: Scalar = float("inf")
+    ) -> tuple[Any, dict[str, jax.Array]]:
+        """Takes episodes [B, ...] that were played with the first half of `state.key` split in two, and what stood
+        behind their actions [B, T, ...], and learns; beyond `limit` environment steps nothing changes."""
+        ...
+
+
+def agent_inputs(env: Environment, settings: Any, agents_view: jax.Array, last_action: jax.Array) -> jax.Array:
+    """[..., N, K] what the agents' network reads: the view, and by the settings last action and id.
+
+    Args:
+      env: the task.
+      settings: with the flags `last_action` and `agent_id`.
+      agents_view: [..., N, O]; last_action: [..., N] int32, -1 for none.
+    """
+    parts = [agents_view]
+    if settings.last_action:
+        parts.append(jax.nn.one_hot(last_action, env.num_actions))
+    if settings.agent_id:
+        n = env.num_agents
+        parts.append(jnp.broadcast_to(jnp.eye(n), (*agents_view.shape[:-1], n)))
+    return jnp.concatenate(parts, -1)
+
+
+def weighted_sum(
+    losses: Mapping[str, Loss], unroll: Any, episodes: Episodes, hparams: Any
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The losses, each times `hparams.weights[name]`, and metrics: each by name, its own as `name/detail`."""
+    total, metrics = jnp.float32(0.0), {}
+    for name, loss in losses.items():
+        value, details = loss(unroll, episodes, hparams)
+        total = total + hparams.weights[name] * value
+        metrics |= {name: value} | {f"{name}/{detail}": x for detail, x in details.items()}
+    return total, {"loss": total} | metrics
+
+
+def learning_rate_now(hparams: Any, progress: Scalar) -> jax.Array:
+    """[] the learning rate: falls over the run's second half to the share `learning_rate_finish` of itself.
+
+    Args:
+      hparams: with `learning_rate` and `learning_rate_finish`.
+      progress: 0 to 1 over the run.
+    """
+    second_half = jnp.clip(2.0 * jnp.asarray(progress) - 1.0, 0.0, 1.0)
+    return hparams.learning_rate * (1.0 + second_half * (hparams.learning_rate_finish - 1.0))
+
+
+def for_all(key: jax.Array, batch: tuple[int, ...]) -> jax.Array:
+    """One key for everything with leading axes `batch`, as a record of it."""
+    return jnp.broadcast_to(key, (*batch, *key.shape))
+
+
+def choose(condition: jax.Array, chosen: Any, otherwise: Any) -> Any:
+    """One of two pytrees of the same shapes."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), chosen, otherwise)
+
+
+def check_range(ranges: Mapping[str, tuple[float, float]], name: str, value: Any) -> None:
+    """Raises ValueError where a hyper-parameter, as a plain number, lies outside its range."""
+    low, high = ranges.get(name, (float("-inf"), float("inf")))
+    if isinstance(value, int | float) and not low <= value <= high:
+        raise ValueError(f"{name} is {value}: must be in {low:g} .. {high:g}")
