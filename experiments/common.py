@@ -189,24 +189,17 @@ RESULT_HEAD = ("measured", "the paper says", "mean ± 95 % interval", "every see
 
 
 def cut_table(curve: CutCurve, measure: str, form: Callable[[float], str]) -> str:
-    """A cut curve as a markdown table: a row a share."""
+    """A cut curve as a markdown table: two rows a share, what was really cut and what was left, for every seed."""
     rows = []
     for number, fraction in enumerate(curve.fraction):
-        found = getattr(curve, measure)[number]
-        row = result_row(f"{fraction:.0%}", "", found, form)
+        cut = 1 - curve.sent_fraction[number]
         thresholds = curve.threshold[number]
         low, high = float(np.min(thresholds)), float(np.max(thresholds))
-        rows.append(
-            [
-                row[0],
-                f"{1 - curve.sent_fraction[number].mean():.1%}",
-                "–" if np.isnan(low) else f"{low:.2f} .. {high:.2f}",
-                f"{curve.bits_per_step[number].mean():.1f}",
-                *row[2:],
-            ]
-        )
-    head = ("to cut", "really cut", "thresholds", "bits a step", *RESULT_HEAD[2:])
-    return markdown_table(head, rows)
+        spread = "–" if np.isnan(low) else f"{low:.2f} .. {high:.2f}"
+        asked, bits = f"{fraction:.0%}", f"{curve.bits_per_step[number].mean():.1f}"
+        rows.append([asked, spread, bits, "really cut, %", *result_row("", "", cut, percent)[2:]])
+        rows.append(["", "", "", measure, *result_row("", "", getattr(curve, measure)[number], form)[2:]])
+    return markdown_table(("to cut", "thresholds", "bits a step", "", *RESULT_HEAD[2:]), rows)
 
 
 def plain_return(value: float) -> str:
