@@ -35,6 +35,7 @@ from .envs import register_env as register_env
 from .envs import restart as restart
 from .envs import timestep as timestep
 from .messages import Channel as Channel
+from .messages import ClusterChannel as ClusterChannel
 from .messages import GaussianChannel as GaussianChannel
 from .messages import SilentChannel as SilentChannel
 from .messages import parse_edit as parse_edit

@@ -1,6 +1,7 @@
 """How agents talk: one file a channel, one interface, and the edits that stand between sender and receiver."""
 
 from marlcomm.messages.channel import Channel
+from marlcomm.messages.cluster import ClusterChannel
 from marlcomm.messages.edits import (
     CutBelow,
     Drop,
@@ -17,6 +18,7 @@ from marlcomm.messages.silent import SilentChannel
 
 __all__ = [
     "Channel",
+    "ClusterChannel",
     "CutBelow",
     "Drop",
     "Edit",

@@ -1,0 +1,230 @@
+"""RGMComm's loss of the message network: online clustering of action-value vectors (Chen et al. 2024, eq. 13).
+
+One sender at a time; `jax.vmap` makes it many. K1 is the number of the sender's observations, K2 that of the others'
+observations and actions, of which each is a column; M is the size of the alphabet.
+
+The order of work: `most_frequent` chooses columns, `action_value_matrix` asks the critic, `action_value_vectors` makes
+vectors of which the direction says what is best done, and `clustering_loss` teaches the message network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from marlcomm.types import Scalar
+
+# Eq. 13 weighs labels of neighbours by their distance, which pulls together what is unlike, and its information is not
+# weighted. Its lambda is not given; with sums for means it is `neighbours` times `information_weight`.
+AS_PRINTED: Mapping[str, Any] = {"pull": "distance", "entropy_weight": 1.0}
+
+# The released code: 1e-4 * (sum over 256 rows and 15 neighbours) + 10 * (conditional entropy - 4 * entropy), with
+# labels as numbers, so that no gradient of the first term reaches the network.
+AS_RELEASED: Mapping[str, Any] = {"labels": "integer", "information_weight": 10.0 / (1e-4 * 256 * 15)}
+
+
+def most_frequent(rows: jax.Array, count: int) -> jax.Array:
+    """The K2 rows of a batch that occur most often, of each only its first occurrence.
+
+    Where there are fewer different rows than `count`, repetitions fill up; where no row occurs twice, as with
+    continuous observations, these are the first rows.
+
+    Args:
+      rows: [B, F] what the others saw and did.
+      count: K2.
+
+    Returns:
+      [K2] int32 indices into the batch, the most frequent first.
+
+    Raises:
+      ValueError: K2 is not in 1 .. B.
+    """
+    if not 1 <= count <= len(rows):
+        raise ValueError(f"K2 is {count}: must be in 1 .. {len(rows)}, the size of the batch that columns come from")
+    same = (rows[:, None] == rows[None]).all(-1)
+    is_first = jnp.argmax(same, -1) == jnp.arange(len(rows))
+    return jnp.argsort(jnp.where(is_first, -same.sum(-1), 0), stable=True)[:count]
+
+
+def action_value_matrix(critic: Callable[[Any, Any], jax.Array], own: Any, other: Any) -> jax.Array:
+    """Every own row against every column, in one batched call of the critic. No gradient.
+
+    Args:
+      critic: (one entry of `own`, one entry of `other`) -> [] action value.
+      own: pytree with leading axis K1: what the sender saw and did.
+      other: pytree with leading axis K2: what the others saw and did.
+
+    Returns:
+      [K1, K2].
+
+    Raises:
+      ValueError: the critic gives anything but one number for one pair.
+    """
+    values = jax.vmap(jax.vmap(critic, (None, 0)), (0, None))(own, other)
+    if values.ndim != 2:
+        raise ValueError(f"the critic gives shape {values.shape[2:]} for one pair: it must give one number, shape ()")
+    return jax.lax.stop_gradient(values)
+
+
+def action_value_vectors(
+    values: jax.Array, normalisation: str = "range", activation: str = "tanh", num_actions: int | None = None
+) -> jax.Array:
+    """f((Q - alpha) / beta), row by row (section 4.2). Rows that do not vary become zero, but for "none".
+
+    Args:
+      values: [..., K1, K2] action values.
+      normalisation: alpha and beta.
+        "range": the middle of the row's range and half of the range, so that rows fill -1 .. 1.
+        "published": the middle and the row's maximum, as released; it turns the signs of rows below zero, and blows
+          up near zero.
+        "advantage": the mean over actions and the largest difference from it. The best surrogate of the return gap in
+          random games (tests/losses/test_clustering.py).
+        "none": 0 and 1.
+      activation: "tanh", "softmax" or "none".
+      num_actions: for "advantage": columns are contexts x actions, actions last, and each context is centred by
+        itself; by default all columns are one context.
+
+    Raises:
+      ValueError: an unknown name, or K2 that is no multiple of `num_actions`.
+    """
+    if normalisation not in _NORMALISATIONS:
+        raise ValueError(f"normalisation is {normalisation!r}: must be one of {', '.join(_NORMALISATIONS)}")
+    if activation not in _ACTIVATIONS:
+        raise ValueError(f"activation is {activation!r}: must be one of {', '.join(_ACTIVATIONS)}")
+    columns = values.shape[-1]
+    group = columns if num_actions is None else num_actions
+    if group < 1 or columns % group:
+        raise ValueError(f"num_actions is {num_actions}: must divide the {columns} columns")
+    return _ACTIVATIONS[activation](_NORMALISATIONS[normalisation](values, group))
+
+
+def cosine_similarity(vectors: jax.Array) -> jax.Array:
+    """[K1, K2] -> [K1, K1] cosines of the angles between rows; 0 with a row of zeros."""
+    unit = _divide(vectors, jnp.linalg.norm(vectors, axis=-1, keepdims=True))
+    return unit @ unit.T
+
+
+def nearest_neighbours(similarity: jax.Array, count: int) -> jax.Array:
+    """[K1, count] indices of the rows most similar to each, itself left out, the nearest first.
+
+    Raises:
+      ValueError: `count` is not in 1 .. K1 - 1.
+    """
+    rows = len(similarity)
+    if not 1 <= count < rows:
+        raise ValueError(f"neighbours is {count}: must be in 1 .. {rows - 1}, as there are {rows} rows")
+    return jax.lax.top_k(jnp.where(jnp.eye(rows, dtype=bool), -jnp.inf, similarity), count)[1]
+
+
+def clustering_loss(
+    logits: jax.Array,
+    vectors: jax.Array,
+    *,
+    neighbours: int = 15,
+    information_weight: Scalar = 0.1,
+    entropy_weight: Scalar = 4.0,
+    pull: str = "similarity",
+    labels: str = "soft",
+    frequency: jax.Array | None = None,
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Regularised information maximisation (eq. 13): neighbours get one label, and labels tell observations apart.
+
+    locality - information_weight * (entropy_weight * H(label) - H(label | observation)), where locality is the mean
+    over rows and their nearest neighbours of w * |p - p'|^2. `AS_PRINTED` and `AS_RELEASED` hold what differs in the
+    published material. Labels that nobody uses are safe.
+
+    Args:
+      logits: [K1, M] of the labels, from the message network.
+      vectors: [K1, K2] from `action_value_vectors`; no gradient enters them.
+      neighbours: j. (The released 16 counts the row itself.)
+      information_weight: lambda.
+      entropy_weight: how much more the entropy of labels counts than that of each row's label; 1 makes the difference
+        the mutual information, 4 as released.
+      pull: w is the "similarity" of the two vectors within 0 .. 1, or their "distance", 1 - similarity.
+      labels: what p is: "soft", the probabilities of labels, or "integer", the number of the likeliest label, through
+        which no gradient passes.
+      frequency: [K1] how often each row occurs, as any multiple; 0 leaves a row out, both as a row and as a
+        neighbour. Equal rows of a discrete task are best given once, with their frequency: else each row's nearest
+        neighbours are its own copies.
+
+    Returns:
+      the loss, and metrics: `locality`, `label_entropy` and `label_information` (in nats).
+
+    Raises:
+      ValueError: an unknown name, numbers of rows that differ, or too many neighbours.
+    """
+    if labels not in ("soft", "integer"):
+        raise ValueError(f"labels is {labels!r}: must be soft or integer")
+    if len(logits) != len(vectors):
+        raise ValueError(f"logits have {len(logits)} rows and vectors {len(vectors)}: must be one each an observation")
+    share = jnp.ones(len(logits)) if frequency is None else frequency
+    share = share / jnp.maximum(share.sum(), 1e-12)
+    said = jax.nn.softmax(logits) if labels == "soft" else jnp.argmax(logits, -1)[:, None].astype(jnp.float32)
+    locality = _locality(said, jax.lax.stop_gradient(vectors), share, neighbours, pull)
+    entropy, remaining = _entropies(logits, share)
+    information = entropy_weight * entropy - remaining
+    metrics = {"locality": locality, "label_entropy": entropy, "label_information": entropy - remaining}
+    return locality - information_weight * information, metrics
+
+
+def _locality(said: jax.Array, vectors: jax.Array, share: jax.Array, neighbours: int, pull: str) -> jax.Array:
+    if pull not in ("similarity", "distance"):
+        raise ValueError(f"pull is {pull!r}: must be similarity or distance")
+    similarity = cosine_similarity(vectors)
+    near = nearest_neighbours(jnp.where(share > 0, similarity, -jnp.inf), neighbours)  # [K1, j]
+    found = jnp.take_along_axis(similarity, near, -1)
+    strength = jnp.clip(found, 0.0, 1.0) if pull == "similarity" else 1.0 - found
+    disagreement = ((said[:, None] - said[near]) ** 2).sum(-1)
+    counts = share[near] > 0
+    pulled = jnp.where(counts, strength * disagreement, 0.0).sum(-1) / jnp.maximum(counts.sum(-1), 1)
+    return (share * pulled).sum()
+
+
+def _entropies(logits: jax.Array, share: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """H(label) and H(label | observation)."""
+    chance = jax.nn.softmax(logits)
+    return _entropy(share @ chance), share @ _entropy(chance)
+
+
+def _entropy(chance: jax.Array) -> jax.Array:
+    # a label that nobody uses has probability 0, where the logarithm has no gradient
+    return -(chance * jnp.log(jnp.maximum(chance, 1e-30))).sum(-1)
+
+
+def _divide(values: jax.Array, by: jax.Array) -> jax.Array:
+    return jnp.where(by == 0, 0.0, values / jnp.where(by == 0, 1.0, by))
+
+
+def _middle(values: jax.Array) -> jax.Array:
+    return (values.max(-1, keepdims=True) + values.min(-1, keepdims=True)) / 2
+
+
+def _by_range(values: jax.Array, _: int) -> jax.Array:
+    centred = values - _middle(values)
+    return _divide(centred, centred.max(-1, keepdims=True))
+
+
+def _as_published(values: jax.Array, _: int) -> jax.Array:
+    return _divide(values - _middle(values), values.max(-1, keepdims=True))
+
+
+def _advantage(values: jax.Array, num_actions: int) -> jax.Array:
+    contexts = values.reshape(*values.shape[:-1], -1, num_actions)
+    advantage = (contexts - contexts.mean(-1, keepdims=True)).reshape(values.shape)
+    return _divide(advantage, jnp.abs(advantage).max(-1, keepdims=True))
+
+
+_NORMALISATIONS: Mapping[str, Callable[[jax.Array, int], jax.Array]] = {
+    "range": _by_range,
+    "published": _as_published,
+    "advantage": _advantage,
+    "none": lambda values, _: values,
+}
+_ACTIVATIONS: Mapping[str, Callable[[jax.Array], jax.Array]] = {
+    "tanh": jnp.tanh,
+    "softmax": jax.nn.softmax,
+    "none": lambda values: values,
+}
