@@ -10,6 +10,7 @@ from marlcomm.envs.registry import env_names, env_options, make_env, register_en
 from marlcomm.envs.rendering import animate_episode, draw_frame
 from marlcomm.envs.search import Search
 from marlcomm.envs.sensor import Sensor
+from marlcomm.envs.sensor_grid import SensorGrid
 from marlcomm.envs.wrappers import Centralized, FullObservation, TimeLimit, Wrapper
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Observation",
     "Search",
     "Sensor",
+    "SensorGrid",
     "TimeLimit",
     "Wrapper",
     "animate_episode",

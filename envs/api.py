@@ -30,17 +30,19 @@ class Observation(NamedTuple):
 
 
 class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
-    """Base class of every task: cooperative, discrete actions, a finite horizon.
+    """Base class of every task: cooperative, discrete or continuous actions, a finite horizon.
 
     A task names its sizes as attributes *before* calling `super().__init__()`, and writes `reset` and `step`
     with the help of `self.observe(...)` and `timestep(...)`; the specs follow from the sizes.
 
     Attributes:
       num_agents: N, number of agents.
-      num_actions: A, number of actions of each agent.
+      num_actions: A, number of actions of each agent; if continuous, of the numbers that make up its action.
       observation_size: O, features in each agent's view.
       state_size: S, features in the global state.
       horizon: T, the most steps an episode can last, at least 1.
+      continuous: an action is A numbers, each in -1 .. 1, in place of one of A choices; `action_mask` then says
+        which of the numbers count.
       action_names: one short word an action, for pictures; may be empty.
       default_steps: environment steps that training takes where nobody says otherwise.
       made_by: name and options in the registry, where `make_env` made it; None for an environment made by hand.
@@ -51,6 +53,7 @@ class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
     observation_size: int
     state_size: int
     horizon: int
+    continuous: bool = False
     action_names: tuple[str, ...] = ()
     default_steps: int = 1_000_000
     made_by: tuple[str, dict[str, Any]] | None = None
@@ -63,7 +66,7 @@ class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]  (chex.Array is wider, and hard to type)
         self, state: State, action: jax.Array
     ) -> tuple[State, TimeStep[Observation]]:
-        """Moves on by one step. `action` is [N] int32, each in 0 .. A-1."""
+        """Moves on by one step. `action` is [N] int32, each in 0 .. A-1; if continuous, [N, A] float32."""
 
     def observe(
         self,
@@ -102,11 +105,12 @@ class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
         )
 
     @cached_property
-    def action_spec(self) -> specs.MultiDiscreteArray:
-        """[N] int32, each below A."""
-        return specs.MultiDiscreteArray(
-            num_values=jnp.full((self.num_agents,), self.num_actions, jnp.int32), name="action"
-        )
+    def action_spec(self) -> specs.MultiDiscreteArray | specs.BoundedArray:
+        """[N] int32, each below A; if continuous, [N, A] float32, each in -1 .. 1."""
+        n, a = self.num_agents, self.num_actions
+        if self.continuous:
+            return specs.BoundedArray((n, a), jnp.float32, -1.0, 1.0, "action")
+        return specs.MultiDiscreteArray(num_values=jnp.full((n,), a, jnp.int32), name="action")
 
     @cached_property
     def reward_spec(self) -> specs.Array:

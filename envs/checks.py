@@ -87,6 +87,7 @@ def _check_sizes(env: Environment[Any], problems: _Problems) -> None:
         value = getattr(env, field, None)
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
         problems.unless(whole, f"{field} is {value!r}; it must be a whole number, at least 1.")
+    problems.unless(isinstance(env.continuous, bool), f"continuous is {env.continuous!r}; it must be True or False.")
     names = env.action_names
     if names and len(names) != getattr(env, "num_actions", None):
         problems.add(f"action_names has {len(names)} names; it must be empty or name all {env.num_actions} actions.")
@@ -100,7 +101,8 @@ def _check_structure(env: Environment[Any], problems: _Problems) -> bool:
         problems.add(f"reset cannot be traced by jax: {_brief(error)}")
         return False
     try:
-        action = jax.ShapeDtypeStruct((env.num_agents,), jnp.int32)
+        mask = jnp.ones((env.num_agents, env.num_actions), bool)
+        action = jax.eval_shape(lambda key: _random_action(env, key, mask), jax.random.key(0))
         next_state, later = jax.eval_shape(env.step, state, action)
     except Exception as error:
         problems.add(f"step cannot be traced by jax (no Python branch may depend on data): {_brief(error)}")
@@ -175,8 +177,7 @@ def _play(env: Environment[Any], key: chex.PRNGKey, episodes: int) -> tuple[Any,
 
         def move(carry: Any, step_key: chex.PRNGKey) -> tuple[Any, Any]:
             state, mask, live = carry
-            noise = jax.random.uniform(step_key, mask.shape)
-            action = jnp.argmax(jnp.where(mask, noise, -1.0), axis=-1).astype(jnp.int32)
+            action = _random_action(env, step_key, mask)
             state, step = env.step(state, action)
             over = step.step_type == StepType.LAST
             return (state, step.observation.action_mask, live & ~over), (action, step, live)
@@ -187,6 +188,14 @@ def _play(env: Environment[Any], key: chex.PRNGKey, episodes: int) -> tuple[Any,
 
     keys = jax.random.split(key, episodes)
     return *jax.vmap(one)(keys), jax.random.split(keys[0])[0]
+
+
+def _random_action(env: Environment[Any], key: chex.PRNGKey, mask: jax.Array) -> jax.Array:
+    """Uniform over what the specs allow: [N] int32, or [N, A] float32 if actions are continuous."""
+    shape = (env.num_agents, env.num_actions)
+    if env.continuous:
+        return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
+    return jnp.argmax(jnp.where(mask, jax.random.uniform(key, shape), -1.0), axis=-1).astype(jnp.int32)
 
 
 def _strong(tree: Any) -> Any:

@@ -147,6 +147,31 @@ def draw_sensor_chain(axes: Any, target: bool, actions: Sequence[int]) -> None:
     clear(axes, (-1.6, 9.6), (-1.7, 1.7))
 
 
+def draw_sensor_grid(
+    axes: Any,
+    size: Cell,
+    sensors: Sequence[Cell],
+    targets: Sequence[Cell],
+    last_targets: Sequence[Cell],
+    scans: Sequence[Cell],
+) -> None:
+    """The map with its sensors and targets; rays are scans, grey stars the targets then, ringed if located."""
+    rows, columns = size
+    for row, column in np.ndindex(rows, columns):
+        axes.add_patch(Rectangle((column - 0.46, -row - 0.46), 0.92, 0.92, facecolor=FLOOR, edgecolor="none"))
+    scanned = [(row + down, column + right) for (row, column), (down, right) in zip(sensors, scans, strict=True)]
+    for agent, ((row, column), (to_row, to_column)) in enumerate(zip(sensors, scanned, strict=True)):
+        axes.plot([column, to_column], [-row, -to_row], color=agent_color(agent), lw=5, alpha=0.45, zorder=3)
+        draw_agent(axes, column, -row, agent, radius=0.27)
+    for row, column in last_targets:
+        axes.scatter([column], [-row], s=130, marker="*", color=FAINT, edgecolor="white", linewidth=0.8, zorder=4)
+        if scanned.count((row, column)) >= 2:
+            axes.add_patch(Circle((column, -row), 0.33, fill=False, edgecolor="#2E9E5B", lw=2.5, zorder=4))
+    for row, column in targets:
+        draw_star(axes, column, -row, size=260)
+    clear(axes, (-0.7, columns - 0.3), (-rows + 0.3, 0.7))
+
+
 def draw_table(axes: Any, table: np.ndarray, seen: tuple[int, int], action: int) -> None:
     """The rewards: a row for each observation and action of agent 0, a column for what agent 1 sees."""
     firsts, actions, seconds = table.shape

@@ -33,6 +33,13 @@ def check_flag(task: str, field: str, value: Any) -> bool:
     return value
 
 
+def check_choice(task: str, field: str, value: Any, choices: Sequence[str]) -> Any:
+    """`value`, if it is one of `choices`; else a ValueError with the nearest."""
+    if value not in choices:
+        raise ValueError(f"{task}: {field}={value!r} is not known.{nearest(str(value), choices)}")
+    return value
+
+
 def check_counts(task: str, field: str, values: Any, at_least: int = 1) -> tuple[int, ...]:
     """`values` as a tuple of ints, if it is a sequence of whole numbers of `at_least` or more."""
     if isinstance(values, str) or not isinstance(values, Sequence):

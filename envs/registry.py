@@ -16,6 +16,7 @@ from marlcomm.envs.maze import Maze
 from marlcomm.envs.options import fits_type, nearest
 from marlcomm.envs.search import Search
 from marlcomm.envs.sensor import Sensor
+from marlcomm.envs.sensor_grid import SensorGrid
 
 Factory = Callable[..., Environment[Any]]
 
@@ -118,4 +119,5 @@ _FACTORIES: dict[str, Factory] = {
     "rware": robot_warehouse,
     "search": Search,
     "sensor": Sensor,
+    "sensor_grid": SensorGrid,
 }

@@ -23,7 +23,7 @@ class Wrapper(Environment[State]):
     def __init__(self, env: Environment[State]) -> None:
         """Takes over the sizes of `env`, unless a subclass has already set its own."""
         self.env = env
-        for size in ("num_agents", "num_actions", "observation_size", "state_size", "horizon"):
+        for size in ("num_agents", "num_actions", "observation_size", "state_size", "horizon", "continuous"):
             if size not in self.__dict__:
                 setattr(self, size, getattr(env, size))
         if "action_names" not in self.__dict__:
@@ -81,10 +81,12 @@ class Centralized(Wrapper[State]):
     while any does.
 
     Raises:
-      ValueError: there would be more than 10,000 joint actions.
+      ValueError: there would be more than 10,000 joint actions, or actions are continuous.
     """
 
     def __init__(self, env: Environment[State]) -> None:
+        if env.continuous:
+            raise ValueError("Centralized: env has continuous=True; joint actions need discrete ones.")
         joint = env.num_actions**env.num_agents
         if joint > MAX_JOINT_ACTIONS:
             raise ValueError(

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from exhaustive import all_outcomes
 from jumanji.types import StepType
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.sparse import block_array, coo_array
+from team_program import TeamProgram
 
 from marlcomm.envs.hallway import Hallway, HallwayState
 
@@ -189,31 +188,16 @@ def wins_by_arrival(env):
 
 
 def best_silent(wins):
-    """The greatest share of wins over all pairs of policies, as an integer program that is solved to optimality.
-
-    Variables: whether a kind of the first (second) agent arrives at a time, and how many wins that earns a kind of the
-    first: no more than there are partners who arrive then, and none unless it arrives then itself.
-    """
+    """The greatest share of wins over all pairs of policies."""
     kinds, _, times = wins.shape
-    size = kinds * times
-    each = np.arange(size)
-    identity = coo_array((np.ones(size), (each, each)))
-    once = coo_array((np.ones(size), (each // times, each)), shape=(kinds, size))
-    second, first, time = np.nonzero(wins.transpose(1, 0, 2))
-    partners = coo_array((np.ones(len(time)), (first * times + time, second * times + time)), shape=(size, size))
-    most = coo_array((wins.sum(axis=1).ravel(), (each, each)), shape=(size, size))
-    rows = [[once, None, None], [None, once, None], [None, -partners, identity], [-most, None, identity]]
-    matrix = block_array(rows, format="csr")
-    equal = np.concatenate([np.ones(2 * kinds), np.zeros(2 * size)])
-    lower = np.concatenate([np.ones(2 * kinds), np.full(2 * size, -np.inf)])
-    found = milp(
-        c=np.repeat([0.0, 0.0, -1.0], size),
-        constraints=LinearConstraint(matrix, lower, equal),
-        integrality=np.repeat([1, 1, 0], size),
-        bounds=Bounds(0, np.repeat([1.0, 1.0, np.inf], size)),
-    )
-    assert found.status == 0
-    return -found.fun / kinds**2
+    program = TeamProgram()
+    first, second = ([program.one_of(times) for _ in range(kinds)] for _ in range(2))
+    for kind, time in itertools.product(range(kinds), range(times)):
+        partners = np.flatnonzero(wins[kind, :, time])
+        won = program.variable(worth=1.0, most=len(partners))  # by this kind of the first agent, at this time
+        program.at_most(0, (1, [won]), (-1, [second[partner][time] for partner in partners]))
+        program.at_most(0, (1, [won]), (-len(partners), [first[kind][time]]))
+    return program.best() / kinds**2
 
 
 @pytest.mark.parametrize(
