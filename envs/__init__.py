@@ -11,6 +11,7 @@ from marlcomm.envs.rendering import animate_episode, draw_frame
 from marlcomm.envs.search import Search
 from marlcomm.envs.sensor import Sensor
 from marlcomm.envs.sensor_grid import SensorGrid
+from marlcomm.envs.switch_riddle import SwitchRiddle
 from marlcomm.envs.wrappers import Centralized, FullObservation, TimeLimit, Wrapper
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Search",
     "Sensor",
     "SensorGrid",
+    "SwitchRiddle",
     "TimeLimit",
     "Wrapper",
     "animate_episode",

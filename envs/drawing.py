@@ -172,6 +172,24 @@ def draw_sensor_grid(
     clear(axes, (-0.7, columns - 0.3), (-rows + 0.3, 0.7))
 
 
+def draw_prison(axes: Any, visitor: int | None, has_been: Sequence[bool], light: bool | None, caption: str) -> None:
+    """The room above with its visitor and light (None: no bulb), the cells below, golden for who has been there."""
+    middle = 0.75 * (len(has_been) - 1)
+    axes.add_patch(Rectangle((middle - 1.1, 0.9), 2.2, 1.6, facecolor=FLOOR, edgecolor=INK, lw=2))
+    axes.text(middle, 2.75, caption, ha="center", va="bottom", color=INK)
+    if light is not None:
+        color = GOAL if light else "white"
+        axes.add_patch(Circle((middle + 0.7, 2.05), 0.2, facecolor=color, edgecolor=INK, lw=1.2, zorder=4))
+        axes.text(middle + 0.7, 1.6, "on" if light else "off", ha="center", va="center", color=INK, fontsize=9)
+    for agent, been in enumerate(has_been):
+        x = 1.5 * agent
+        color = "#FFF3D1" if been else FLOOR
+        axes.add_patch(Rectangle((x - 0.6, -0.6), 1.2, 1.2, facecolor=color, edgecolor=GOAL if been else FAINT, lw=2))
+        axes.text(x, -0.85, "has been" if been else "", ha="center", va="center", color=INK, fontsize=8)
+        draw_agent(axes, *((middle - 0.2, 1.7) if agent == visitor else (x, 0.0)), agent, radius=0.38)
+    clear(axes, (-1.3, 1.5 * len(has_been) - 0.2), (-1.2, 3.2))
+
+
 def draw_table(axes: Any, table: np.ndarray, seen: tuple[int, int], action: int) -> None:
     """The rewards: a row for each observation and action of agent 0, a column for what agent 1 sees."""
     firsts, actions, seconds = table.shape

@@ -17,6 +17,7 @@ from marlcomm.envs.options import fits_type, nearest
 from marlcomm.envs.search import Search
 from marlcomm.envs.sensor import Sensor
 from marlcomm.envs.sensor_grid import SensorGrid
+from marlcomm.envs.switch_riddle import SwitchRiddle
 
 Factory = Callable[..., Environment[Any]]
 
@@ -120,4 +121,5 @@ _FACTORIES: dict[str, Factory] = {
     "search": Search,
     "sensor": Sensor,
     "sensor_grid": SensorGrid,
+    "switch_riddle": SwitchRiddle,
 }
