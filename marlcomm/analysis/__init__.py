@@ -2,27 +2,55 @@
 
 from marlcomm.analysis.animate import animate_recorded, animate_run, drawn_as_sent
 from marlcomm.analysis.cuts import CutCurve, cut_curve
+from marlcomm.analysis.dictionary import Dictionary, make_dictionary, plot_dictionary
 from marlcomm.analysis.episode_strip import plot_episode_strip
+from marlcomm.analysis.instrument_plots import plot_graph, plot_pairs, plot_talk_over_time, plot_worth
+from marlcomm.analysis.intervention import Intervention, intervene
 from marlcomm.analysis.message_space import plot_message_space
 from marlcomm.analysis.plots import cut_label, plot_curves, plot_cut_curve
 from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
-from marlcomm.analysis.talk import SPOKEN, Talk, talk_table, who_talks
+from marlcomm.analysis.signalling import Dependence, Signalling, measure_signalling
+from marlcomm.analysis.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, talk_table, who_talks
+from marlcomm.analysis.words import Words, find_words
+from marlcomm.analysis.worth import Difference, Loss, MessageWorth, TalkGraph, message_worth, smallest_graph
 
 __all__ = [
     "SPOKEN",
     "CutCurve",
+    "Dependence",
+    "Dictionary",
+    "Difference",
+    "Intervention",
+    "Loss",
+    "MessageWorth",
     "RecordedEpisodes",
+    "Signalling",
     "Talk",
+    "TalkGraph",
+    "TalkOverTime",
+    "Words",
     "animate_recorded",
     "animate_run",
     "cut_curve",
     "cut_label",
     "drawn_as_sent",
+    "find_words",
+    "intervene",
+    "make_dictionary",
+    "measure_signalling",
+    "message_worth",
     "plot_curves",
     "plot_cut_curve",
+    "plot_dictionary",
     "plot_episode_strip",
+    "plot_graph",
     "plot_message_space",
+    "plot_pairs",
+    "plot_talk_over_time",
+    "plot_worth",
     "record_episodes",
+    "smallest_graph",
+    "talk_over_time",
     "talk_table",
     "who_talks",
 ]

@@ -46,7 +46,7 @@ def plot_message_space(
         raise ValueError("plot_message_space: this team has no messages (D is 0)")
     count = recorded.content.shape[2]
     called = list(names) or [f"agent {agent}" for agent in range(count)]
-    labels, group = _views(recorded, describe or _numbers)
+    labels, group = _views(recorded, describe or view_in_numbers)
     limit = _limit(recorded, threshold)
     figure = Figure(figsize=(2.3 * count + 0.4, 2.3 * count + 0.5), layout="constrained")
     grid = figure.subplots(count, count, squeeze=False)
@@ -148,5 +148,6 @@ def _legend(figure: Figure, labels: Sequence[str]) -> None:
     )  # fmt: skip
 
 
-def _numbers(view: np.ndarray) -> str:
+def view_in_numbers(view: np.ndarray) -> str:
+    """What to call a view [O]: its numbers."""
     return "(" + ", ".join(f"{value:g}" for value in view) + ")" if len(view) > 1 else f"{view[0]:g}"

@@ -51,7 +51,7 @@ def plot_curves(
             _refer(axes, references or {})
         if name == "temporal_difference":
             axes.set_yscale("log")
-        _plain_frame(axes)
+        plain_frame(axes)
         if len(runs) > 1:
             axes.legend(fontsize=8, frameon=False)
     return figure
@@ -84,7 +84,7 @@ def plot_cut_curve(
     if measure == "won":
         axes.set_ylim(-0.03, 1.03)
     _refer(axes, references or {})
-    _plain_frame(axes)
+    plain_frame(axes)
     axes.legend(fontsize=8, frameon=False, loc="lower left")
     return figure
 
@@ -115,7 +115,8 @@ def _refer(axes: Axes, references: Mapping[str, float]) -> None:
         )  # fmt: skip
 
 
-def _plain_frame(axes: Axes) -> None:
+def plain_frame(axes: Axes) -> None:
+    """A faint grid, and no frame at the top and on the right."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=FAINT, alpha=0.35, linewidth=0.6)
     axes.set_axisbelow(True)

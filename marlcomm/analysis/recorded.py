@@ -12,12 +12,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.learners.learner import Decision
+from marlcomm.messages.channel import bits_sent
 from marlcomm.messages.edits import CalibratedCut, Edit, chain_edits, parse_edit
 from marlcomm.training.evaluate import calibrate_cut
 from marlcomm.training.policy import Policy
 from marlcomm.types import Episodes, others
 
 CALIBRATION_EPISODES = 1000
+QUICK = {"xla_backend_optimization_level": 1}  # the compiler's best effort takes longer than it saves here
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,9 @@ class RecordedEpisodes:
       content: [B, T, N, N, D] what arrived, after edits: zero where nothing was sent.
       importance: [B, T, N, N, D] what each entry is worth; |mean| for the gaussian channel.
       sent: [B, T, N, N, D] bool, after edits.
+      bits: [B, T, N] bits that each sender spends on others.
       mean: [B, T, N, N, D] the mean that each entry was sampled around, or None where the channel has none.
-      q: [B, T, N, A] action values.
+      q: [B, T, N, A] action values, or a policy's logits.
       states: states of the task, leading axes [B, T+1].
       edited: whether edits stood between senders and receivers.
     """
@@ -39,6 +43,7 @@ class RecordedEpisodes:
     content: np.ndarray
     importance: np.ndarray
     sent: np.ndarray
+    bits: np.ndarray
     mean: np.ndarray | None
     q: np.ndarray
     states: Any
@@ -86,18 +91,24 @@ def record_episodes(
     """
     if episodes < 1:
         raise ValueError(f"episodes is {episodes}: must be at least 1")
-    algorithm, params = (policy.algorithm, policy.params) if isinstance(policy, Policy) else policy
-    key, calibration_key, mean_key = jax.random.split(jax.random.PRNGKey(seed), 3)
+    algorithm, params = team_of(policy)
+    key, calibration_key = jax.random.split(jax.random.PRNGKey(seed))
     edit = chain_edits([_ready(algorithm, params, edit, calibration_key) for edit in edits])
 
-    played, decision, states, mean = jax.device_get(_player(_Same(algorithm), episodes)(params, key, mean_key, edit))
-    messages = decision.messages
+    play = _player(Same(algorithm), episodes)
+    played, decision, states, bits = jax.device_get(play(params, key, edit))
+    messages, mean = decision.messages, decision.auxiliary.get("message_mean")
     return RecordedEpisodes(
-        played, messages.content, messages.importance, messages.sent, mean, decision.q, states, bool(edits)
+        played, messages.content, messages.importance, messages.sent, bits, mean, decision.q, states, bool(edits)
     )
 
 
-class _Same:
+def team_of(policy: Policy | tuple[Algorithm, Any]) -> tuple[Algorithm, Any]:
+    """An algorithm and one member's parameters."""
+    return (policy.algorithm, policy.params) if isinstance(policy, Policy) else policy
+
+
+class Same:
     """An algorithm as a key: algorithms hold mappings, which cannot be hashed."""
 
     def __init__(self, algorithm: Algorithm) -> None:
@@ -107,23 +118,23 @@ class _Same:
         return id(self.algorithm)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.algorithm is self.algorithm
+        return isinstance(other, Same) and other.algorithm is self.algorithm
 
 
 @functools.lru_cache(maxsize=16)
-def _player(same: _Same, episodes: int) -> Any:
+def _player(same: Same, episodes: int) -> Any:
     """The compiled program, kept, so that the next member and the next threshold start at once."""
-    algorithm = same.algorithm
 
-    def play(params: Any, key: jax.Array, mean_key: jax.Array, edit: Edit | None) -> tuple:
-        played, decision, states = algorithm.play(params, key, num_envs=episodes, edit=edit)
-        # The means are no part of a decision. Unrolling the same episodes gives them: exactly where messages are
-        # made from inputs; for channels that read memory, up to the noise in earlier messages.
-        unroll = algorithm.learner.unroll(params, params, played, algorithm.hparams, mean_key)
-        mean = unroll.auxiliary.get("message_mean")
-        return played, decision, states, None if mean is None else mean[:, : played.valid.shape[1]]
+    def play(params: Any, key: jax.Array, edit: Edit | None) -> tuple:
+        played, decision, states = same.algorithm.play(params, key, num_envs=episodes, edit=edit)
+        return played, decision._replace(auxiliary=_means(decision)), states, bits_sent(decision.messages)
 
-    return jax.jit(play)
+    return jax.jit(play, compiler_options=QUICK)
+
+
+def _means(decision: Decision) -> dict[str, jax.Array]:
+    """Of all that channels compute by the way, what is kept."""
+    return {name: value for name, value in decision.auxiliary.items() if name == "message_mean"}
 
 
 def _ready(algorithm: Algorithm, params: Any, edit: Edit | str, key: jax.Array) -> Edit:

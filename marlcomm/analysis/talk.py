@@ -45,6 +45,38 @@ def who_talks(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> Talk:
     return Talk(spoken / steps, total / steps[..., None], threshold)
 
 
+@dataclass(frozen=True)
+class TalkOverTime:
+    """When each agent talks; means over the episodes that have come so far and in which the agent lives, else NaN.
+
+    Attributes:
+      going: [T] share of episodes that have a step t.
+      said: [T, N] share in which the agent says to somebody what counts as said.
+      bits: [T, N] bits that it spends on others.
+      bits_per_step: [N] the same over all steps: what the agent costs.
+      threshold: importance from which on a dimension counts as said.
+    """
+
+    going: np.ndarray
+    said: np.ndarray
+    bits: np.ndarray
+    bits_per_step: np.ndarray
+    threshold: float
+
+
+def talk_over_time(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> TalkOverTime:
+    """When each agent talks, step by step, by the rule of `who_talks`."""
+    valid = np.asarray(recorded.episodes.valid)
+    alive = np.asarray(recorded.episodes.alive)[:, :-1] & valid[..., None]  # [B, T, N]
+    count = alive.sum(0).astype(float)
+    count[count == 0] = np.nan
+    bits = np.where(alive, recorded.bits, 0.0)
+    said = recorded.above(threshold).any((-1, -2))
+    return TalkOverTime(
+        valid.mean(0), said.sum(0) / count, bits.sum(0) / count, bits.sum((0, 1)) / valid.sum(), threshold
+    )
+
+
 def talk_table(talk: Talk, names: Sequence[str] = ()) -> str:
     """A markdown table, a row a sender and a column a receiver: share of steps, and mean importance by dimension.
 

@@ -1,0 +1,70 @@
+"""Edits that touch chosen senders and receivers only: what the instruments use to ask what a message does."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from marlcomm.types import Messages, others
+
+
+class CutPairs(struct.PyTreeNode):
+    """Lets nothing pass between the pairs that `cut` names; what an agent tells itself is never cut.
+
+    Who may talk to whom is fixed beforehand, so no mask is paid for, and a pair that is cut pays nothing.
+
+    Attributes:
+      cut: [N, N] bool, sender first.
+    """
+
+    cut: jax.Array
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        cut = self.cut & others(messages.sent.shape[-2])
+        return messages._replace(sent=messages.sent & ~cut[..., None], overhead=jnp.where(cut, 0.0, messages.overhead))
+
+
+class SwapPairs(struct.PyTreeNode):
+    """Lets the pairs that `swap` names hear what was said between them in another environment at the same step.
+
+    The receiver gets what it is used to hearing, but it tells nothing. Needs two environments or more on the first
+    axis; one whose episode is over goes on to supply messages.
+
+    Attributes:
+      swap: [N, N] bool, sender first.
+    """
+
+    swap: jax.Array
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        swap = (self.swap & others(messages.sent.shape[-2]))[..., None]
+        return messages._replace(
+            content=jnp.where(swap, jnp.roll(messages.content, 1, 0), messages.content),
+            sent=jnp.where(swap, jnp.roll(messages.sent, 1, 0), messages.sent),
+        )
+
+
+class ReplaceSender(struct.PyTreeNode):
+    """Puts other words into one agent's mouth; what it tells itself stays.
+
+    Entries of zero count as not sent, as they do on delivery.
+
+    Attributes:
+      sender: [] int32, whose messages.
+      content: [..., N, N, D] what is said instead; only the sender's rows are read.
+    """
+
+    sender: jax.Array
+    content: jax.Array
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        count = messages.sent.shape[-2]
+        replaced = ((jnp.arange(count) == self.sender)[:, None] & others(count))[..., None]  # [N, N, 1]
+        return messages._replace(
+            content=jnp.where(replaced, self.content, messages.content),
+            sent=jnp.where(replaced, self.content != 0, messages.sent),
+        )
