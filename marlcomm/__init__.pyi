@@ -12,7 +12,9 @@ from .algorithms import algorithm_names as algorithm_names
 from .algorithms import algorithm_settings as algorithm_settings
 from .algorithms import iql as iql
 from .algorithms import make_algorithm as make_algorithm
+from .algorithms import mappo as mappo
 from .algorithms import ndq as ndq
+from .algorithms import policy_based as policy_based
 from .algorithms import qmix as qmix
 from .algorithms import register_algorithm as register_algorithm
 from .algorithms import value_based as value_based
@@ -39,8 +41,10 @@ from .messages import ClusterChannel as ClusterChannel
 from .messages import GaussianChannel as GaussianChannel
 from .messages import SilentChannel as SilentChannel
 from .messages import parse_edit as parse_edit
+from .networks import CentralCritic as CentralCritic
 from .networks import CommunicatingAgent as CommunicatingAgent
 from .networks import IndependentMixer as IndependentMixer
+from .networks import LocalCritic as LocalCritic
 from .networks import MonotonicMixer as MonotonicMixer
 from .networks import SumMixer as SumMixer
 from .training import Policy as Policy
@@ -52,4 +56,5 @@ from .training import load_run as load_run
 from .training import train as train
 from .types import Episodes as Episodes
 from .types import Messages as Messages
+from .types import PolicyUnroll as PolicyUnroll
 from .types import Unroll as Unroll

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from marlcomm.algorithms import Algorithm, algorithm_names, algorithm_settings, make_algorithm
-from marlcomm.algorithms.registry import factory_of, own_settings, shared_settings
+from marlcomm.algorithms.registry import FAMILIES, factory_of, family_of, own_settings, shared_settings
 from marlcomm.envs import env_names, env_options, make_env
 from marlcomm.envs.registry import env_factory
 
@@ -46,15 +46,11 @@ def split_settings(algorithm: str, task: str, words: Sequence[str]) -> tuple[Alg
 
 def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
     """Title -> rows (name, what it is, settings and defaults), for `marlcomm list`."""
-    algorithms = [
-        (
-            name,
-            _first_line(factory_of(name)),
-            _listed(own_settings(name)),
-        )
-        for name in algorithm_names()
-    ]
-    algorithms.append(("all of these", "the value learner's settings", _listed(shared_settings())))
+    algorithms = []
+    for family in FAMILIES:
+        names = [name for name in algorithm_names() if family_of(name) is family]
+        algorithms += [(name, _first_line(factory_of(name)), _listed(own_settings(name))) for name in names]
+        algorithms.append(("all of these", f"settings of {family.title}", _listed(shared_settings(family))))
     tasks = [
         (
             name,

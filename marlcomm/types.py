@@ -67,6 +67,21 @@ class Unroll(NamedTuple):
     auxiliary: dict[str, jax.Array]  # whatever else the channel computed, leading axes [B, T+1]
 
 
+class PolicyUnroll(NamedTuple):
+    """What a policy and its critic made of whole episodes; the losses of the on-policy learner read this."""
+
+    logits: jax.Array  # [B, T+1, N, A] of the policy; -inf nearly, where an action is not allowed
+    log_prob: jax.Array  # [B, T, N] of the actions taken (and of sampled gates, which add gradient and no value)
+    old_log_prob: jax.Array  # [B, T, N] of the same actions under the policy that took them; no gradient
+    entropy: jax.Array  # [B, T, N] of the policy, in nats
+    value: jax.Array  # [B, T, N] return that the critic expects for each agent
+    target: jax.Array  # [B, T, N] what it should be; no gradient
+    advantage: jax.Array  # [B, T, N] how much better than expected things went; no gradient
+    weight: jax.Array  # [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
+    messages: Messages  # leading axes [B, T+1]
+    auxiliary: dict[str, jax.Array]  # whatever else the channel computed, leading axes [B, T+1]
+
+
 def others(num_agents: int) -> jax.Array:
     """[N, N] bool: True where sender and receiver are different agents."""
     return ~jnp.eye(num_agents, dtype=bool)

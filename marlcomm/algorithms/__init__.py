@@ -2,7 +2,9 @@
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.iql import iql
+from marlcomm.algorithms.mappo import mappo
 from marlcomm.algorithms.ndq import ndq
+from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.qmix import qmix
 from marlcomm.algorithms.registry import algorithm_names, algorithm_settings, make_algorithm, register_algorithm
 from marlcomm.algorithms.value_based import value_based
@@ -14,7 +16,9 @@ __all__ = [
     "algorithm_settings",
     "iql",
     "make_algorithm",
+    "mappo",
     "ndq",
+    "policy_based",
     "qmix",
     "register_algorithm",
     "value_based",

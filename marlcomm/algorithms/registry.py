@@ -4,23 +4,61 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.iql import iql
+from marlcomm.algorithms.mappo import mappo
 from marlcomm.algorithms.ndq import ndq
+from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.qmix import qmix
 from marlcomm.algorithms.value_based import IMPROVED, value_based
 from marlcomm.algorithms.vdn import vdn
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import fits_type, nearest
+from marlcomm.learners.reinforce import ReinforceHParams, ReinforceSettings
 from marlcomm.learners.value import ValueHParams, ValueSettings
 
 Factory = Callable[..., Algorithm]
 
-_FACTORIES: dict[str, Factory] = {"iql": iql, "ndq": ndq, "qmix": qmix, "vdn": vdn}
+
+@dataclass(frozen=True)
+class Family:
+    """The algorithms of one learner: their factories hand all settings that are not their own on to `build`.
+
+    Attributes:
+      title: what to call it.
+      build: such as `value_based`.
+      settings: the learner's dataclass of static settings; hparams: that of its hyper-parameters.
+      improved: defaults that are not those of the two dataclasses.
+    """
+
+    title: str
+    build: Factory
+    settings: type
+    hparams: type
+    improved: Mapping[str, Any]
+
+
+VALUE = Family("the value learner", value_based, ValueSettings, ValueHParams, IMPROVED)
+ON_POLICY = Family("the on-policy learner", policy_based, ReinforceSettings, ReinforceHParams, {})
+FAMILIES = (VALUE, ON_POLICY)
+
+
+class _Entry(NamedTuple):
+    factory: Factory
+    family: Family
+
+
+_ALGORITHMS: dict[str, _Entry] = {
+    "iql": _Entry(iql, VALUE),
+    "mappo": _Entry(mappo, ON_POLICY),
+    "ndq": _Entry(ndq, VALUE),
+    "qmix": _Entry(qmix, VALUE),
+    "vdn": _Entry(vdn, VALUE),
+}
 
 
 def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
@@ -37,7 +75,7 @@ def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
     """
     factory = factory_of(name)
     known = {setting: kind for setting, (kind, _) in algorithm_settings(name).items()}
-    objects = _objects(factory)
+    objects = set(inspect.signature(factory).parameters) | set(inspect.signature(family_of(name).build).parameters)
     for setting in settings.keys() - known.keys() - objects:
         raise ValueError(f"Algorithm {name!r} has no setting {setting!r}.{nearest(setting, list(known))}")
     for setting, value in settings.items():
@@ -49,59 +87,75 @@ def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
     return replace(factory(env, **settings), name=name, settings=settings)
 
 
-def register_algorithm(name: str, factory: Factory, *, replace: bool = False) -> None:
+def register_algorithm(name: str, factory: Factory, *, family: Family = VALUE, replace: bool = False) -> None:
     """Lets `make_algorithm(name, env, ...)`, and so the command line, call `factory(env, **settings)`.
+
+    Args:
+      name: a new name.
+      factory: (env, **settings) -> Algorithm.
+      family: whose settings it takes beside its own, where its signature ends with `**settings`.
+      replace: whether the name may be taken.
 
     Raises:
       ValueError: the name is taken and `replace` is False.
     """
-    if name in _FACTORIES and not replace:
+    if name in _ALGORITHMS and not replace:
         raise ValueError(f"An algorithm called {name!r} exists already; choose another name or pass replace=True.")
-    _FACTORIES[name] = factory
+    _ALGORITHMS[name] = _Entry(factory, family)
 
 
 def algorithm_names() -> tuple[str, ...]:
     """The names that `make_algorithm` knows, sorted."""
-    return tuple(sorted(_FACTORIES))
+    return tuple(sorted(_ALGORITHMS))
 
 
 def algorithm_settings(name: str) -> dict[str, tuple[Any, Any]]:
     """Setting -> (type, default) for every setting of the algorithm that is a number, a flag or a word.
 
-    The factory's own settings come first, then those that it hands on to the value learner.
+    The factory's own settings come first, then those that it hands on to its family.
     """
     own = own_settings(name)
     parameters = inspect.signature(factory_of(name)).parameters.values()
     hands_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-    return own | ({k: v for k, v in shared_settings().items() if k not in own} if hands_on else {})
+    shared = shared_settings(family_of(name)) if hands_on else {}
+    return own | {k: v for k, v in shared.items() if k not in own}
 
 
 def own_settings(name: str) -> dict[str, tuple[Any, Any]]:
     """The part of `algorithm_settings` that only this algorithm has."""
-    factory = factory_of(name)
-    hints = typing.get_type_hints(factory)
-    return {
-        key: (hints[key], parameter.default)
-        for key, parameter in inspect.signature(factory).parameters.items()
-        if hints.get(key) in (bool, int, float, str)
-    }
+    return _plain_parameters(factory_of(name))
 
 
-def shared_settings() -> dict[str, tuple[Any, Any]]:
-    """Setting -> (type, default) for those that every algorithm of the value learner takes."""
-    kinds = typing.get_type_hints(ValueSettings)
-    static = {field.name: (kinds[field.name], field.default) for field in fields(ValueSettings)}
-    traced = {field.name: (float, field.default) for field in fields(ValueHParams) if field.name != "weights"}
-    improved = {key: ((static | traced)[key][0], value) for key, value in IMPROVED.items()}
-    return {"hidden": (int, 64), "paper": (bool, False)} | static | traced | improved
+def shared_settings(family: Family) -> dict[str, tuple[Any, Any]]:
+    """Setting -> (type, default) for those that every algorithm of a family takes."""
+    kinds = typing.get_type_hints(family.settings)
+    static = {field.name: (kinds[field.name], field.default) for field in fields(family.settings)}
+    traced = {field.name: (float, field.default) for field in fields(family.hparams) if field.name != "weights"}
+    improved = {key: ((static | traced)[key][0], value) for key, value in family.improved.items()}
+    return _plain_parameters(family.build) | static | traced | improved
 
 
 def factory_of(name: str) -> Factory:
     """What makes the algorithm called `name`. Raises ValueError with the nearest name where there is none."""
-    if name not in _FACTORIES:
+    return _entry(name).factory
+
+
+def family_of(name: str) -> Family:
+    """The family of the algorithm called `name`. Raises ValueError with the nearest name where there is none."""
+    return _entry(name).family
+
+
+def _entry(name: str) -> _Entry:
+    if name not in _ALGORITHMS:
         raise ValueError(f"No algorithm is called {name!r}.{nearest(name, algorithm_names())}")
-    return _FACTORIES[name]
+    return _ALGORITHMS[name]
 
 
-def _objects(factory: Factory) -> set[str]:
-    return set(inspect.signature(factory).parameters) | set(inspect.signature(value_based).parameters)
+def _plain_parameters(factory: Factory) -> dict[str, tuple[Any, Any]]:
+    """Keyword -> (type, default) of those that are a number, a flag or a word."""
+    hints = typing.get_type_hints(factory)
+    return {
+        key: (hints[key], parameter.default)
+        for key, parameter in inspect.signature(factory).parameters.items()
+        if hints.get(key) in (bool, int, float, str) and parameter.default is not inspect.Parameter.empty
+    }

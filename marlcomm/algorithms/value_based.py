@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-import optax
-
 from marlcomm.algorithms.algorithm import Algorithm, set_hparams
+from marlcomm.algorithms.optimisers import Optimiser, as_function, torch_rmsprop
 from marlcomm.envs.api import Environment
 from marlcomm.learners.learner import Loss
 from marlcomm.learners.value import ValueHParams, ValueLearner, ValueSettings
@@ -21,18 +20,6 @@ from marlcomm.networks import CommunicatingAgent
 # early on, values that lean towards the best outcome seen keep the other half from being half wrong (15 on all seeds).
 # a learning rate that falls late keeps the last evaluation from being a matter of luck.
 IMPROVED: Mapping[str, Any] = {"epsilon_steps": 150_000, "learning_rate_finish": 0.1, "overestimate_weight": 0.5}
-
-Optimiser = optax.GradientTransformation | Callable[[ValueHParams], optax.GradientTransformation]
-
-
-def torch_rmsprop(hparams: ValueHParams) -> optax.GradientTransformation:
-    """PyMARL's optimiser: RMSprop as PyTorch's (eps outside the root) after clipping by global norm."""
-    return optax.flatten(  # one vector instead of many small arrays: the same numbers, fewer kernels
-        optax.chain(
-            optax.clip_by_global_norm(hparams.gradient_clip),
-            optax.rmsprop(hparams.learning_rate, decay=0.99, eps=1e-5, eps_in_sqrt=False),
-        )
-    )
 
 
 def value_based(
@@ -85,7 +72,7 @@ def value_based(
         agent=CommunicatingAgent(channel, env.num_actions, hidden) if agent is None else agent,
         mixer=mixer,
         losses={"temporal_difference": temporal_difference_loss, **(losses or {})},
-        optimiser=optimiser if callable(optimiser) else lambda hparams: optimiser,
+        optimiser=as_function(optimiser),
         settings=ValueSettings(**fixed),
         training_edit=training_edit,
     )

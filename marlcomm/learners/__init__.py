@@ -2,6 +2,7 @@
 
 from marlcomm.learners.collect import collect
 from marlcomm.learners.learner import AgentMemory, Decision, Learner, LearnerState
+from marlcomm.learners.reinforce import ReinforceHParams, ReinforceLearner, ReinforceSettings, ReinforceState
 from marlcomm.learners.value import TrainState, ValueHParams, ValueLearner, ValueSettings
 
 __all__ = [
@@ -9,6 +10,10 @@ __all__ = [
     "Decision",
     "Learner",
     "LearnerState",
+    "ReinforceHParams",
+    "ReinforceLearner",
+    "ReinforceSettings",
+    "ReinforceState",
     "TrainState",
     "ValueHParams",
     "ValueLearner",

@@ -1,0 +1,77 @@
+"""Builds an algorithm of the on-policy learner from a channel, a critic and losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from marlcomm.algorithms.algorithm import Algorithm, set_hparams
+from marlcomm.algorithms.optimisers import Optimiser, as_function
+from marlcomm.envs.api import Environment
+from marlcomm.learners.learner import Loss
+from marlcomm.learners.reinforce import ReinforceHParams, ReinforceLearner, ReinforceSettings
+from marlcomm.losses.policy import entropy_loss, policy_loss, value_loss
+from marlcomm.messages import Channel, Edit, SilentChannel
+from marlcomm.networks import CommunicatingAgent, LocalCritic
+
+
+def policy_based(
+    name: str,
+    env: Environment,
+    *,
+    channel: Channel | None = None,
+    agent: Any = None,
+    critic: Any = None,
+    hidden: int = 64,
+    entropy: float = 0.01,
+    value_weight: float = 0.5,
+    losses: Mapping[str, Loss] | None = None,
+    weights: Mapping[str, float] | None = None,
+    optimiser: Optimiser | str = "adam",
+    training_edit: Edit | None = None,
+    aliases: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Algorithm:
+    """An algorithm of the on-policy learner: this combination is all that CommNet, IC3Net, TarMAC and MAPPO differ by.
+
+    Args:
+      name: what to call it.
+      env: the task.
+      channel: how agents talk; silent by default. Sizes are filled in here.
+      agent: a flax module with the methods of `CommunicatingAgent`, in place of it and of `channel`.
+      critic: a flax module [..., N, H] memories, [..., S] state -> [..., N] values; `LocalCritic` by default.
+      hidden: H of the default agent.
+      entropy: weight of the policy's entropy.
+      value_weight: weight of the critic's squared error.
+      losses: further losses by name, beside `policy`, `value` and `entropy`; functions of a `PolicyUnroll`.
+      weights: their weights.
+      optimiser: "adam", "rmsprop", an optax transformation, or a function from hyper-parameters to one.
+      training_edit: what happens to messages in training.
+      aliases: short names of hyper-parameters.
+      **settings: fields of `ReinforceSettings` and of `ReinforceHParams`.
+
+    Raises:
+      ValueError: a setting that does not exist, or a value out of its range.
+    """
+    if hidden < 1:
+        raise ValueError(f"hidden is {hidden}: must be at least 1")
+    static = {field.name for field in fields(ReinforceSettings)}
+    fixed = {key: value for key, value in settings.items() if key in static}
+    traced = {key: value for key, value in settings.items() if key not in static}
+    channel = (SilentChannel() if channel is None else channel).clone(
+        num_agents=env.num_agents, num_actions=env.num_actions
+    )
+    learner = ReinforceLearner(
+        env=env,
+        agent=CommunicatingAgent(channel, env.num_actions, hidden) if agent is None else agent,
+        critic=LocalCritic() if critic is None else critic,
+        losses={"policy": policy_loss, "value": value_loss, "entropy": entropy_loss, **(losses or {})},
+        optimiser=as_function(optimiser),
+        settings=ReinforceSettings(**fixed),
+        training_edit=training_edit,
+    )
+    hparams = ReinforceHParams(weights={"policy": 1.0, "value": value_weight, "entropy": entropy, **(weights or {})})
+    names = {"entropy": "weights.entropy", "value_weight": "weights.value", **(aliases or {})}
+    algorithm = Algorithm(name, env, learner, hparams, aliases=names)
+    return Algorithm(name, env, learner, set_hparams(algorithm, traced), aliases=names)

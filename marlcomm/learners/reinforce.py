@@ -1,0 +1,337 @@
+"""The on-policy learner: REINFORCE with a critic as baseline, or PPO, on whole episodes, for any channel."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import distrax
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from marlcomm.envs.api import Environment, Observation
+from marlcomm.learners.learner import (
+    AgentMemory,
+    Decision,
+    Loss,
+    agent_inputs,
+    choose,
+    for_all,
+    learning_rate_now,
+    weighted_sum,
+)
+from marlcomm.losses.policy import generalised_advantage, normalise
+from marlcomm.messages.edits import Edit
+from marlcomm.types import Episodes, PolicyUnroll, Scalar
+
+
+@dataclass(frozen=True)
+class ReinforceSettings:
+    """What fixes a shape or a branch; a change recompiles.
+
+    Attributes:
+      num_envs: B, environments played at once; each step of training learns from one episode of every one.
+      epochs: gradient steps on these episodes: 1 is REINFORCE, more are PPO. Each takes all of them.
+      normalise_advantage: whether advantages get mean 0 and deviation 1 before they are used.
+      agent_id: whether an agent's input carries its id.
+      last_action: whether it carries its own last action.
+    """
+
+    num_envs: int = 32
+    epochs: int = 4
+    normalise_advantage: bool = True
+    agent_id: bool = True
+    last_action: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("num_envs", "epochs"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+
+
+class ReinforceHParams(struct.PyTreeNode):
+    """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
+
+    learning_rate: Scalar = 1e-3
+    learning_rate_finish: Scalar = 0.1  # share of it that is left at the end, falling over the run's second half
+    discount: Scalar = 0.99
+    trace: Scalar = 0.95  # lambda of the advantages: 1 takes whole returns, 0 one-step errors
+    clip: Scalar = 0.2  # how far the probability of an action may move before it teaches no more (needs epochs > 1)
+    team_share: Scalar = 1.0  # of the team's mean in each agent's reward; 0: each is paid for itself
+    gradient_clip: Scalar = 10.0  # global norm
+    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "learning_rate": (0.0, math.inf),
+        "learning_rate_finish": (0.0, 1.0),
+        "discount": (0.0, 1.0),
+        "trace": (0.0, 1.0),
+        "clip": (0.0, math.inf),
+        "team_share": (0.0, 1.0),
+        "gradient_clip": (0.0, math.inf),
+    }
+
+
+class ReinforceState(struct.PyTreeNode):
+    """Everything a run is: saving this and loading it again changes nothing that follows."""
+
+    params: Any  # {"agent": ..., "critic": ...}
+    optimiser: Any
+    key: jax.Array
+    hparams: ReinforceHParams
+    env_steps: jax.Array  # [] int32, real environment steps played
+    episodes: jax.Array  # [] int32
+    updates: jax.Array  # [] int32, gradient steps taken
+    healthy: jax.Array  # [] bool, False once a loss was not finite: the member then stays as it was
+    replay: None = None  # nothing is kept: what was played under another policy teaches nothing
+
+
+@dataclass(frozen=True)
+class ReinforceLearner:
+    """Policy gradient for a communicating agent and a critic.
+
+    Learning acts again: it runs the agent over the same episodes with the same keys, so that messages, noise, gates
+    and edits are those that the actions were chosen under. Given these, the probability of an action is exact, and
+    gradient flows through what was said. A channel that samples gates reports `gate_log_prob` [..., N]: as no
+    gradient passes through a sample, a gate is taught by its score, like an action.
+
+    Attributes:
+      env: the task; only its sizes are read.
+      agent: the network that all agents share: a flax module with the method `step` of `CommunicatingAgent`.
+      critic: a flax module [..., N, H] memories, [..., S] state -> [..., N] values.
+      losses: name -> loss over a `PolicyUnroll`; each is weighted by `hparams.weights[name]`.
+      optimiser: hyper-parameters -> optax transformation.
+      settings: what fixes shapes and branches.
+      training_edit: what happens to messages in training, both when acting and when learning.
+    """
+
+    env: Environment
+    agent: Any
+    critic: Any
+    losses: Mapping[str, Loss]
+    optimiser: Callable[[ReinforceHParams], optax.GradientTransformation]
+    settings: ReinforceSettings
+    training_edit: Edit | None = None
+
+    def init(self, key: jax.Array, hparams: ReinforceHParams) -> ReinforceState:
+        """The state before the first step; `key` alone decides it and everything after it."""
+        agent_key, critic_key, noise_key, key = jax.random.split(key, 4)
+        n, size = self.env.num_agents, self.env.observation_size
+        memory = self.initial_memory(1)
+        inputs = agent_inputs(self.env, self.settings, jnp.zeros((1, n, size)), memory.last_action)
+        alive = jnp.ones((1, n), bool)
+        agent = self.agent.init(agent_key, memory.hidden, inputs, alive, noise_key, None, method="step")
+        critic = self.critic.init(critic_key, _hidden(memory.hidden), jnp.zeros((1, self.env.state_size)))
+        params = {"agent": agent, "critic": critic}
+        return ReinforceState(
+            params=params,
+            optimiser=self.optimiser(hparams).init(params),
+            key=key,
+            hparams=jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), hparams),
+            env_steps=jnp.int32(0),
+            episodes=jnp.int32(0),
+            updates=jnp.int32(0),
+            healthy=jnp.bool_(True),
+        )
+
+    def initial_memory(self, *batch: int) -> AgentMemory:
+        """Memory before the first step, with leading axes `batch`."""
+        n = self.env.num_agents
+        return AgentMemory(self.agent.initial_memory(*batch, n), jnp.full((*batch, n), -1, jnp.int32))
+
+    def act(
+        self,
+        params: Any,
+        observation: Observation,
+        memory: AgentMemory,
+        key: jax.Array,
+        epsilon: Scalar = 0.0,
+        edit: Edit | None = None,
+    ) -> tuple[jax.Array, AgentMemory, Decision]:
+        """Actions [..., N] of the team: the most probable, but for a share `epsilon` drawn from the policy.
+
+        Args:
+          params: `state.params`.
+          observation: leading axes as those of `memory`.
+          memory: from `initial_memory` or the last call.
+          key: randomness of messages, edit and actions.
+          epsilon: 0 .. 1; training draws every action (1), evaluation none (0).
+          edit: what happens to the messages on their way.
+        """
+        talk_key, draw_key, share_key = jax.random.split(key, 3)
+        inputs = agent_inputs(self.env, self.settings, observation.agents_view, memory.last_action)
+        hidden, logits, messages, auxiliary = self.agent.apply(
+            params["agent"], memory.hidden, inputs, observation.alive, talk_key, edit, method="step"
+        )
+        logits = _allowed(logits, observation.action_mask)
+        policy = distrax.Categorical(logits=logits)
+        drawn = jax.random.uniform(share_key, logits.shape[:-1]) < epsilon
+        action = jnp.where(drawn, policy.sample(seed=draw_key), policy.mode()).astype(jnp.int32)
+        decision = Decision(logits, messages, auxiliary, for_all(talk_key, logits.shape[:-2]))
+        return action, AgentMemory(hidden, action), decision
+
+    def epsilon(self, state: ReinforceState) -> jax.Array:
+        """[] 1: in training every action is drawn from the policy."""
+        return jnp.float32(1.0)
+
+    def edit(self, state: ReinforceState) -> Edit | None:
+        """What happens to messages in training."""
+        return self.training_edit
+
+    def learn(
+        self,
+        state: ReinforceState,
+        episodes: Episodes,
+        decisions: Decision | None = None,
+        limit: Scalar = math.inf,
+    ) -> tuple[ReinforceState, dict[str, jax.Array]]:
+        """Takes `epochs` gradient steps on episodes [B, ...] that the policy of `state` has played.
+
+        Where a loss or gradient is not finite, nothing is learned, and `healthy` becomes False.
+
+        Args:
+          state: from `init` or the last call.
+          episodes: as many as `settings.num_envs`.
+          decisions: what stood behind their actions, leading axes [B, T], all drawn (`epsilon` 1). All B must have
+            acted together, with one key a step.
+          limit: environment steps of the whole run. Once they are taken, or where the state is not healthy, everything
+            stays as it is.
+
+        Returns:
+          the new state, and metrics of the last gradient step: each loss by name, its own metrics as `loss/metric`,
+          and `gradient_norm`.
+
+        Raises:
+          ValueError: no decisions are given.
+        """
+        if decisions is None:
+            raise ValueError(
+                "on-policy learning needs what stood behind the actions: call learn(state, episodes, decisions)"
+            )
+        active = state.healthy & (state.env_steps < limit)
+        _, learn_key = jax.random.split(state.key)  # the first half is for playing
+        key, last_key = jax.random.split(learn_key)
+        played = state.replace(
+            key=jnp.where(active, key, state.key),
+            env_steps=state.env_steps + active * episodes.valid.sum(),
+            episodes=state.episodes + active * self.settings.num_envs,
+        )
+        hparams = state.hparams.replace(learning_rate=learning_rate_now(state.hparams, state.env_steps / limit))
+        loss = functools.partial(
+            self._loss, episodes=episodes, decisions=decisions, hparams=hparams, key=last_key, edit=self.edit(state)
+        )
+
+        def update(state: ReinforceState, _: None) -> tuple[ReinforceState, dict[str, jax.Array]]:
+            return self._update(state, loss, hparams, active)
+
+        learned, metrics = jax.lax.scan(update, played, None, length=self.settings.epochs)
+        return learned, jax.tree.map(lambda x: x[-1], metrics)
+
+    def _update(
+        self, state: ReinforceState, loss: Callable[..., Any], hparams: ReinforceHParams, active: jax.Array
+    ) -> tuple[ReinforceState, dict[str, jax.Array]]:
+        gradient, metrics = jax.grad(loss, has_aux=True)(state.params)
+        updates, optimiser = self.optimiser(hparams).update(gradient, state.optimiser, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics["gradient_norm"] = optax.global_norm(gradient)
+        finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
+        go = active & state.healthy & finite
+        params, optimiser = choose(go, (params, optimiser), (state.params, state.optimiser))
+        learned = state.replace(
+            params=params,
+            optimiser=optimiser,
+            updates=state.updates + go,
+            healthy=state.healthy & (finite | ~active),
+        )
+        return learned, metrics
+
+    def _loss(
+        self,
+        params: Any,
+        episodes: Episodes,
+        decisions: Decision,
+        hparams: ReinforceHParams,
+        key: jax.Array,
+        edit: Edit | None,
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        unroll = self.unroll(params, episodes, decisions, hparams, key, edit)
+        return weighted_sum(self.losses, unroll, episodes, hparams)
+
+    def unroll(
+        self,
+        params: Any,
+        episodes: Episodes,
+        decisions: Decision,
+        hparams: ReinforceHParams,
+        key: jax.Array,
+        edit: Edit | None = None,
+    ) -> PolicyUnroll:
+        """What policy and critic make of the episodes [B, ...] that the decisions stood behind.
+
+        `key` is for the step after the last, at which nobody acted; only the critic looks at it.
+        """
+        memory, logits, messages, auxiliary = self._act_again(params, episodes, decisions, key, edit)
+        steps = episodes.valid.shape[1]
+        logits = _allowed(logits, episodes.action_mask)
+        policy = distrax.Categorical(logits=logits[:, :steps])
+        log_prob = jnp.asarray(policy.log_prob(episodes.action))
+        if "gate_log_prob" in auxiliary:
+            gate = auxiliary["gate_log_prob"][:, :steps]
+            log_prob = log_prob + gate - jax.lax.stop_gradient(gate)
+        value = self.critic.apply(params["critic"], memory, episodes.global_state)
+        weight = (episodes.valid[..., None] & episodes.alive[:, :steps]).astype(jnp.float32)
+        advantage, target = self._credit(episodes, jax.lax.stop_gradient(value), weight, hparams)
+        return PolicyUnroll(
+            logits=logits,
+            log_prob=log_prob,
+            old_log_prob=jnp.asarray(distrax.Categorical(logits=decisions.q).log_prob(episodes.action)),
+            entropy=jnp.asarray(policy.entropy()),
+            value=value[:, :steps],
+            target=target,
+            advantage=advantage,
+            weight=weight,
+            messages=messages,
+            auxiliary=auxiliary,
+        )
+
+    def _act_again(
+        self, params: Any, episodes: Episodes, decisions: Decision, key: jax.Array, edit: Edit | None
+    ) -> tuple:
+        """Memory after each step, logits, messages and named arrays [B, T+1, ...], with the keys of the decisions."""
+        keys = jnp.concatenate([decisions.key[0], key[None]])  # [T+1, ...]
+        before = jnp.pad(episodes.action, ((0, 0), (1, 0), (0, 0)), constant_values=-1)
+        inputs = agent_inputs(self.env, self.settings, episodes.agents_view, before)
+
+        def step(memory: Any, x: tuple) -> tuple[Any, tuple]:
+            memory, *outputs = self.agent.apply(params["agent"], memory, *x, edit, method="step")
+            return memory, (_hidden(memory), *outputs)
+
+        start = self.initial_memory(inputs.shape[0]).hidden
+        time_first = jnp.moveaxis(inputs, 1, 0), jnp.moveaxis(episodes.alive, 1, 0), keys
+        _, outputs = jax.lax.scan(step, start, time_first)
+        return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)
+
+    def _credit(
+        self, episodes: Episodes, value: jax.Array, weight: jax.Array, hparams: ReinforceHParams
+    ) -> tuple[jax.Array, jax.Array]:
+        """Advantages, and what the critic should have said, both [B, T, N]."""
+        own = episodes.reward
+        reward = own + hparams.team_share * (own.mean(-1, keepdims=True) - own)
+        advantage = generalised_advantage(
+            reward, value, episodes.terminal, episodes.valid, hparams.discount, hparams.trace
+        )
+        target = advantage + value[:, :-1]
+        return normalise(advantage, weight) if self.settings.normalise_advantage else advantage, target
+
+
+def _hidden(memory: Any) -> jax.Array:
+    return getattr(memory, "hidden", memory)  # beside messages under way, where they take time
+
+
+def _allowed(logits: jax.Array, mask: jax.Array) -> jax.Array:
+    return jnp.where(mask, logits, jnp.finfo(logits.dtype).min)
