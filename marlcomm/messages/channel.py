@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 from marlcomm.types import Messages, others
 
 BITS_PER_REAL = 32.0
 
+Carry = Callable[[Messages], Messages]  # what is offered in one round -> what arrives of it; see `Courier`
+
 
 class Channel(nn.Module):
     """How agents talk. Subclass it, write `send` and `receive` (layers in `setup`), and pass an instance.
 
-    An algorithm fills in `num_agents` and `num_actions` before use, so an instance is written without them.
+    An algorithm fills in the three sizes before use, so an instance is written without them. A channel whose agents
+    talk in several rounds within a step, or whose receivers read their memory too, writes `talk` instead.
 
     Attributes:
-      reads_memory: True if `send` reads the agents' hidden memory; the channel then runs inside the time scan,
-        step by step. Channels that read inputs only run once over all steps, which is faster.
+      num_agents: N.
+      num_actions: A.
+      input_size: K.
+      reads_memory: True if the channel reads the agents' hidden memory; it then runs inside the time scan, step by
+        step. Channels that read inputs only run once over all steps, which is faster.
+      graph: [N, N] who can reach whom, sender first, such as `within_reach(5, 1)`; None for everybody. Agents always
+        hear themselves.
+      delay: steps that a message is under way; 0 for messages that arrive at the step in which they are sent. Agents
+        hear themselves at once.
+      bandwidth: entries that an agent may send at a step, over all receivers and rounds; the most important ones go,
+        with a mask that tells which. None for no cap.
     """
 
     num_agents: int = 0
     num_actions: int = 0
+    input_size: int = 0
     reads_memory: bool = False
+    graph: Sequence[Sequence[bool]] | np.ndarray | None = None
+    delay: int = 0
+    bandwidth: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.delay < 0:
+            raise ValueError(f"delay is {self.delay}: a message is under way for 0 steps or more")
+        if self.bandwidth is not None and self.bandwidth < 0:
+            raise ValueError(f"bandwidth is {self.bandwidth}: must be at least 0 entries, or None for no cap")
+        if self.graph is not None:
+            self.graph = _checked_graph(self.graph, self.num_agents)
+        super().__post_init__()
 
     def send(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
@@ -52,6 +80,23 @@ class Channel(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} must define receive(inputs, messages)")
 
+    def talk(
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, carry: Carry
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """A whole step's talk: one round of `send` and `receive`, unless a channel writes its own.
+
+        Args:
+          inputs, memory, key: as for `send`.
+          carry: gives what arrives of the messages that one round offers. All that passes between agents must go
+            through it: it respects the dead, the graph and edits, and counts the bits of every round.
+
+        Returns:
+          as `receive`.
+        """
+        messages, sent = self.send(inputs, memory, key)
+        received, heard = self.receive(inputs, carry(messages))
+        return received, {**sent, **heard}
+
 
 def offer(content: jax.Array, importance: jax.Array | None = None, bits: float = BITS_PER_REAL) -> Messages:
     """Messages in which everything is sent, `bits` bits an entry.
@@ -70,18 +115,20 @@ def offer(content: jax.Array, importance: jax.Array | None = None, bits: float =
     )
 
 
-def deliver(messages: Messages, alive: jax.Array) -> Messages:
-    """What arrives: nothing from or to the dead, and zero content wherever nothing was sent.
+def deliver(messages: Messages, alive: jax.Array, links: jax.Array | None = None) -> Messages:
+    """What arrives: nothing from or to the dead or where there is no link, and zero content where nothing was sent.
 
     Args:
-      messages: [..., N, N, D]; alive: [..., N] bool.
+      messages: [..., N, N, D]; alive: [..., N] bool; links: [N, N] bool, None for all.
     """
-    both_alive = alive[..., :, None] & alive[..., None, :]
-    sent = messages.sent & both_alive[..., None]
+    open_pairs = alive[..., :, None] & alive[..., None, :]
+    open_pairs = open_pairs if links is None else open_pairs & links
+    sent = messages.sent & open_pairs[..., None]
     return messages._replace(
         content=jnp.where(sent, messages.content, 0.0),
+        importance=jnp.where(open_pairs[..., None], messages.importance, 0.0),
         sent=sent,
-        overhead=jnp.where(both_alive, messages.overhead, 0.0),
+        overhead=jnp.where(open_pairs, messages.overhead, 0.0),
     )
 
 
@@ -91,7 +138,32 @@ def bits_sent(messages: Messages) -> jax.Array:
     return jnp.where(others(messages.sent.shape[-2]), spent, 0.0).sum(-1)
 
 
+def seen_by(inputs: jax.Array, memory: jax.Array | None) -> jax.Array:
+    """[..., N, K] or, with memory, [..., N, K+H]: what an agent knows when it talks."""
+    return inputs if memory is None else jnp.concatenate([inputs, memory], -1)
+
+
+def to_everybody(word: jax.Array) -> jax.Array:
+    """[..., N, D] one message of each sender -> [..., N, N, D]: the same to every receiver."""
+    n = word.shape[-2]
+    return jnp.broadcast_to(word[..., :, None, :], (*word.shape[:-1], n, word.shape[-1]))
+
+
 def by_receiver(content: jax.Array) -> jax.Array:
     """[..., N, N, D] sender first -> [..., N, N*D]: each receiver's row of what all senders told it."""
     swapped = jnp.swapaxes(content, -3, -2)
     return swapped.reshape(*swapped.shape[:-2], -1)
+
+
+def within_reach(num_agents: int, reach: int) -> np.ndarray:
+    """[N, N] bool: a graph of agents in a row, each of which reaches those at most `reach` places away."""
+    place = np.arange(num_agents)
+    return np.abs(place[:, None] - place) <= reach
+
+
+def _checked_graph(graph: Sequence[Sequence[bool]] | np.ndarray, num_agents: int) -> tuple[tuple[bool, ...], ...]:
+    rows = tuple(tuple(bool(entry) for entry in row) for row in graph)  # tuples can be hashed, arrays cannot
+    size = num_agents or len(rows)
+    if len(rows) != size or any(len(row) != size for row in rows):
+        raise ValueError(f"graph has {len(rows)} rows of {sorted({len(row) for row in rows})}: must be {size} x {size}")
+    return rows

@@ -1,4 +1,4 @@
-"""Edits stand between sender and receiver: they cut, drop, blur, shuffle or silence messages of any channel.
+"""Edits stand between sender and receiver: they cut, drop, blur, delay, shuffle or silence messages of any channel.
 
 An edit is a pytree whose numbers may be traced, so that one compiled program serves a sweep over them.
 """
@@ -6,7 +6,7 @@ An edit is a pytree whose numbers may be traced, so that one compiled program se
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -24,14 +24,16 @@ class Edit(Protocol):
 class CutBelow(struct.PyTreeNode):
     """Cuts every entry whose importance is below `threshold`; what an agent tells itself is never cut.
 
-    NDQ's threshold cut, with the paper's mask of sent dimensions (B.1), which costs one bit an entry.
+    NDQ's threshold cut, with the paper's mask of sent dimensions (B.1), which costs one bit an entry. With `whole`, a
+    message is cut as one where its most important entry is below; the mask then costs one bit a message.
     """
 
     threshold: Scalar = 0.0
+    whole: bool = struct.field(pytree_node=False, default=False)
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
-        keep = (messages.importance >= self.threshold) | ~_between_agents(messages)
+        keep = (_worth(messages, self.whole) >= self.threshold) | ~_between_agents(messages)
         return _cut(messages, keep)
 
 
@@ -39,27 +41,50 @@ class RankCut(struct.PyTreeNode):
     """Cuts the share `fraction` of least important entries, ranked over all environments at each step.
 
     As released with NDQ: the rank counts finished environments and what agents tell themselves, and cuts both.
-    It spends the same number of entries on every step, also on those when nobody needs to talk.
+    It spends the same number of entries on every step, also on those when nobody needs to talk. With `whole`, it ranks
+    and cuts messages by their most important entry.
     """
 
     fraction: Scalar = 0.8
+    whole: bool = struct.field(pytree_node=False, default=False)
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
-        flat = messages.importance.reshape(-1)
+        worth = _worth(messages, self.whole)
+        flat = worth.reshape(-1)
         rank = jnp.argsort(jnp.argsort(flat)) / max(flat.size, 1)
-        return _cut(messages, (rank >= self.fraction).reshape(messages.importance.shape))
+        return _cut(messages, (rank >= self.fraction).reshape(worth.shape))
+
+
+class Budget(struct.PyTreeNode):
+    """Lets each sender say only its `entries` most important entries to others, over all receivers, in a round.
+
+    What agents tell themselves is free. Among equals, the first receiver's come first. `entries` may be [] or one
+    number a sender, [..., N]. With `whole`, it counts messages, ranked by their most important entry.
+    """
+
+    entries: Scalar = 1
+    whole: bool = struct.field(pytree_node=False, default=False)
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        between = _between_agents(messages)
+        said = messages.sent.any(-1, keepdims=True) if self.whole else messages.sent
+        worth = jnp.where(said & between, _worth(messages, self.whole), -jnp.inf)
+        by_sender = worth.reshape(*worth.shape[:-2], -1)  # [..., N, N*D]
+        rank = jnp.argsort(jnp.argsort(-by_sender)).reshape(worth.shape)
+        return _cut(messages, (rank < jnp.asarray(self.entries)[..., None, None]) | ~between)
 
 
 class Drop(struct.PyTreeNode):
-    """Loses each message as a whole with `probability`; the receiver finds zeros in its place."""
+    """Loses each message as a whole with `probability`: the receiver finds zeros in its place, the sender has paid."""
 
     probability: Scalar = 0.5
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         kept = jax.random.uniform(key, messages.sent.shape[:-1])[..., None] >= self.probability
-        return messages._replace(sent=messages.sent & (kept | ~_between_agents(messages)))
+        return messages._replace(content=jnp.where(kept | ~_between_agents(messages), messages.content, 0.0))
 
 
 class Noise(struct.PyTreeNode):
@@ -73,8 +98,31 @@ class Noise(struct.PyTreeNode):
         return messages._replace(content=messages.content + jnp.where(_between_agents(messages), blur, 0.0))
 
 
+class Quantise(struct.PyTreeNode):
+    """Sends every number in `bits` bits, at that price; entries that cost no more than that anyway stay as they are.
+
+    The 2^bits values are evenly spaced in x / (1 + |x|): fine around 0, coarse for large numbers, the largest being
+    2^bits - 1, so that no range needs to be agreed on. One bit says -1 or 1. Gradient passes straight through.
+    """
+
+    bits: Scalar = 8.0
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        content, levels = messages.content, 2.0**self.bits
+        within = content / (1.0 + jnp.abs(content))  # -1 .. 1
+        cell = jnp.clip(jnp.floor((within + 1.0) / 2.0 * levels), 0.0, levels - 1.0)
+        middle = (cell + 0.5) / levels * 2.0 - 1.0
+        rounded = content + jax.lax.stop_gradient(middle / (1.0 - jnp.abs(middle)) - content)
+        coarser = (messages.price > self.bits) & _between_agents(messages)
+        return messages._replace(
+            content=jnp.where(coarser, rounded, content), price=jnp.where(coarser, self.bits, messages.price)
+        )
+
+
 class Shuffle(struct.PyTreeNode):
-    """Gives every receiver the messages of another environment: the same distribution, no information.
+    """Gives every receiver the messages of another environment, all of the same one: the same distribution, no
+    information. Who sent what, and its price, move along: that somebody says nothing is a message too.
 
     Needs at least two environments on the first axis.
     """
@@ -82,9 +130,43 @@ class Shuffle(struct.PyTreeNode):
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         count = messages.content.shape[0]
-        shift = jax.random.randint(key, (), 1, max(count, 2))
-        moved = jnp.roll(messages.content, shift, axis=0)
-        return messages._replace(content=jnp.where(_between_agents(messages), moved, messages.content))
+        if messages.content.ndim < 4 or count < 2:
+            raise ValueError("shuffle takes messages of another environment: it needs at least 2 on the first axis")
+        shift = jax.random.randint(key, (), 1, count)
+        return _between(messages, jax.tree.map(lambda x: jnp.roll(x, shift, axis=0), messages))
+
+
+class Random(struct.PyTreeNode):
+    """Puts in place of each message one drawn from all that pass between agents in all environments at this step.
+
+    Each is drawn by itself, so that, unlike with `Shuffle`, not even the messages of one receiver belong together.
+    """
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        shape = messages.sent.shape[:-1]  # [..., N, N]
+        n = shape[-1]
+        every = jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(shape) :]), messages)
+        first_key, second_key = jax.random.split(key)
+        environment_and_sender = jax.random.randint(first_key, shape, 0, max(every.sent.shape[0] // max(n, 1), 1))
+        sender = environment_and_sender % n
+        receiver = (sender + jax.random.randint(second_key, shape, 1, max(n, 2))) % n
+        return _between(messages, jax.tree.map(lambda x: x[environment_and_sender * n + receiver], every))
+
+
+class SelfOnly(struct.PyTreeNode):
+    """Lets every receiver find its own message wherever another's would stand: as much to hear, nothing about others.
+
+    Nothing passes between agents, so nothing is paid for, though all entries count as sent.
+    """
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        n = messages.sent.shape[-2]
+        own = jax.tree.map(lambda x: x[..., jnp.arange(n), jnp.arange(n), :], messages._replace(overhead=None))
+        own = jax.tree.map(lambda x: jnp.broadcast_to(x[..., None, :, :], messages.sent.shape), own)
+        own = own._replace(price=jnp.zeros_like(own.price), overhead=jnp.zeros_like(messages.overhead))
+        return _between(messages, own)
 
 
 class Silence(struct.PyTreeNode):
@@ -92,9 +174,33 @@ class Silence(struct.PyTreeNode):
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
-        return messages._replace(
-            sent=messages.sent & ~_between_agents(messages), overhead=jnp.zeros_like(messages.overhead)
-        )
+        silenced = _cut(messages, jnp.broadcast_to(~_between_agents(messages), messages.sent.shape))
+        return silenced._replace(overhead=jnp.zeros_like(messages.overhead))
+
+
+class Delay(struct.PyTreeNode):
+    """Lets messages arrive `steps` steps later than they otherwise would.
+
+    What is under way is part of a team's memory, so this edit holds for whole episodes only (`Algorithm.play`,
+    `evaluate`, learning), where `split_delay` takes it out of a chain: its place in the chain makes no difference.
+    """
+
+    steps: int = struct.field(pytree_node=False, default=1)
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """Raises TypeError: the team's memory must know of the delay from the first step."""
+        raise TypeError("a delay works on whole episodes: pass it to evaluate(edits=...) or Algorithm.play(edit=...)")
+
+
+class CalibratedCut(struct.PyTreeNode):
+    """Asks evaluation for the threshold that cuts the share `fraction`; it is replaced before anything runs."""
+
+    fraction: float
+    whole: bool = struct.field(pytree_node=False, default=False)
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """Raises TypeError: evaluation replaces this by a `CutBelow`."""
+        raise TypeError("a calibrated cut needs episodes to find its threshold: pass it to evaluate(edits=...)")
 
 
 class _Chain(struct.PyTreeNode):
@@ -108,7 +214,17 @@ class _Chain(struct.PyTreeNode):
 
 def chain_edits(edits: Sequence[Edit]) -> Edit | None:
     """Several edits, one after the other; None for none."""
-    return None if not edits else edits[0] if len(edits) == 1 else _Chain(tuple(edits))
+    flat = tuple(single for edit in edits for single in (edit.edits if isinstance(edit, _Chain) else (edit,)))
+    return None if not flat else flat[0] if len(flat) == 1 else _Chain(flat)
+
+
+def split_delay(edit: Edit | None) -> tuple[Edit | None, int]:
+    """The edit without its delays, and how many steps they delay in all."""
+    edits = edit.edits if isinstance(edit, _Chain) else () if edit is None else (edit,)
+    delays = [one.steps for one in edits if isinstance(one, Delay)]
+    if not delays:
+        return edit, 0
+    return chain_edits([one for one in edits if not isinstance(one, Delay)]), sum(delays)
 
 
 def pairs_at_work(episodes: Episodes) -> jax.Array:
@@ -128,53 +244,75 @@ def importance_quantile(importance: jax.Array, counts: jax.Array, fraction: Scal
     return jnp.nanquantile(counted, fraction)
 
 
-# name on the command line -> (edit, its range); `cut` is calibrated by evaluation, which then uses CutBelow
-_EDITS: dict[str, tuple[Callable[..., Edit], tuple[float, float] | None]] = {
-    "cut_below": (CutBelow, (0.0, float("inf"))),
-    "rank_cut": (RankCut, (0.0, 1.0)),
-    "drop": (Drop, (0.0, 1.0)),
-    "noise": (Noise, (0.0, float("inf"))),
-    "shuffle": (Shuffle, None),
-    "silence": (Silence, None),
+class _Named(NamedTuple):
+    """An edit as the command line knows it."""
+
+    make: Callable[..., Edit]
+    number: str  # the letter of its number, or nothing
+    bounds: tuple[float, float]
+    help: str
+    integer: bool = False
+    whole: bool = False  # whether it can decide on whole messages
+
+
+_INFINITY = float("inf")
+_EDITS: dict[str, _Named] = {
+    "cut": _Named(CalibratedCut, "f", (0.0, 1.0), "cuts the share f by a threshold calibrated to it", whole=True),
+    "cut_below": _Named(CutBelow, "t", (0.0, _INFINITY), "cuts entries of importance below t", whole=True),
+    "rank_cut": _Named(
+        RankCut, "f", (0.0, 1.0), "cuts the least important share f of each step, as NDQ released", whole=True
+    ),
+    "budget": _Named(Budget, "k", (0, _INFINITY), "lets each agent send k entries a step", integer=True, whole=True),
+    "drop": _Named(Drop, "p", (0.0, 1.0), "loses each message with probability p; it is paid for"),
+    "noise": _Named(Noise, "s", (0.0, _INFINITY), "adds Gaussian noise of deviation s"),
+    "quantise": _Named(Quantise, "b", (1.0, 32.0), "sends numbers in b bits"),
+    "delay": _Named(Delay, "k", (0, _INFINITY), "lets messages arrive k steps later", integer=True),
+    "shuffle": _Named(Shuffle, "", (0, 0), "gives the messages of another episode"),
+    "random": _Named(Random, "", (0, 0), "draws each message from all that are said at that step"),
+    "self_only": _Named(SelfOnly, "", (0, 0), "gives each agent its own message in place of others'"),
+    "silence": _Named(Silence, "", (0, 0), "cuts everything between agents"),
 }
 
 
-class CalibratedCut(struct.PyTreeNode):
-    """Asks evaluation for the threshold that cuts the share `fraction`; it is replaced before anything runs."""
-
-    fraction: float
-
-    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
-        """Raises TypeError: evaluation replaces this by a `CutBelow`."""
-        raise TypeError("a calibrated cut needs episodes to find its threshold: pass it to evaluate(edits=...)")
+def edit_names() -> list[tuple[str, str]]:
+    """How each edit is written, such as `cut:f[,whole]`, and what it does."""
+    return [
+        (name + (f":{edit.number}" if edit.number else "") + ("[,whole]" if edit.whole else ""), edit.help)
+        for name, edit in _EDITS.items()
+    ]
 
 
 def parse_edit(text: str) -> Edit:
-    """The edit that `name` or `name:number` stands for, such as `cut:0.8` or `silence`.
+    """The edit that `name`, `name:number` or `name:number,whole` stands for, such as `cut:0.8` or `silence`.
 
     Raises:
-      ValueError: an unknown name, a missing or needless number, or a number out of range.
+      ValueError: an unknown name, a missing or needless number, a number out of range, or an edit that cannot decide
+        on whole messages.
     """
-    name, colon, number = text.partition(":")
-    if name == "cut":
-        return CalibratedCut(_number_in_range(text, number, (0.0, 1.0)))
+    name, colon, argument = text.partition(":")
     if name not in _EDITS:
-        raise ValueError(f"edit {text!r}: unknown name; one of cut:f, {', '.join(sorted(_EDITS))}")
-    make, bounds = _EDITS[name]
-    if bounds is None:
+        raise ValueError(f"edit {text!r}: unknown name; one of {', '.join(usage for usage, _ in edit_names())}")
+    edit = _EDITS[name]
+    if not edit.number:
         if colon:
             raise ValueError(f"edit {text!r}: {name} takes no number")
-        return make()
-    return make(_number_in_range(text, number, bounds))
+        return edit.make()
+    number, comma, word = argument.partition(",")
+    if comma and (word != "whole" or not edit.whole):
+        raise ValueError(f"edit {text!r}: {word!r} is nothing that {name} knows{' (whole is)' if edit.whole else ''}")
+    value = _number_in_range(text, number, edit)
+    return edit.make(value, whole=True) if comma else edit.make(value)
 
 
-def _number_in_range(text: str, number: str, bounds: tuple[float, float]) -> float:
+def _number_in_range(text: str, number: str, edit: _Named) -> float:
+    kind, (low, high) = (int if edit.integer else float), edit.bounds
     try:
-        value = float(number)
+        value = kind(number)
     except ValueError:
-        raise ValueError(f"edit {text!r}: needs a number after the colon, as in cut:0.8") from None
-    if not bounds[0] <= value <= bounds[1]:
-        raise ValueError(f"edit {text!r}: {value} is outside {bounds[0]} .. {bounds[1]}")
+        wanted = "a whole number" if edit.integer else "a number"
+        raise ValueError(f"edit {text!r}: needs {wanted} after the colon, as in cut:0.8 or budget:2") from None
+    if not low <= value <= high:
+        raise ValueError(f"edit {text!r}: {value} is outside {low} .. {high}")
     return value
 
 
@@ -182,7 +320,26 @@ def _between_agents(messages: Messages) -> jax.Array:
     return others(messages.sent.shape[-2])[..., None]
 
 
+def _between(messages: Messages, changed: Messages) -> Messages:
+    """The changed messages between agents, and what agents tell themselves as it was."""
+    between = others(messages.sent.shape[-2])
+
+    def choose(new: jax.Array, old: jax.Array) -> jax.Array:
+        return jnp.where(between[..., None] if old.ndim == messages.sent.ndim else between, new, old)
+
+    return jax.tree.map(choose, changed, messages)
+
+
+def _worth(messages: Messages, whole: bool) -> jax.Array:
+    """[..., N, N, D] importance of entries or, of whole messages, [..., N, N, 1]."""
+    return messages.importance.max(-1, keepdims=True, initial=0.0) if whole else messages.importance
+
+
 def _cut(messages: Messages, keep: jax.Array) -> Messages:
-    # the receiver is told which entries were sent: one bit an entry, between agents
-    mask_bits = jnp.float32(messages.sent.shape[-1])
-    return messages._replace(sent=messages.sent & keep, overhead=messages.overhead + mask_bits)
+    # the receiver is told what was sent: one bit a decision; a second mask over the same entries costs no more
+    mask_bits = jnp.float32(min(keep.shape[-1], messages.sent.shape[-1]))
+    return messages._replace(
+        content=jnp.where(keep, messages.content, 0.0),  # for gradients; delivery looks at `sent`
+        sent=messages.sent & keep,
+        overhead=jnp.maximum(messages.overhead, mask_bits),
+    )

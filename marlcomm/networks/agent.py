@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from marlcomm.messages.channel import Channel, deliver
-from marlcomm.messages.edits import Edit
+from marlcomm.messages.channel import Channel
+from marlcomm.messages.courier import Courier
+from marlcomm.messages.edits import Edit, split_delay
 from marlcomm.networks.layers import GRU, Linear
 from marlcomm.types import Messages
+
+
+class DelayedMemory(NamedTuple):
+    """What a team carries from step to step where messages take time."""
+
+    hidden: jax.Array  # [..., N, H] float32
+    under_way: tuple[Messages, ...]  # as sent 1, 2, ... steps ago
+
+
+Memory = jax.Array | DelayedMemory  # [..., N, H], with messages under way where the channel has a delay
 
 
 class CommunicatingAgent(nn.Module):
     """One set of parameters for all agents; the input carries each agent's id.
 
-    Messages of a step are made from that step's inputs and reach the receivers at the same step.
+    Messages of a step are made from that step's inputs and reach the receivers at the same step, or as much later as
+    the channel's `delay` says. Either way, they are reported, and paid for, at the step in which they are sent.
 
     Attributes:
       channel: how the agents talk.
@@ -32,31 +46,44 @@ class CommunicatingAgent(nn.Module):
         self.recurrent = GRU(self.hidden)
         self.head = Linear(self.num_actions)
 
-    def initial_memory(self, *batch: int) -> jax.Array:
-        """[*batch, H] zeros, where `batch` ends with N."""
-        return jnp.zeros((*batch, self.hidden), jnp.float32)
+    def initial_memory(self, *batch: int) -> Memory:
+        """[*batch, H] zeros, where `batch` ends with N, and nothing under way."""
+        hidden = jnp.zeros((*batch, self.hidden), jnp.float32)
+        if not self.channel.delay:
+            return hidden
+        prompt = self.clone(channel=self.channel.clone(delay=0, parent=None), parent=None)
+        inputs, alive = jnp.zeros((*batch, self.channel.input_size)), jnp.ones(batch, bool)
+
+        def sent(key: jax.Array) -> Messages:
+            return prompt.init_with_output(key, hidden, inputs, alive, key, method="step")[0][2]
+
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(sent, jax.random.key(0)))
+        return DelayedMemory(hidden, (nothing,) * self.channel.delay)
 
     def step(
         self,
-        memory: jax.Array,
+        memory: Memory,
         inputs: jax.Array,
         alive: jax.Array,
         key: jax.Array,
         edit: Edit | None = None,
-    ) -> tuple[jax.Array, jax.Array, Messages, dict[str, jax.Array]]:
+    ) -> tuple[Memory, jax.Array, Messages, dict[str, jax.Array]]:
         """One step, for acting.
 
         Args:
-          memory: [..., N, H]; inputs: [..., N, K]; alive: [..., N] bool.
+          memory: as `initial_memory` gives it; inputs: [..., N, K]; alive: [..., N] bool.
           key: randomness of messages and edit.
           edit: what happens to messages on their way; None for nothing.
 
         Returns:
-          memory [..., N, H], action values [..., N, A], the messages as delivered, the channel's named arrays.
+          memory, action values [..., N, A], the messages as sent (after edits), the channel's named arrays.
         """
-        received, messages, auxiliary = self._talk(inputs, memory, alive, key, edit)
-        memory = self.recurrent.step(memory, self._project(inputs, received))
-        return memory, self.head(memory), messages, auxiliary
+        hidden, under_way = memory if isinstance(memory, DelayedMemory) else (memory, ())
+        oldest = under_way[-1] if under_way else None
+        received, messages, auxiliary = self._talk(inputs, hidden, alive, key, edit, oldest)
+        hidden = self.recurrent.step(hidden, self._project(inputs, received))
+        memory = DelayedMemory(hidden, (messages, *under_way[:-1])) if under_way else hidden
+        return memory, self.head(hidden), messages, auxiliary
 
     def unroll(
         self, inputs: jax.Array, alive: jax.Array, key: jax.Array, edit: Edit | None = None
@@ -76,50 +103,56 @@ class CommunicatingAgent(nn.Module):
     def _unroll(
         self, inputs: jax.Array, alive: jax.Array, key: jax.Array, edit: Edit | None
     ) -> tuple[jax.Array, Messages, dict[str, jax.Array]]:
-        memory = self.initial_memory(*inputs.shape[1:3])
         if self.channel.reads_memory:
+            memory = self.initial_memory(*inputs.shape[1:3])
             return self._unroll_stepwise(memory, inputs, alive, key, edit)
         # nothing here reads memory, so it is done for all steps at once
         received, messages, auxiliary = self._talk(inputs, None, alive, key, _each_step(edit, inputs.shape[0]))
-        memories = self.recurrent.unroll(memory, self._project(inputs, received))
+        start = jnp.zeros((*inputs.shape[1:3], self.hidden), jnp.float32)
+        memories = self.recurrent.unroll(start, self._project(inputs, received))
         return self.head(memories), messages, auxiliary
 
     def _talk(
         self,
         inputs: jax.Array,
-        memory: jax.Array | None,
+        hidden: jax.Array | None,
         alive: jax.Array,
         key: jax.Array,
         edit: Edit | None,
+        under_way: Messages | None = None,
     ) -> tuple[jax.Array, Messages, dict[str, jax.Array]]:
-        send_key, edit_key = jax.random.split(key)
-        messages, sent = self.channel.send(inputs, memory if self.channel.reads_memory else None, send_key)
-        if edit is not None:
-            messages = edit(messages, edit_key)
-        messages = deliver(messages, alive)
-        received, heard = self.channel.receive(inputs, messages)
-        return received, messages, {**sent, **heard}
+        talk_key, edit_key = jax.random.split(key)
+        courier = Courier(self.channel, alive, edit_key, edit, under_way)
+        hidden = hidden if self.channel.reads_memory else None
+        received, auxiliary = self.channel.talk(inputs, hidden, talk_key, courier)
+        return received, courier.account(), auxiliary
 
     def _project(self, inputs: jax.Array, received: jax.Array) -> jax.Array:
         return self.recurrent.project(nn.relu(self.input_layer(jnp.concatenate([inputs, received], -1))))
 
     def _unroll_stepwise(
         self,
-        memory: jax.Array,
+        memory: Memory,
         inputs: jax.Array,
         alive: jax.Array,
         key: jax.Array,
         edit: Edit | None,
     ) -> tuple[jax.Array, Messages, dict[str, jax.Array]]:
         def step(
-            module: CommunicatingAgent, memory: jax.Array, x: jax.Array, alive: jax.Array, key: jax.Array
-        ) -> tuple[jax.Array, tuple]:
+            module: CommunicatingAgent, memory: Memory, x: jax.Array, alive: jax.Array, key: jax.Array
+        ) -> tuple[Memory, tuple]:
             memory, *outputs = module.step(memory, x, alive, key, edit)
             return memory, tuple(outputs)
 
         scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False}, in_axes=0, out_axes=0)
         _, outputs = scan(self, memory, inputs, alive, jax.random.split(key, inputs.shape[0]))
         return outputs
+
+
+def with_delay(agent: Any, edit: Edit | None) -> tuple[Any, Edit | None]:
+    """The agent under the delays of an edit, and the edit without them: parameters stay the same."""
+    edit, steps = split_delay(edit)
+    return (agent.clone(channel=agent.channel.clone(delay=agent.channel.delay + steps)) if steps else agent), edit
 
 
 def _each_step(edit: Edit | None, steps: int) -> Edit | None:

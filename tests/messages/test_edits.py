@@ -79,12 +79,14 @@ def test_drop_loses_whole_messages_but_never_a_self_message(seed, probability):
     assert got[:, SELF].all()
 
 
-def test_drop_loses_the_share_that_it_says():
+def test_drop_loses_the_share_that_it_says_and_the_sender_has_paid():
     messages = random_offer(0, batch=500)
-    assert np.asarray(Drop(0.0)(messages, KEY).sent).all()
-    assert not np.asarray(Drop(1.0)(messages, KEY).sent)[:, ~SELF].any()
-    lost = 1 - np.asarray(Drop(0.3)(messages, KEY).sent)[:, ~SELF][..., 0].mean(0)
+    assert np.all(Drop(0.0)(messages, KEY).content)
+    assert not np.asarray(Drop(1.0)(messages, KEY).content)[:, ~SELF].any()
+    dropped = Drop(0.3)(messages, KEY)
+    lost = np.mean(np.asarray(dropped.content)[:, ~SELF][..., 0] == 0, 0)
     np.testing.assert_allclose(lost, 0.3, atol=0.1)  # on every link alike
+    np.testing.assert_array_equal(bits_sent(dropped), bits_sent(messages))
 
 
 def test_noise_blurs_what_passes_between_agents():
@@ -129,7 +131,7 @@ def test_a_chain_applies_edits_in_order_with_keys_of_their_own():
     only = Drop(0.5)
     assert chain_edits([only]) is only
     messages = random_offer(0, batch=1000)
-    twice = np.asarray(chain_edits([Drop(0.5), Drop(0.5)])(messages, KEY).sent)[:, ~SELF]
+    twice = np.asarray(chain_edits([Drop(0.5), Drop(0.5)])(messages, KEY).content)[:, ~SELF] != 0
     assert abs(twice.mean() - 0.25) < 0.03, "with one key for both, the second would lose nothing more"
     loud = offer(3 * jnp.ones((1, AGENTS, AGENTS, DIMS)))
     assert (chain_edits([Noise(0.0), CutBelow(2.0)])(loud, KEY).content == 3).all()

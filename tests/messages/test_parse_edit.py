@@ -2,7 +2,20 @@
 
 import pytest
 
-from marlcomm.messages import CutBelow, Drop, Noise, RankCut, Shuffle, Silence, parse_edit
+from marlcomm.messages import (
+    Budget,
+    CutBelow,
+    Delay,
+    Drop,
+    Noise,
+    Quantise,
+    Random,
+    RankCut,
+    SelfOnly,
+    Shuffle,
+    Silence,
+    parse_edit,
+)
 from marlcomm.messages.edits import CalibratedCut
 
 
@@ -16,7 +29,16 @@ from marlcomm.messages.edits import CalibratedCut
         ("rank_cut:1", RankCut(1.0)),
         ("drop:0.5", Drop(0.5)),
         ("noise:3", Noise(3.0)),
+        ("quantise:4", Quantise(4.0)),
+        ("budget:2", Budget(2)),
+        ("delay:3", Delay(3)),
+        ("cut:0.8,whole", CalibratedCut(0.8, whole=True)),
+        ("cut_below:2,whole", CutBelow(2.0, whole=True)),
+        ("rank_cut:0.5,whole", RankCut(0.5, whole=True)),
+        ("budget:1,whole", Budget(1, whole=True)),
         ("shuffle", Shuffle()),
+        ("random", Random()),
+        ("self_only", SelfOnly()),
         ("silence", Silence()),
     ],
 )
@@ -45,6 +67,12 @@ def test_good_text(text, edit):
         ("rank_cut:nan", "outside"),
         ("noise:-1", "outside"),
         ("cut_below:-2", "outside"),
+        ("quantise:0", "outside"),
+        ("budget:1.5", "needs a whole number"),
+        ("delay:", "needs a whole number"),
+        ("budget:-1", "outside"),
+        ("drop:0.5,whole", "'whole' is nothing that drop knows"),
+        ("cut:0.5,half", r"'half' is nothing that cut knows \(whole is\)"),
     ],
 )
 def test_bad_text_is_named(text, message):

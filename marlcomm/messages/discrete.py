@@ -1,0 +1,70 @@
+"""Discrete messages trained end to end: symbols of any alphabet, by Gumbel noise and straight-through gradients.
+
+The heir of DIAL (Foerster et al. 2016), whose one-bit messages were trained through noise; the estimator is that of
+Jang et al. 2017.
+"""
+
+from __future__ import annotations
+
+import math
+
+import distrax
+import jax
+import jax.numpy as jnp
+
+from marlcomm.messages.channel import Channel, by_receiver, offer, seen_by
+from marlcomm.networks.layers import MLP
+from marlcomm.types import Messages
+
+
+class DiscreteChannel(Channel):
+    """Each sender picks `words` symbols of an alphabet for every receiver; a symbol costs log2 of the alphabet's size.
+
+    What travels is one-hot; the gradient is that of the softmax at `temperature`. The importance of a symbol is the
+    divergence of its distribution from the uniform one, in nats: what all choices alike are worth is 0. All entries of
+    a symbol have the same, and share its price. `send` reports `symbol_logits` [..., N, N, words, symbols].
+
+    Attributes:
+      symbols: size of the alphabet, at least 2 (DIAL: 2).
+      words: symbols in one message.
+      hidden: width of the encoder's two hidden layers.
+      temperature: of the softmax that gives the gradient.
+      noise: share of Gumbel noise in the choice: 1 samples the softmax, 0 takes the likeliest symbol.
+    """
+
+    symbols: int = 4
+    words: int = 1
+    hidden: int = 64
+    temperature: float = 1.0
+    noise: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, least in (("symbols", 2), ("words", 1), ("hidden", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}: must be at least {least}")
+        if self.temperature <= 0:
+            raise ValueError(f"temperature is {self.temperature}: must be above 0")
+        super().__post_init__()
+
+    def setup(self) -> None:
+        self.encoder = MLP((self.hidden, self.hidden, self.num_agents * self.words * self.symbols))
+
+    def send(
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
+    ) -> tuple[Messages, dict[str, jax.Array]]:
+        """See `Channel.send`; D is words * symbols."""
+        n = self.num_agents
+        logits = self.encoder(seen_by(inputs, memory)).reshape(*inputs.shape[:-1], n, self.words, self.symbols)
+        noisy = logits + self.noise * jax.random.gumbel(key, logits.shape)
+        soft = jax.nn.softmax(noisy / self.temperature)
+        chosen = jax.nn.one_hot(jnp.argmax(noisy, -1), self.symbols) + (soft - jax.lax.stop_gradient(soft))
+        certainty = math.log(self.symbols) - distrax.Categorical(logits=logits).entropy()
+        importance = jnp.broadcast_to(certainty[..., None], chosen.shape)
+        as_message = (*inputs.shape[:-1], n, self.words * self.symbols)
+        bits = math.log2(self.symbols) / self.symbols
+        messages = offer(chosen.reshape(as_message), importance.reshape(as_message), bits)
+        return messages, {"symbol_logits": logits}
+
+    def receive(self, inputs: jax.Array, messages: Messages) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """See `Channel.receive`: all senders' symbols side by side, in a fixed order; M is N*D."""
+        return by_receiver(messages.content), {}
