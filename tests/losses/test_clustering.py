@@ -4,9 +4,12 @@ import hypothesis
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from hypothesis import strategies as st
 
+from marlcomm.analysis.return_gap import exact_clustering, return_gap
+from marlcomm.envs.matrix_game import RGMCOMM_TABLE
 from marlcomm.losses import (
     AS_PRINTED,
     AS_RELEASED,
@@ -202,6 +205,49 @@ def test_information_is_between_0_and_the_logarithm_of_the_alphabet(seed):
     metrics = compared(20 * logits, vectors, frequency)["similarity", "soft"][1]
     assert -1e-5 <= metrics["label_information"] <= metrics["label_entropy"] + 1e-5
     assert metrics["label_entropy"] <= np.log(LABELS) + 1e-5
+
+
+def learned_clustering(values, alphabet, neighbours, information_weight):
+    """[seeds, K1] labels by gradient descent on the logits themselves."""
+    vectors = action_value_vectors(jnp.asarray(values, jnp.float32).reshape(len(values), -1))
+    optimiser = optax.adam(0.1)
+
+    def learn(key):
+        def update(state, _):
+            logits, memory = state
+            gradient = jax.grad(
+                lambda x: clustering_loss(x, vectors, neighbours=neighbours, information_weight=information_weight)[0]
+            )(logits)
+            step, memory = optimiser.update(gradient, memory)
+            return (logits + step, memory), None
+
+        start = 0.1 * jax.random.normal(key, (len(values), alphabet))
+        return jnp.argmax(jax.lax.scan(update, (start, optimiser.init(start)), None, 300)[0][0], -1)
+
+    return np.asarray(jax.jit(jax.vmap(learn))(jax.random.split(jax.random.PRNGKey(0), 20)))
+
+
+def test_descent_finds_the_clustering_of_fig_1():
+    """The labels of the least distance, found by trying all, and 38.05 (specs/rgmcomm.md, 1.2)."""
+    values = np.moveaxis(np.array(RGMCOMM_TABLE), 2, 0)
+    found = return_gap(values, learned_clustering(values, 2, 1, 0.5))
+    np.testing.assert_allclose(found.labelled_return, 38.05)
+    np.testing.assert_allclose(found.distance, return_gap(values, exact_clustering(values, 2)).distance)
+
+
+def test_descent_finds_types_unless_information_outweighs_locality():
+    """Sixteen observations of four types. With the weight that the released constants amount to, labels are random."""
+    rng = np.random.default_rng(0)
+    types = np.arange(16) % 4
+    values = 100 * rng.random((4, 3, 2))[types] + 8 * rng.normal(size=(16, 3, 2))
+    best = return_gap(values, types).gap
+    at_random = return_gap(values, rng.integers(0, 4, (1000, 16))).gap.mean()
+    left = {
+        weight: (return_gap(values, learned_clustering(values, 4, 3, weight)).gap.mean() - best) / (at_random - best)
+        for weight in (0.5, AS_RELEASED["information_weight"])
+    }
+    assert left[0.5] < 0.2
+    assert left[AS_RELEASED["information_weight"]] > 0.8
 
 
 def test_normalisations_in_closed_form():
