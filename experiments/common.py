@@ -63,15 +63,23 @@ class Experiment:
     started: float = field(default_factory=time.monotonic)
 
     def train(
-        self, label: str, algorithm: Algorithm, hparams: Mapping[str, Sequence[float]] | None = None
+        self,
+        label: str,
+        algorithm: Algorithm,
+        hparams: Mapping[str, Sequence[float]] | None = None,
+        steps: int | None = None,
     ) -> FinishedRun:
-        """Trains every seed, or reads the run back if it has been trained before, or goes on where it stopped."""
-        folder = self.runs / f"{label}-{self.steps}-steps-{self.seeds}-seeds"
+        """Trains every seed, or reads the run back if it has been trained before, or goes on where it stopped.
+
+        `steps` overrides the experiment's own, where its runs differ in length.
+        """
+        steps = self.steps if steps is None else steps
+        folder = self.runs / f"{label}-{steps}-steps-{self.seeds}-seeds"
         print(f"[{label}] {folder}", file=sys.stderr)
-        if not _is_finished(folder, algorithm, self, hparams):
+        if not _is_finished(folder, algorithm, steps, self.seeds, hparams):
             train(
                 algorithm,
-                steps=self.steps,
+                steps=steps,
                 seeds=self.seeds,
                 hparams=hparams,
                 out=folder,
@@ -147,16 +155,16 @@ def start(name: str, description: str | None, *, steps: int, quick_steps: int, s
 
 
 def _is_finished(
-    folder: Path, algorithm: Algorithm, experiment: Experiment, hparams: Mapping[str, Sequence[float]] | None
+    folder: Path, algorithm: Algorithm, steps: int, seeds: int, hparams: Mapping[str, Sequence[float]] | None
 ) -> bool:
     """Whether the folder holds this very run, complete. Raises RunFolderError if it holds another one."""
     if not (folder / "summary.json").exists():
         return False
-    population = make_population(algorithm, experiment.seeds, 0, hparams)
+    population = make_population(algorithm, seeds, 0, hparams)
     members = zip(population.seeds, population.changes, strict=True)
     asked = {
         **algorithm.describe(),
-        "steps": experiment.steps,
+        "steps": steps,
         "evaluations": EVALUATIONS,
         "evaluation_episodes": EVALUATION_EPISODES,
         "members": [{"seed": seed, **changes} for seed, changes in members],
