@@ -12,6 +12,7 @@ from marlcomm.envs.search import Search
 from marlcomm.envs.sensor import Sensor
 from marlcomm.envs.sensor_grid import SensorGrid
 from marlcomm.envs.switch_riddle import SwitchRiddle
+from marlcomm.envs.traffic_junction import TrafficJunction
 from marlcomm.envs.wrappers import Centralized, FullObservation, TimeLimit, Wrapper
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "SensorGrid",
     "SwitchRiddle",
     "TimeLimit",
+    "TrafficJunction",
     "Wrapper",
     "animate_episode",
     "check_env",

@@ -62,6 +62,14 @@ class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
     def reset(self, key: chex.PRNGKey) -> tuple[State, TimeStep[Observation]]:
         """Starts an episode. `key` alone decides it."""
 
+    def reset_at(self, key: chex.PRNGKey, progress: jax.Array | float) -> tuple[State, TimeStep[Observation]]:
+        """Starts an episode of training, `progress` of the way through the run ([], 0 .. 1, may be traced).
+
+        A task with a curriculum is easier early on; by default every episode starts as `reset` says.
+        """
+        del progress
+        return self.reset(key)
+
     @abc.abstractmethod
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]  (chex.Array is wider, and hard to type)
         self, state: State, action: jax.Array

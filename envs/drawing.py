@@ -20,10 +20,11 @@ def agent_color(agent: int) -> str:
     return AGENT_COLORS[agent % len(AGENT_COLORS)]
 
 
-def draw_agent(axes: Any, x: float, y: float, agent: int, radius: float = 0.3) -> None:
+def draw_agent(axes: Any, x: float, y: float, agent: int, radius: float = 0.3, fontsize: float = 10.0) -> None:
     """A disc with the agent's index, in its colour."""
     axes.add_patch(Circle((x, y), radius, facecolor=agent_color(agent), edgecolor="white", lw=1.5, zorder=5))
-    axes.text(x, y, str(agent), color="white", ha="center", va="center_baseline", zorder=6, fontweight="bold")
+    style = {"ha": "center", "va": "center_baseline", "fontweight": "bold", "fontsize": fontsize}
+    axes.text(x, y, str(agent), color="white", zorder=6, **style)
 
 
 def draw_star(axes: Any, x: float, y: float, size: float = 300.0) -> None:
@@ -188,6 +189,33 @@ def draw_prison(axes: Any, visitor: int | None, has_been: Sequence[bool], light:
         axes.text(x, -0.85, "has been" if been else "", ha="center", va="center", color=INK, fontsize=8)
         draw_agent(axes, *((middle - 0.2, 1.7) if agent == visitor else (x, 0.0)), agent, radius=0.38)
     clear(axes, (-1.3, 1.5 * len(has_been) - 0.2), (-1.2, 3.2))
+
+
+def draw_traffic(axes: Any, is_road: np.ndarray, ways: Sequence[Sequence[Cell]], collided: Sequence[bool]) -> None:
+    """The roads, each car (a way starts at it; empty off the road) and the cells before it; cars off the road below."""
+    size = len(is_road)
+    for row, column in np.argwhere(is_road):
+        axes.add_patch(Rectangle((column - 0.5, -row - 0.5), 1, 1, facecolor="#DCDEE6", edgecolor="white", lw=1))
+    look = {"radius": 0.4, "fontsize": float(np.clip(90 / size, 6, 10))}
+    parked = [agent for agent, way in enumerate(ways) if not way]
+    if parked:
+        axes.text(-0.5, -size + 0.05, "off the road", va="center", color=INK, fontsize=8)
+    for place, agent in enumerate(parked):
+        draw_agent(axes, place * max(1.0, size / len(ways)) * 0.9, -size - 0.75, agent, **look)
+    sharing: dict[Cell, list[int]] = {}
+    for agent, way in enumerate(ways):
+        if way:
+            sharing.setdefault(way[0], []).append(agent)
+            rows, columns = np.array(way).T
+            axes.plot(columns, -rows, color=agent_color(agent), lw=2.5, alpha=0.5, zorder=2, solid_capstyle="round")
+    for (row, column), agents in sharing.items():
+        for place, agent in enumerate(agents):
+            x = column + 0.7 * (place - (len(agents) - 1) / 2)
+            if collided[agent]:
+                axes.add_patch(Circle((x, -row), 0.56, facecolor="#C1272D", edgecolor="none", zorder=4))
+            draw_agent(axes, x, -row, agent, **look)
+    right = max(size, len(ways) * max(1.0, size / len(ways)) * 0.9)
+    clear(axes, (-0.8, right - 0.2), (-size - 1.3, 0.8))
 
 
 def draw_table(axes: Any, table: np.ndarray, seen: tuple[int, int], action: int) -> None:

@@ -18,6 +18,7 @@ from marlcomm.envs.search import Search
 from marlcomm.envs.sensor import Sensor
 from marlcomm.envs.sensor_grid import SensorGrid
 from marlcomm.envs.switch_riddle import SwitchRiddle
+from marlcomm.envs.traffic_junction import TrafficJunction
 
 Factory = Callable[..., Environment[Any]]
 
@@ -122,4 +123,5 @@ _FACTORIES: dict[str, Factory] = {
     "sensor": Sensor,
     "sensor_grid": SensorGrid,
     "switch_riddle": SwitchRiddle,
+    "traffic_junction": TrafficJunction,
 }

@@ -40,6 +40,11 @@ class Wrapper(Environment[State]):
         state, step = self.env.reset(key)
         return state, self.convert(step)
 
+    def reset_at(self, key: chex.PRNGKey, progress: jax.Array | float) -> tuple[State, TimeStep[Observation]]:
+        """As that of `env`, changed by `convert`."""
+        state, step = self.env.reset_at(key, progress)
+        return state, self.convert(step)
+
     def step(self, state: State, action: jax.Array) -> tuple[State, TimeStep[Observation]]:
         """As that of `env`, changed by `convert`."""
         state, step = self.env.step(state, action)

@@ -1,0 +1,113 @@
+"""Everything that can be found out about a trained run, gathered for one page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from marlcomm.analysis.cuts import FRACTIONS, CutCurve, cut_curve
+from marlcomm.analysis.dictionary import Dictionary, make_dictionary
+from marlcomm.analysis.intervention import Intervention, intervene
+from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
+from marlcomm.analysis.signalling import Signalling, measure_signalling
+from marlcomm.analysis.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, who_talks
+from marlcomm.analysis.words import Words, find_words
+from marlcomm.analysis.worth import MessageWorth, TalkGraph, message_worth, smallest_graph
+from marlcomm.training.policy import Policy
+from marlcomm.training.record import RunFolder, stack_metrics
+from marlcomm.training.saved import SavedRun
+
+MOST_DICTIONARIES = 3
+ACTS_BY_IT = 0.01  # share of a receiver's actions that a message must change to be looked into
+
+
+@dataclass(frozen=True)
+class MessageFindings:
+    """What the messages of one member are: each field is what the instrument of that name gives."""
+
+    who: Talk
+    when: TalkOverTime
+    words: Words
+    signalling: Signalling
+    intervention: Intervention
+    worth: MessageWorth
+    graph: TalkGraph
+    dictionaries: tuple[Dictionary, ...]  # of the pairs whose messages change most actions
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found out about a run.
+
+    Attributes:
+      saved: the run.
+      member: the one that was looked at closely.
+      metrics: name -> [time, P], as training recorded them; empty where it recorded nothing.
+      curve: every member's worth at several cuts; at no cut alone where nobody can talk.
+      recorded: greedy episodes of the member.
+      episode: one that is ordinary.
+      messages: what was said; None where nobody can talk.
+    """
+
+    saved: SavedRun
+    member: int
+    metrics: dict[str, np.ndarray]
+    curve: CutCurve
+    recorded: RecordedEpisodes
+    episode: int
+    messages: MessageFindings | None
+
+
+def make_inspection(saved: SavedRun, *, member: int | None = None, episodes: int = 500, seed: int = 0) -> Inspection:
+    """Plays episodes of one member and measures everything.
+
+    Args and errors are those of `inspect_run`, of which this is the first half.
+    """
+    if episodes < 2:
+        raise ValueError(f"episodes is {episodes}: must be at least 2, for a confidence interval")
+    chosen = saved.best() if member is None else member
+    policy = saved.policy(chosen)
+    recorded = record_episodes(policy, episodes, seed=seed)
+    agents, dims = recorded.content.shape[-2:]
+    talks = agents > 1 and dims > 0
+    return Inspection(
+        saved=saved,
+        member=chosen,
+        metrics=stack_metrics(RunFolder(saved.path).read_metrics(len(saved.population))),
+        curve=cut_curve(saved, FRACTIONS if talks else (0.0,), episodes=episodes, seed=seed),
+        recorded=recorded,
+        episode=ordinary_episode(recorded),
+        messages=_look_into(policy, recorded, episodes, seed) if talks else None,
+    )
+
+
+def ordinary_episode(recorded: RecordedEpisodes) -> int:
+    """An episode with the return that is nearest the mean, and of these with the most usual length."""
+    gap = np.abs(recorded.returns - recorded.returns.mean())
+    candidates = np.flatnonzero(gap <= gap.min() + 1e-6)
+    lengths = recorded.lengths[candidates]
+    return int(candidates[np.argmin(np.abs(lengths - np.median(lengths)))])
+
+
+def _look_into(policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: int) -> MessageFindings:
+    threshold = 0.0 if recorded.mean is None else SPOKEN  # |mean| is the only importance with a published threshold
+    words = find_words(recorded)
+    intervention = intervene(policy, words, episodes=episodes, seed=seed)
+    return MessageFindings(
+        who=who_talks(recorded, threshold),
+        when=talk_over_time(recorded, threshold),
+        words=words,
+        signalling=measure_signalling(recorded, seed=seed),
+        intervention=intervention,
+        worth=message_worth(policy, episodes=episodes, seed=seed),
+        graph=smallest_graph(policy, episodes=episodes, seed=seed),
+        dictionaries=tuple(make_dictionary(recorded, words, pair) for pair in _most_heard(words, intervention)),
+    )
+
+
+def _most_heard(words: Words, intervention: Intervention) -> list[tuple[int, int]]:
+    """The pairs with more than one word whose messages change most actions."""
+    heard = np.where(words.count > 1, np.nan_to_num(intervention.swapped), 0.0)
+    pairs = [(i, j) for i, j in np.argwhere(heard >= ACTS_BY_IT).tolist()]
+    return sorted(pairs, key=lambda pair: -heard[pair])[:MOST_DICTIONARIES]
