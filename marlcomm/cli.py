@@ -1,4 +1,4 @@
-"""The command line: marlcomm train | evaluate | watch | plot | list.
+"""The command line: marlcomm train | evaluate | inspect | watch | plot | list.
 
 Exit codes: 0 done, 1 every member diverged, 2 bad input or a run that cannot be used, 130 interrupted.
 """
@@ -142,6 +142,29 @@ def watch(
     return 0
 
 
+def inspect(
+    run: Annotated[Positional[Path], arg(metavar="RUN")],
+    /,
+    out: Path | None = None,
+    member: int | None = None,
+    episodes: int = 500,
+    seed: int = 0,
+) -> int:
+    """Write a page about a run: did they learn, do they talk, to whom, when, what does it mean, what is it worth.
+
+    Args:
+        run: The run folder.
+        out: The page, one HTML file that needs nothing else (default: inspection.html in the run folder).
+        member: Which member to look at closely (default: the best).
+        episodes: Greedy episodes for every measurement.
+        seed: Decides the episodes.
+    """
+    from marlcomm.analysis import inspect_run
+
+    print(inspect_run(run, out, member=member, episodes=episodes, seed=seed))
+    return 0
+
+
 def plot(
     runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN...")], /, out: Path = Path("curves.png")
 ) -> int:
@@ -193,6 +216,7 @@ COLUMNS = {
 COMMANDS: dict[str, Callable[..., int]] = {
     "train": train,
     "evaluate": evaluate,
+    "inspect": inspect,
     "watch": watch,
     "plot": plot,
     "list": list_names,

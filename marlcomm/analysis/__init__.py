@@ -4,9 +4,11 @@ from marlcomm.analysis.animate import animate_recorded, animate_run, drawn_as_se
 from marlcomm.analysis.cuts import CutCurve, cut_curve
 from marlcomm.analysis.dictionary import Dictionary, make_dictionary, plot_dictionary
 from marlcomm.analysis.episode_strip import plot_episode_strip
+from marlcomm.analysis.inspection import Inspection, MessageFindings, make_inspection
 from marlcomm.analysis.instrument_plots import plot_graph, plot_pairs, plot_talk_over_time, plot_worth
 from marlcomm.analysis.intervention import Intervention, intervene
 from marlcomm.analysis.message_space import plot_message_space
+from marlcomm.analysis.page import inspect_run, write_page
 from marlcomm.analysis.plots import cut_label, plot_curves, plot_cut_curve
 from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.signalling import Dependence, Signalling, measure_signalling
@@ -20,8 +22,10 @@ __all__ = [
     "Dependence",
     "Dictionary",
     "Difference",
+    "Inspection",
     "Intervention",
     "Loss",
+    "MessageFindings",
     "MessageWorth",
     "RecordedEpisodes",
     "Signalling",
@@ -35,8 +39,10 @@ __all__ = [
     "cut_label",
     "drawn_as_sent",
     "find_words",
+    "inspect_run",
     "intervene",
     "make_dictionary",
+    "make_inspection",
     "measure_signalling",
     "message_worth",
     "plot_curves",
@@ -53,4 +59,5 @@ __all__ = [
     "talk_over_time",
     "talk_table",
     "who_talks",
+    "write_page",
 ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
+from matplotlib.figure import Figure
 
 from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.talk import SPOKEN
+from marlcomm.envs.api import Environment
 from marlcomm.envs.rendering import animate_episode
 from marlcomm.messages.edits import Edit
 from marlcomm.training.saved import SavedRun
@@ -58,6 +61,13 @@ def animate_recorded(recorded: RecordedEpisodes, episode: int, saved: SavedRun, 
         sent=drawn_as_sent(recorded)[episode, :steps] if talks else None,
         rewards=np.asarray(recorded.episodes.reward)[episode, :steps],
     )
+
+
+def has_drawing(env: Environment[Any], state: Any) -> bool:
+    """Whether a task draws a state; those that do not write a line of text instead."""
+    axes = Figure().subplots()
+    env.draw(axes, state)
+    return bool(axes.patches or axes.collections or axes.lines or axes.images)
 
 
 def drawn_as_sent(recorded: RecordedEpisodes) -> np.ndarray:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
-from marlcomm.analysis.animate import drawn_as_sent
+from marlcomm.analysis.animate import drawn_as_sent, has_drawing
 from marlcomm.analysis.recorded import RecordedEpisodes
 from marlcomm.envs.api import Environment
 from marlcomm.envs.drawing import FAINT, GOAL, INK, agent_color, draw_agent
@@ -56,13 +56,17 @@ def plot_episode_strip(
     step_width = max(1.0, 3.6 / columns)
     height = LANE * (count - 1) + 0.8
     room = height + 0.2  # more than the lanes need, so that their width decides, and columns stand below pictures
-    figure = Figure(figsize=(INCHES * step_width * columns, INCHES * (PICTURE + room)), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(PICTURE, room), squeeze=False)[:, 0]
+    pictures = PICTURE if has_drawing(env, jax.tree.map(lambda x: x[episode, 0], recorded.states)) else 0.25
+    figure = Figure(figsize=(INCHES * step_width * columns, INCHES * (pictures + room)), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=(pictures, room), squeeze=False)[:, 0]
     for axes, step in zip(np.ravel(above.subplots(1, columns)), [*moments, last], strict=True):
+        axes.set_title("end" if ends and step == last else f"t = {step}", fontsize=10, color=INK)
+        if pictures < PICTURE:
+            axes.set_axis_off()
+            continue
         env.draw(axes, jax.tree.map(lambda x, t=step: x[episode, t], recorded.states))
         for text in axes.texts if columns > 3 else []:  # written for a picture of its own
             text.set_fontsize(0.6 * text.get_fontsize())
-        axes.set_title("end" if ends and step == last else f"t = {step}", fontsize=10, color=INK)
     axes = below.subplots()
     sent = drawn_as_sent(recorded)[episode]
     for column, step in enumerate(moments):

@@ -11,7 +11,8 @@ def entropy(counts: np.ndarray) -> np.ndarray:
     The estimate is too small on few samples, by about (K - 1) / (2 M ln 2) bits of M samples.
     """
     share = counts / counts.sum(-1, keepdims=True)
-    return -(share * np.log2(share, where=share > 0, out=np.zeros_like(share, float))).sum(-1)
+    bits = share * np.log2(share, where=share > 0, out=np.zeros_like(share, float))
+    return np.abs(bits.sum(-1))  # every term is at most zero
 
 
 def mutual_information(counts: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ def plot_pairs(
       names: [N] what to call the agents; their numbers by default.
     """
     count = len(table)
-    size = 1.2 + 0.62 * min(count, READABLE)
+    size = 1.1 + 0.52 * min(count, READABLE)
     figure = Figure(figsize=(size + 0.1, size), layout="constrained")
     axes = figure.subplots()
     known = table[~np.isnan(table)]
@@ -55,7 +55,7 @@ def plot_pairs(
         figure.colorbar(image, ax=axes, shrink=0.8)
     _agent_ticks(axes, names or [str(agent) for agent in range(count)])
     axes.set(xlabel="receiver", ylabel="sender")
-    axes.set_title(title, fontsize=10, color=INK)
+    axes.set_title(title, fontsize=9, color=INK)
     return figure
 
 

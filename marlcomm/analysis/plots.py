@@ -47,6 +47,8 @@ def plot_curves(
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 500k, 2M
         if name == "test_won":
             axes.set_ylim(-0.03, 1.03)
+        if name == "test_bits_per_step":
+            axes.set_ylim(0, None)
         if name == "test_return":
             _refer(axes, references or {})
         if name == "temporal_difference":

@@ -92,7 +92,8 @@ def record_episodes(
     if episodes < 1:
         raise ValueError(f"episodes is {episodes}: must be at least 1")
     algorithm, params = team_of(policy)
-    key, calibration_key = jax.random.split(jax.random.PRNGKey(seed))
+    key = jax.random.PRNGKey(seed)
+    calibration_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
     edit = chain_edits([_ready(algorithm, params, edit, calibration_key) for edit in edits])
 
     play = _player(Same(algorithm), episodes)
@@ -141,6 +142,6 @@ def _ready(algorithm: Algorithm, params: Any, edit: Edit | str, key: jax.Array) 
     edit = parse_edit(edit) if isinstance(edit, str) else edit
     if not isinstance(edit, CalibratedCut):
         return edit
-    fraction = jnp.float32(edit.fraction)
-    calibrate = jax.jit(lambda p, k: calibrate_cut(algorithm, p, k, fraction, CALIBRATION_EPISODES))
+    fraction, whole = jnp.float32(edit.fraction), edit.whole
+    calibrate = jax.jit(lambda p, k: calibrate_cut(algorithm, p, k, fraction, CALIBRATION_EPISODES, whole))
     return calibrate(params, key)

@@ -13,6 +13,7 @@ from marlcomm.analysis.recorded import RecordedEpisodes
 
 DISTINCT = 32  # up to so many different things are told apart as they are
 CODES = 8  # of more, so many clusters are made
+STARTS = 5  # of k-means, which finds a local optimum
 FITTED = 4000  # rows that clusters are fitted to, at most
 
 
@@ -84,9 +85,12 @@ def discretise(values: np.ndarray, codes: int | None = CODES) -> tuple[np.ndarra
 
 
 def _cluster(values: np.ndarray, codes: int) -> np.ndarray:
+    """The best of several starts of k-means."""
+    rng = np.random.default_rng(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # an empty cluster, which goes
-        centres, label = vq.kmeans2(values, codes, iter=30, minit="++", rng=np.random.default_rng(0))
+        tried = [vq.kmeans2(values, codes, iter=30, minit="++", rng=rng) for _ in range(STARTS)]
+    centres, label = min(tried, key=lambda found: ((values - found[0][found[1]]) ** 2).sum())
     centres = centres[np.unique(label)]
     return centres[np.lexsort(centres.T[::-1])]
 

@@ -104,7 +104,7 @@ def message_worth(policy: Policy | tuple[Algorithm, Any], *, episodes: int = 100
     Args:
       policy: as for `record_episodes`.
       episodes: B, of each comparison.
-      seed: decides the episodes and all else.
+      seed: decides the episodes and all else; `record_episodes` with as many episodes and this seed plays the same.
 
     Raises:
       ValueError: fewer than 2 episodes.
@@ -114,14 +114,14 @@ def message_worth(policy: Policy | tuple[Algorithm, Any], *, episodes: int = 100
 
     def lost(edit: Callable[[jax.Array], Edit]) -> Loss:
         def without(pairs: Iterable[Pair]) -> Difference:
-            return _interval(full - returns(edit(jnp.asarray(_square(agents, pairs)))))
+            return interval(full - returns(edit(jnp.asarray(_square(agents, pairs)))))
 
         everyone = list(itertools.product(range(agents), repeat=2))
         pair = [without([pair]) if pair[0] != pair[1] else _UNKNOWN for pair in everyone]
         sender = [without([pair for pair in everyone if pair[0] == i]) for i in range(agents)]
         return Loss(_stack(pair, (agents, agents)), _stack(sender, (agents,)), without(everyone))
 
-    return MessageWorth(_interval(full), lost(CutPairs), lost(SwapPairs))
+    return MessageWorth(interval(full), lost(CutPairs), lost(SwapPairs))
 
 
 def smallest_graph(
@@ -207,7 +207,8 @@ def _player(same: Same, episodes: int) -> Any:
     return jax.jit(play, compiler_options=QUICK)
 
 
-def _interval(values: np.ndarray) -> Difference:
+def interval(values: np.ndarray) -> Difference:
+    """The mean of [B] values with its interval; each is []."""
     mean, count = values.mean(), len(values)
     half = student.ppf((1 + CONFIDENCE) / 2, count - 1) * values.std(ddof=1) / np.sqrt(count)
     return Difference(*(np.asarray(value) for value in (mean, mean - half, mean + half)))
