@@ -19,6 +19,7 @@ from .algorithms import qmix as qmix
 from .algorithms import register_algorithm as register_algorithm
 from .algorithms import value_based as value_based
 from .algorithms import vdn as vdn
+from .analysis import inspect_run as inspect_run
 from .analysis import plot_curves as plot_curves
 from .devices import use_all_cores as use_all_cores
 from .envs import Centralized as Centralized
