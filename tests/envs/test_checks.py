@@ -175,6 +175,9 @@ def test_all_faults_are_listed_at_once():
         ("search", {"steps": 7}),
         ("maze", {"clock": True}),
         ("matrix_game", {}),
+        ("sensor_grid", {"rows": 2, "columns": 3, "steps": 4}),
+        ("switch_riddle", {"bulb": True}),
+        ("traffic_junction", {"vision": 1}),
     ],
 )
 def test_our_tasks_pass(name, options):

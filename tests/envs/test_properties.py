@@ -21,6 +21,9 @@ TASKS = {
     "search": ({"steps": 12}, 0.0, 1.0),
     "maze": ({}, 0.0, 1.0),
     "matrix_game": ({}, 0.3, 81.5),
+    "sensor_grid": ({}, -15.0, 6.0),
+    "switch_riddle": ({"num_agents": 4, "bulb": True}, -1.0, 1.0),
+    "traffic_junction": ({"steps": 16, "arrival_rates": (0.1, 0.9)}, -10.15, 0.0),
 }
 MOST_STEPS = 16
 
@@ -66,4 +69,4 @@ def test_every_episode(name, data):
         assert (states.position <= limit).all()
     if "won" in steps.extras:
         assert not first.extras["won"]
-        assert (reward[-1] > 0).all() or not steps.extras["won"][end]
+        assert (reward[-1] > 0).all() or not steps.extras["won"][end] or name == "traffic_junction"

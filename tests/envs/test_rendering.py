@@ -15,6 +15,9 @@ TASKS = [
     ("search", {}),
     ("maze", {}),
     ("matrix_game", {}),
+    ("sensor_grid", {}),
+    ("switch_riddle", {"bulb": True}),
+    ("traffic_junction", {"difficulty": "medium"}),
 ]
 
 
