@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
+import distrax
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
 
-from marlcomm.messages.channel import Channel, by_receiver, offer
-from marlcomm.networks.layers import MLP
+from marlcomm.messages.channel import Channel, by_receiver, offer, seen_by, to_everybody
+from marlcomm.networks.layers import MLP, one_each
 from marlcomm.types import Messages, others
 
 ENCODINGS = ("one_hot", "integer")
@@ -21,7 +21,8 @@ class ClusterChannel(Channel):
     No gradient crosses: the message network learns only from a loss that reads `label_logits` [..., N, M], which
     `send` reports (`marlcomm.losses.clustering_loss`). What travels is the label plus one, so D is 1 and 0 is silence.
     A label that noise moved is rounded; out of the alphabet it is not understood. The importance of a message is the
-    network's confidence, the probability of the label that it chose (1 / M .. 1).
+    divergence of the labels' distribution from the uniform one, in nats: 0 where the network cannot tell, log M where
+    it is sure.
 
     Attributes:
       alphabet: M, how many labels there are; at least 2.
@@ -49,18 +50,17 @@ class ClusterChannel(Channel):
         super().__post_init__()
 
     def setup(self) -> None:
-        network = MLP if self.shared else _one_each(self.num_agents)
+        network = MLP if self.shared else one_each(MLP, self.num_agents)
         self.labeller = network((self.hidden, self.hidden, self.alphabet))
 
     def send(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
     ) -> tuple[Messages, dict[str, jax.Array]]:
         """See `Channel.send`."""
-        seen = inputs if memory is None else jnp.concatenate([inputs, jax.lax.stop_gradient(memory)], -1)
-        logits = self.labeller(seen)
-        confidence = jax.lax.stop_gradient(jax.nn.softmax(logits).max(-1))
-        label = jnp.argmax(logits, -1) + 1.0
-        messages = offer(self._to_everybody(label), self._to_everybody(confidence), bits=math.log2(self.alphabet))
+        logits = self.labeller(seen_by(inputs, jax.lax.stop_gradient(memory)))
+        label = jnp.argmax(logits, -1, keepdims=True) + 1.0
+        certainty = math.log(self.alphabet) - distrax.Categorical(jax.lax.stop_gradient(logits)).entropy()[..., None]
+        messages = offer(to_everybody(label), to_everybody(certainty), bits=math.log2(self.alphabet))
         return messages, {"label_logits": logits}
 
     def receive(self, inputs: jax.Array, messages: Messages) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -69,18 +69,3 @@ class ClusterChannel(Channel):
         if self.encoding == "one_hot":
             heard = jax.nn.one_hot(heard[..., 0].astype(jnp.int32) - 1, self.alphabet)
         return by_receiver(heard), {}
-
-    def _to_everybody(self, word: jax.Array) -> jax.Array:
-        return jnp.broadcast_to(word[..., None, None], (*word.shape, self.num_agents, 1))
-
-
-def _one_each(num_agents: int) -> type[nn.Module]:
-    """An MLP with its own parameters for every agent, on [..., N, F]."""
-    return nn.vmap(
-        MLP,
-        variable_axes={"params": 0},
-        split_rngs={"params": True},
-        in_axes=-2,
-        out_axes=-2,
-        axis_size=num_agents,
-    )
