@@ -11,6 +11,7 @@ from marlcomm.algorithms import Algorithm, algorithm_names, algorithm_settings, 
 from marlcomm.algorithms.registry import FAMILIES, factory_of, family_of, own_settings, shared_settings
 from marlcomm.envs import env_names, env_options, make_env
 from marlcomm.envs.registry import env_factory
+from marlcomm.messages.edits import edit_names
 
 SEVERAL = "|"
 
@@ -59,15 +60,7 @@ def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
         )
         for name in env_names()
     ]
-    edits = [
-        ("cut:f", "cuts the share f of message entries by a threshold calibrated to it", ""),
-        ("cut_below:t", "cuts entries of importance below t", ""),
-        ("rank_cut:f", "cuts the least important share f of each step, as NDQ released", ""),
-        ("drop:p", "loses each message with probability p", ""),
-        ("noise:s", "adds Gaussian noise of deviation s", ""),
-        ("shuffle", "gives the messages of another episode", ""),
-        ("silence", "cuts everything between agents", ""),
-    ]
+    edits = [(usage, purpose, "") for usage, purpose in edit_names()]
     return {"Algorithms": algorithms, "Tasks": tasks, "Edits (marlcomm evaluate --edit)": edits}
 
 

@@ -10,7 +10,7 @@ import jax
 
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.collect import collect, team_return
-from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, check_range
+from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, check_range, with_delay
 from marlcomm.messages.edits import Edit
 from marlcomm.types import Episodes, Scalar
 
@@ -84,11 +84,12 @@ class Algorithm:
           edit: what happens to the messages on their way.
         """
         count = self.learner.settings.num_envs if num_envs is None else num_envs
+        learner, edit = with_delay(self.learner, edit)
 
         def policy(observation: Observation, memory: AgentMemory, key: jax.Array) -> tuple:
-            return self.learner.act(params, observation, memory, key, epsilon, edit)
+            return learner.act(params, observation, memory, key, epsilon, edit)
 
-        return collect(self.env, policy, self.learner.initial_memory(count), count, key)
+        return collect(self.env, policy, learner.initial_memory(count), count, key)
 
     def act(
         self,
@@ -109,7 +110,9 @@ class Algorithm:
 
         `decisions` [B, T, ...] is what `act` gave beside the actions; the value learner does without it.
         """
-        return self.learner.learn(state, episodes, decisions, limit)
+        learner, edit = with_delay(self.learner, getattr(self.learner, "training_edit", None))
+        learner = self.learner if learner is self.learner else replace(learner, training_edit=edit)
+        return learner.learn(state, episodes, decisions, limit)
 
     def with_loss(self, name: str, loss: Loss, weight: float) -> Algorithm:
         """The same algorithm with one more loss, or another one under a name that exists.

@@ -8,12 +8,13 @@ from typing import Any
 
 from marlcomm.algorithms.algorithm import Algorithm, set_hparams
 from marlcomm.algorithms.optimisers import Optimiser, as_function
+from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
 from marlcomm.learners.learner import Loss
 from marlcomm.learners.reinforce import ReinforceHParams, ReinforceLearner, ReinforceSettings
 from marlcomm.losses.policy import entropy_loss, policy_loss, value_loss
-from marlcomm.messages import Channel, Edit, SilentChannel
-from marlcomm.networks import CommunicatingAgent, LocalCritic
+from marlcomm.messages import Channel, Edit
+from marlcomm.networks import LocalCritic
 
 
 def policy_based(
@@ -24,6 +25,8 @@ def policy_based(
     agent: Any = None,
     critic: Any = None,
     hidden: int = 64,
+    delay: int = 0,
+    bandwidth: int = 0,
     entropy: float = 0.01,
     value_weight: float = 0.5,
     losses: Mapping[str, Loss] | None = None,
@@ -42,6 +45,8 @@ def policy_based(
       agent: a flax module with the methods of `CommunicatingAgent`, in place of it and of `channel`.
       critic: a flax module [..., N, H] memories, [..., S] state -> [..., N] values; `LocalCritic` by default.
       hidden: H of the default agent.
+      delay: steps that messages are under way (see `Channel`).
+      bandwidth: entries that an agent may send at a step (see `Channel`); 0 for no cap.
       entropy: weight of the policy's entropy.
       value_weight: weight of the critic's squared error.
       losses: further losses by name, beside `policy`, `value` and `entropy`; functions of a `PolicyUnroll`.
@@ -54,21 +59,19 @@ def policy_based(
     Raises:
       ValueError: a setting that does not exist, or a value out of its range.
     """
-    if hidden < 1:
-        raise ValueError(f"hidden is {hidden}: must be at least 1")
     static = {field.name for field in fields(ReinforceSettings)}
     fixed = {key: value for key, value in settings.items() if key in static}
     traced = {key: value for key, value in settings.items() if key not in static}
-    channel = (SilentChannel() if channel is None else channel).clone(
-        num_agents=env.num_agents, num_actions=env.num_actions
-    )
+    static_settings = ReinforceSettings(**fixed)
+    if agent is None:
+        agent = communicating_agent(env, static_settings, channel, hidden, delay, bandwidth)
     learner = ReinforceLearner(
         env=env,
-        agent=CommunicatingAgent(channel, env.num_actions, hidden) if agent is None else agent,
+        agent=agent,
         critic=LocalCritic() if critic is None else critic,
         losses={"policy": policy_loss, "value": value_loss, "entropy": entropy_loss, **(losses or {})},
         optimiser=as_function(optimiser),
-        settings=ReinforceSettings(**fixed),
+        settings=static_settings,
         training_edit=training_edit,
     )
     hparams = ReinforceHParams(weights={"policy": 1.0, "value": value_weight, "entropy": entropy, **(weights or {})})

@@ -8,12 +8,12 @@ from typing import Any
 
 from marlcomm.algorithms.algorithm import Algorithm, set_hparams
 from marlcomm.algorithms.optimisers import Optimiser, as_function, torch_rmsprop
+from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
 from marlcomm.learners.learner import Loss
 from marlcomm.learners.value import ValueHParams, ValueLearner, ValueSettings
 from marlcomm.losses import temporal_difference_loss
-from marlcomm.messages import Channel, Edit, SilentChannel
-from marlcomm.networks import CommunicatingAgent
+from marlcomm.messages import Channel, Edit
 
 # Where our defaults differ from the published ones, and why (measured in experiments/RESULTS.md):
 # exploration that ends before values are fitted leaves sensor at "nobody needs to scan" on half of the seeds.
@@ -30,6 +30,8 @@ def value_based(
     channel: Channel | None = None,
     agent: Any = None,
     hidden: int = 64,
+    delay: int = 0,
+    bandwidth: int = 0,
     losses: Mapping[str, Loss] | None = None,
     weights: Mapping[str, float] | None = None,
     optimiser: Optimiser = torch_rmsprop,
@@ -47,6 +49,8 @@ def value_based(
       channel: how agents talk; silent by default. Sizes are filled in here.
       agent: a flax module with the methods of `CommunicatingAgent`, in place of it and of `channel`.
       hidden: H of the default agent.
+      delay: steps that messages are under way (see `Channel`).
+      bandwidth: entries that an agent may send at a step (see `Channel`); 0 for no cap.
       losses: further losses by name, beside `temporal_difference`.
       weights: their weights.
       optimiser: an optax transformation, or a function from hyper-parameters to one.
@@ -58,22 +62,20 @@ def value_based(
     Raises:
       ValueError: a setting that does not exist, or a value out of its range.
     """
-    if hidden < 1:
-        raise ValueError(f"hidden is {hidden}: must be at least 1")
     settings = settings if paper else {**IMPROVED, **settings}
     static = {field.name for field in fields(ValueSettings)}
     fixed = {key: value for key, value in settings.items() if key in static}
     traced = {key: value for key, value in settings.items() if key not in static}
-    channel = (SilentChannel() if channel is None else channel).clone(
-        num_agents=env.num_agents, num_actions=env.num_actions
-    )
+    static_settings = ValueSettings(**fixed)
+    if agent is None:
+        agent = communicating_agent(env, static_settings, channel, hidden, delay, bandwidth)
     learner = ValueLearner(
         env=env,
-        agent=CommunicatingAgent(channel, env.num_actions, hidden) if agent is None else agent,
+        agent=agent,
         mixer=mixer,
         losses={"temporal_difference": temporal_difference_loss, **(losses or {})},
         optimiser=as_function(optimiser),
-        settings=ValueSettings(**fixed),
+        settings=static_settings,
         training_edit=training_edit,
     )
     hparams = ValueHParams(weights={"temporal_difference": 1.0, **(weights or {})})

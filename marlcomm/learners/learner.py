@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 
 from marlcomm.envs.api import Environment, Observation
-from marlcomm.messages.edits import Edit
+from marlcomm.messages.edits import Edit, split_delay
 from marlcomm.types import Episodes, Messages, Scalar
 
 Loss = Callable[[Any, Episodes, Any], tuple[jax.Array, dict[str, jax.Array]]]
@@ -127,6 +128,18 @@ def agent_inputs(env: Environment, settings: Any, agents_view: jax.Array, last_a
         n = env.num_agents
         parts.append(jnp.broadcast_to(jnp.eye(n), (*agents_view.shape[:-1], n)))
     return jnp.concatenate(parts, -1)
+
+
+def with_delay(learner: Any, edit: Edit | None) -> tuple[Any, Edit | None]:
+    """The learner under the delays of an edit, and the edit without them.
+
+    What is under way is part of an agent's memory, which must know of it from the first step; parameters do not change.
+    """
+    edit, steps = split_delay(edit)
+    if not steps:
+        return learner, edit
+    channel = learner.agent.channel
+    return replace(learner, agent=learner.agent.clone(channel=channel.clone(delay=channel.delay + steps))), edit
 
 
 def weighted_sum(

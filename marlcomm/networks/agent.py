@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from marlcomm.messages.channel import Channel
 from marlcomm.messages.courier import Courier
-from marlcomm.messages.edits import Edit, split_delay
+from marlcomm.messages.edits import Edit
 from marlcomm.networks.layers import GRU, Linear
 from marlcomm.types import Messages
 
@@ -147,12 +147,6 @@ class CommunicatingAgent(nn.Module):
         scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False}, in_axes=0, out_axes=0)
         _, outputs = scan(self, memory, inputs, alive, jax.random.split(key, inputs.shape[0]))
         return outputs
-
-
-def with_delay(agent: Any, edit: Edit | None) -> tuple[Any, Edit | None]:
-    """The agent under the delays of an edit, and the edit without them: parameters stay the same."""
-    edit, steps = split_delay(edit)
-    return (agent.clone(channel=agent.channel.clone(delay=agent.channel.delay + steps)) if steps else agent), edit
 
 
 def _each_step(edit: Edit | None, steps: int) -> Edit | None:

@@ -63,9 +63,11 @@ def assess(
 
 
 def calibrate_cut(
-    algorithm: Algorithm, params: Any, key: jax.Array, fraction: Scalar, episodes: int = 1000
+    algorithm: Algorithm, params: Any, key: jax.Array, fraction: Scalar, episodes: int = 1000, whole: bool = False
 ) -> CutBelow:
     """The threshold that cuts the share nearest to `fraction` of all entries between agents, for one member.
+
+    With `whole`, the cut decides on messages, and so the share is that of messages.
 
     A cut changes what agents do and so what they say: every threshold is tried with itself in force, by bisection.
     Where agents say only a few different things, no threshold cuts the very share: look at `sent_fraction`.
@@ -73,7 +75,7 @@ def calibrate_cut(
     first_key, key = jax.random.split(key)
 
     def said(threshold: Scalar, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        played, decision, _ = algorithm.play(params, key, num_envs=episodes, edit=CutBelow(threshold))
+        played, decision, _ = algorithm.play(params, key, num_envs=episodes, edit=CutBelow(threshold, whole))
         offered = pairs_at_work(played)[..., None]
         importance = jnp.where(offered, decision.messages.importance, 0.0)
         sent = (decision.messages.sent & offered).sum() / (offered.sum() * importance.shape[-1])
@@ -93,7 +95,7 @@ def calibrate_cut(
     bounds, _ = jax.lax.scan(halve, start, jax.random.split(key, CALIBRATION_ROUNDS))
     low, cut_at_low, high, cut_at_high = bounds
     nearest = jnp.where(fraction - cut_at_low < cut_at_high - fraction, low, high)
-    return CutBelow(jnp.where(fraction >= 1.0, jnp.inf, jnp.where(fraction <= 0.0, 0.0, nearest)))
+    return CutBelow(jnp.where(fraction >= 1.0, jnp.inf, jnp.where(fraction <= 0.0, 0.0, nearest)), whole)
 
 
 def assess_with(
@@ -104,7 +106,7 @@ def assess_with(
     ready, found = [], {}
     for edit in edits:
         if isinstance(edit, CalibratedCut):
-            edit = calibrate_cut(algorithm, params, calibration_key, edit.fraction, episodes)
+            edit = calibrate_cut(algorithm, params, calibration_key, edit.fraction, episodes, edit.whole)
             found = {"threshold": edit.threshold}
         ready.append(edit)
     return assess(algorithm, params, key, chain_edits(ready), episodes) | found

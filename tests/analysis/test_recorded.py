@@ -48,7 +48,7 @@ def test_edits_by_name_or_as_objects_cut_between_agents_only(hallway, edits):
 def test_a_calibrated_cut_becomes_its_threshold(hallway, monkeypatch):
     asked = []
 
-    def calibrate(algorithm, params, key, fraction, episodes):
+    def calibrate(algorithm, params, key, fraction, episodes, whole):
         asked.append(float(fraction))
         return CutBelow(0.1)
 
