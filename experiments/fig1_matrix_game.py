@@ -19,7 +19,7 @@ import optax
 
 import marlcomm as mc
 from experiments.common import as_json, markdown_table
-from marlcomm.analysis.return_gap import ReturnGap, cosine_distance, exact_clustering, return_gap
+from marlcomm.analysis.return_gap import SenderGap, cosine_distance, exact_clustering, sender_gap
 from marlcomm.losses import action_value_vectors, clustering_loss
 
 PRINTED = {1: "33.325", 2: "38.775", 4: "39.1375"}  # return by the number of labels
@@ -42,7 +42,7 @@ class Row:
 
     alphabet: int
     labels: np.ndarray  # [4] of the exact clustering
-    exact: ReturnGap
+    exact: SenderGap
     learned: np.ndarray  # [seeds] return of the labels that a message network learned
 
 
@@ -78,7 +78,7 @@ def measure(values: np.ndarray, alphabet: int, seeds: int) -> Row:
     """The exact clustering, and that of `seeds` message networks."""
     labels = exact_clustering(values, alphabet)
     learned = np.zeros((seeds, len(values)), int) if alphabet == 1 else learned_labels(values, alphabet, seeds)
-    return Row(alphabet, labels, return_gap(values, labels), return_gap(values, learned).labelled_return)
+    return Row(alphabet, labels, sender_gap(values, labels), sender_gap(values, learned).labelled_return)
 
 
 def distance_table(values: np.ndarray) -> str:

@@ -7,11 +7,14 @@ from marlcomm.analysis.episode_strip import plot_episode_strip
 from marlcomm.analysis.inspection import Inspection, MessageFindings, make_inspection
 from marlcomm.analysis.instrument_plots import plot_graph, plot_pairs, plot_talk_over_time, plot_worth
 from marlcomm.analysis.intervention import Intervention, intervene
+from marlcomm.analysis.measured_gap import MeasuredGap, SeenTable, measure_gap, tabulate
 from marlcomm.analysis.message_space import plot_message_space
 from marlcomm.analysis.page import inspect_run, write_page
 from marlcomm.analysis.plots import cut_label, plot_curves, plot_cut_curve
 from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
+from marlcomm.analysis.return_gap import SenderGap, TeamGap, exact_clustering, sender_gap, team_gap
 from marlcomm.analysis.signalling import Dependence, Signalling, measure_signalling
+from marlcomm.analysis.tabular import TabularTask
 from marlcomm.analysis.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, talk_table, who_talks
 from marlcomm.analysis.words import Words, find_words
 from marlcomm.analysis.worth import Difference, Loss, MessageWorth, TalkGraph, message_worth, smallest_graph
@@ -25,24 +28,31 @@ __all__ = [
     "Inspection",
     "Intervention",
     "Loss",
+    "MeasuredGap",
     "MessageFindings",
     "MessageWorth",
     "RecordedEpisodes",
+    "SeenTable",
+    "SenderGap",
     "Signalling",
+    "TabularTask",
     "Talk",
     "TalkGraph",
     "TalkOverTime",
+    "TeamGap",
     "Words",
     "animate_recorded",
     "animate_run",
     "cut_curve",
     "cut_label",
     "drawn_as_sent",
+    "exact_clustering",
     "find_words",
     "inspect_run",
     "intervene",
     "make_dictionary",
     "make_inspection",
+    "measure_gap",
     "measure_signalling",
     "message_worth",
     "plot_curves",
@@ -55,9 +65,12 @@ __all__ = [
     "plot_talk_over_time",
     "plot_worth",
     "record_episodes",
+    "sender_gap",
     "smallest_graph",
+    "tabulate",
     "talk_over_time",
     "talk_table",
+    "team_gap",
     "who_talks",
     "write_page",
 ]

@@ -39,7 +39,7 @@ _AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
-class ReturnGap:
+class SenderGap:
     """What one sender's labels cost, and what the theory says they cost at most. Arrays [...], one entry a game.
 
     Attributes:
@@ -80,7 +80,7 @@ class ReturnGap:
         return np.sqrt(self.distance) * num_agents * (self.largest_norm if q_max is None else q_max)
 
 
-def return_gap(values: Any, labels: Any, probability: Any = None) -> ReturnGap:
+def sender_gap(values: Any, labels: Any, probability: Any = None) -> SenderGap:
     """The gap that one sender's labels leave, exactly, and its bounds.
 
     Args:
@@ -100,7 +100,7 @@ def return_gap(values: Any, labels: Any, probability: Any = None) -> ReturnGap:
     norm = np.linalg.norm(_flat(vectors), axis=-1)
     outside = np.where(distance < 1.0, np.sqrt(np.clip(distance * (2.0 - distance), 0.0, None)), distance)
     contexts = values.shape[-2]
-    return ReturnGap(
+    return SenderGap(
         ideal_return=(own * _best(vectors)).sum(-1),
         labelled_return=labelled,
         distance=(own * distance).sum(-1),
@@ -158,7 +158,7 @@ def average_cosine_distance(vectors: Any, labels: Any, own: Any = None) -> np.nd
     vectors = np.asarray(vectors, float)[..., None]
     own = np.ones(vectors.shape[:-2]) if own is None else np.asarray(own, float)
     # with one context of all columns, action values are the vectors themselves
-    return return_gap(np.swapaxes(vectors, -1, -2), labels, own[..., None]).distance
+    return sender_gap(np.swapaxes(vectors, -1, -2), labels, own[..., None]).distance
 
 
 def exact_clustering(values: Any, alphabet: int, probability: Any = None) -> np.ndarray:
@@ -185,7 +185,7 @@ def exact_clustering(values: Any, alphabet: int, probability: Any = None) -> np.
         )
     best, smallest = np.zeros(rows, int), np.inf
     for labels in _batches(all_clusterings(rows, alphabet)):
-        distance = return_gap(values, labels, probability).distance
+        distance = sender_gap(values, labels, probability).distance
         if distance.min() < smallest - 1e-12:
             best, smallest = labels[distance.argmin()], distance.min()
     return best
@@ -213,7 +213,7 @@ def count_clusterings(rows: int, alphabet: int) -> int:
 
 
 @dataclass(frozen=True)
-class TeamReturnGap:
+class TeamGap:
     """What the labels of a whole team cost (Theorem 4.3).
 
     Attributes:
@@ -225,7 +225,7 @@ class TeamReturnGap:
 
     ideal_return: np.ndarray
     labelled_return: np.ndarray
-    senders: tuple[ReturnGap, ...]
+    senders: tuple[SenderGap, ...]
 
     @property
     def gap(self) -> np.ndarray:
@@ -242,7 +242,7 @@ class TeamReturnGap:
         return np.sum([sender.bound for sender in self.senders], axis=0)
 
 
-def team_return_gap(values: Any, labels: Sequence[Any], probability: Any = None) -> TeamReturnGap:
+def team_gap(values: Any, labels: Sequence[Any], probability: Any = None) -> TeamGap:
     """The gap of one-step games in which every agent sends labels, and Theorem 4.3's bound with its constants.
 
     Args:
@@ -251,7 +251,7 @@ def team_return_gap(values: Any, labels: Sequence[Any], probability: Any = None)
       probability: [..., O_1, ..., O_n]; uniform by default.
 
     Raises:
-      ValueError: fewer agents than axes, or anything that `return_gap` rejects.
+      ValueError: fewer agents than axes, or anything that `sender_gap` rejects.
     """
     values = np.asarray(values, float)
     count = len(labels)
@@ -264,13 +264,13 @@ def team_return_gap(values: Any, labels: Sequence[Any], probability: Any = None)
     for agent in range(count):
         first = np.moveaxis(values, agent - count - 1, -count - 1).reshape(*games, seen[agent], -1, values.shape[-1])
         weight = np.moveaxis(uniform, agent - count, -count).reshape(*games, seen[agent], -1)
-        senders.append(return_gap(first, labels[agent], weight))
+        senders.append(sender_gap(first, labels[agent], weight))
     # all agents as one sender, and nothing else to be seen
     cells = np.indices(seen).reshape(count, -1)
     sizes = [int(np.max(label)) + 1 for label in labels]
     together = np.ravel_multi_index([np.asarray(label)[cells[i]] for i, label in enumerate(labels)], sizes)
-    joint = return_gap(values.reshape(*games, -1, 1, values.shape[-1]), together, uniform.reshape(*games, -1, 1))
-    return TeamReturnGap(joint.ideal_return, joint.labelled_return, tuple(senders))
+    joint = sender_gap(values.reshape(*games, -1, 1, values.shape[-1]), together, uniform.reshape(*games, -1, 1))
+    return TeamGap(joint.ideal_return, joint.labelled_return, tuple(senders))
 
 
 def cosine_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ from marlcomm.analysis.return_gap import (
     cluster_centres,
     count_clusterings,
     exact_clustering,
-    return_gap,
-    team_return_gap,
+    sender_gap,
+    team_gap,
     weighted_action_values,
 )
 from marlcomm.envs.matrix_game import RGMCOMM_TABLE
@@ -63,7 +63,7 @@ def by_loops(values, labels, probability):
 @hypothesis.given(seed=SEEDS, rows=st.integers(1, 5), contexts=st.integers(1, 4), actions=st.integers(1, 3))
 def test_everything_equals_loops_and_the_proofs_chain_holds(seed, rows, contexts, actions):
     values, labels, probability = random_games(np.random.default_rng(seed), 3, rows, contexts, actions, 3, 0.0)
-    found = return_gap(values, labels, probability)
+    found = sender_gap(values, labels, probability)
     for game in range(3):
         ideal, labelled, epsilon, orthogonal = by_loops(values[game], labels[game], probability[game])
         np.testing.assert_allclose(found.ideal_return[game], ideal)
@@ -93,7 +93,7 @@ def best_reply_by_search(values, labels, probability):
 @pytest.mark.parametrize("seed", range(10))
 def test_the_gap_is_that_of_the_best_policy_on_labels(seed):
     values, labels, probability = random_games(np.random.default_rng(seed), 1, 4, 2, 3, 3, 0.5)
-    found = return_gap(values[0], labels[0], probability[0])
+    found = sender_gap(values[0], labels[0], probability[0])
     np.testing.assert_allclose(found.labelled_return, best_reply_by_search(values[0], labels[0], probability[0]))
     np.testing.assert_allclose(found.ideal_return, (probability[0] * values[0].max(-1)).sum())
 
@@ -108,7 +108,7 @@ def test_the_rigorous_bound_is_never_violated(rows, contexts, actions, alphabet,
     """20,000 games of each size and sign, 300,000 in all."""
     rng = np.random.default_rng([rows, contexts, int(2 * sign)])
     values, labels, probability = random_games(rng, GAMES, rows, contexts, actions, alphabet, sign)
-    found = return_gap(values, labels, probability)
+    found = sender_gap(values, labels, probability)
     slack = 1e-9 * np.abs(values).max((1, 2, 3))
     assert np.all(found.gap >= -slack)
     assert np.all(found.gap <= found.tight_bound + slack)
@@ -123,7 +123,7 @@ def spiked_game(actions, contexts, height=0.01):
 
 
 def test_the_constant_cannot_be_smaller():
-    found = return_gap(spiked_game(40, 3), np.zeros(40, int))
+    found = sender_gap(spiked_game(40, 3), np.zeros(40, int))
     assert 0.97 * found.bound < found.gap <= found.bound
 
 
@@ -131,7 +131,7 @@ def test_the_constant_cannot_be_smaller():
 @pytest.mark.parametrize("meaning", ["norm in the appendix", "largest value in the main text"])
 def test_the_bound_as_printed_is_violated_with_the_constant_1(num_agents, meaning):
     """One sender says nothing to one or two others. Neither of the paper's two meanings of Q_max saves the bound."""
-    found = return_gap(spiked_game(40, 25), np.zeros(40, int))
+    found = sender_gap(spiked_game(40, 25), np.zeros(40, int))
     q_max = found.largest_norm if "norm" in meaning else found.largest_value
     printed = found.printed_bound(num_agents, q_max)
     assert found.gap > 2 * printed
@@ -144,7 +144,7 @@ def test_negative_cosines_break_a_step_of_the_proof_but_not_the_bound():
     rng = np.random.default_rng(0)
     for _ in range(300):
         values = rng.normal(size=(3, 1, 3))
-        found = return_gap(values, np.zeros(3, int))
+        found = sender_gap(values, np.zeros(3, int))
         ideal, labelled, _, orthogonal = by_loops(values, np.zeros(3, int), np.full((3, 1), 1 / 3))
         broken += ideal - labelled > orthogonal + 1e-9
         assert ideal - labelled <= found.tight_bound + 1e-9
@@ -153,7 +153,7 @@ def test_negative_cosines_break_a_step_of_the_proof_but_not_the_bound():
 
 def test_vectors_of_zeros_and_centres_of_zero_are_safe():
     opposite = np.array([[[1.0, -1.0]], [[-1.0, 1.0]], [[0.0, 0.0]]])
-    found = return_gap(opposite, [0, 0, 2])  # label 1 is not used
+    found = sender_gap(opposite, [0, 0, 2])  # label 1 is not used
     np.testing.assert_allclose(found.gap, 2 / 3)
     np.testing.assert_allclose(found.distance, 1)
     assert found.gap <= found.tight_bound <= found.bound
@@ -164,8 +164,8 @@ def test_vectors_of_zeros_and_centres_of_zero_are_safe():
 
 def test_what_never_happens_does_not_count():
     values = np.array([[[3.0, 0.0]], [[0.0, 2.0]], [[-900.0, 500.0]]])
-    found = return_gap(values, [0, 0, 0], [[1.0], [1.0], [0.0]])
-    without = return_gap(values[:2], [0, 0])
+    found = sender_gap(values, [0, 0, 0], [[1.0], [1.0], [0.0]])
+    without = sender_gap(values[:2], [0, 0])
     for name in ("gap", "distance", "largest_norm", "largest_value", "bound", "tight_bound"):
         np.testing.assert_allclose(getattr(found, name), getattr(without, name))
 
@@ -174,7 +174,7 @@ def test_scales_and_offsets():
     """Values twice as large: twice the gap and the bound. One number more everywhere: the same gap."""
     rng = np.random.default_rng(1)
     values, labels, probability = random_games(rng, 50, 4, 3, 2, 2, 0.0)
-    one, two, more = (return_gap(v, labels, probability) for v in (values, 2 * values, values + 7))
+    one, two, more = (sender_gap(v, labels, probability) for v in (values, 2 * values, values + 7))
     for name in ("gap", "bound", "tight_bound", "largest_norm"):
         np.testing.assert_allclose(getattr(two, name), 2 * getattr(one, name))
     np.testing.assert_allclose(two.distance, one.distance, atol=1e-12)
@@ -196,7 +196,7 @@ def test_scales_and_offsets():
 )
 def test_fig_1_every_clustering(labels, value, epsilon):
     """specs/rgmcomm.md, 1.2."""
-    found = return_gap(FIG_1, labels)
+    found = sender_gap(FIG_1, labels)
     np.testing.assert_allclose(found.labelled_return, value)
     np.testing.assert_allclose(found.distance, epsilon, atol=5e-6)
     np.testing.assert_allclose(found.ideal_return, 39.15)
@@ -206,7 +206,7 @@ def test_fig_1_every_clustering(labels, value, epsilon):
 @pytest.mark.parametrize(("alphabet", "value"), [(1, 33.325), (2, 38.05), (3, 38.7375), (4, 39.15), (9, 39.15)])
 def test_fig_1_exact_clustering_finds_the_best_return(alphabet, value):
     labels = exact_clustering(FIG_1, alphabet)
-    np.testing.assert_allclose(return_gap(FIG_1, labels).labelled_return, value)
+    np.testing.assert_allclose(sender_gap(FIG_1, labels).labelled_return, value)
     if alphabet == 2:
         assert labels.tolist() == [0, 1, 0, 1]
 
@@ -228,8 +228,8 @@ def test_exact_clustering_has_the_smallest_distance_of_all_labellings(seed):
     values, _, probability = random_games(np.random.default_rng(seed), 1, 5, 2, 2, 3, 0.5)
     labels = exact_clustering(values[0], 3, probability[0])
     every = np.array(list(itertools.product(range(3), repeat=5)))
-    distances = return_gap(values, every, probability).distance
-    np.testing.assert_allclose(return_gap(values[0], labels, probability[0]).distance, distances.min(), atol=1e-9)
+    distances = sender_gap(values, every, probability).distance
+    np.testing.assert_allclose(sender_gap(values[0], labels, probability[0]).distance, distances.min(), atol=1e-9)
 
 
 def test_centring_over_actions_is_the_better_surrogate():
@@ -239,9 +239,9 @@ def test_centring_over_actions_is_the_better_surrogate():
     labels = np.array(list(all_clusterings(6, 2)))
     for _ in range(200):
         values = 100 * rng.random((6, 3, 2))
-        gap = return_gap(values, labels).gap
+        gap = sender_gap(values, labels).gap
         for name, seen in (("values", values), ("advantages", values - values.mean(-1, keepdims=True))):
-            left[name].append(gap[return_gap(seen, labels).distance.argmin()] - gap.min())
+            left[name].append(gap[sender_gap(seen, labels).distance.argmin()] - gap.min())
     assert np.mean(left["advantages"]) < 0.7 * np.mean(left["values"])
 
 
@@ -281,7 +281,7 @@ def test_a_real_team_of_two_keeps_within_the_teams_bound(seed):
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(3, 4, 2, 2))  # o1, o2, a1, a2
     labels = [rng.integers(0, 2, 3).tolist(), rng.integers(0, 2, 4).tolist()]
-    found = team_return_gap(values.reshape(3, 4, 4), labels)
+    found = team_gap(values.reshape(3, 4, 4), labels)
     real = values.max((2, 3)).mean() - decentralised_optimum(values, labels)
     assert -1e-9 <= real <= found.gap * SLACK + 1e-9
     assert found.gap <= found.bound * SLACK
@@ -293,15 +293,15 @@ def test_the_teams_bound_is_never_violated(sign):
     values = rng.random((3000, 3, 2, 4, 3)) - sign  # three agents that see
     probability = rng.dirichlet(np.ones(24), 3000).reshape(3000, 3, 2, 4)
     for labels in ([[0, 0, 1], [0, 1], [0, 0, 1, 1]], [[0, 1, 0], [0, 0], [0, 1, 1, 2]], [[0] * 3, [0] * 2, [0] * 4]):
-        found = team_return_gap(values, labels, probability)
+        found = team_gap(values, labels, probability)
         assert np.all(found.gap >= -1e-9)
         assert np.all(found.gap <= found.bound * SLACK)
 
 
 def test_a_team_of_which_one_agent_sends_is_the_one_sender():
     labels = [0, 1, 0, 1]
-    team = team_return_gap(FIG_1, [labels, np.arange(2)])
-    alone = return_gap(FIG_1, labels)
+    team = team_gap(FIG_1, [labels, np.arange(2)])
+    alone = sender_gap(FIG_1, labels)
     np.testing.assert_allclose(team.gap, alone.gap)
     np.testing.assert_allclose(team.bound, alone.bound)
     np.testing.assert_allclose(team.senders[1].gap, 0)
@@ -312,15 +312,15 @@ def test_a_team_of_which_one_agent_sends_is_the_one_sender():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: return_gap(FIG_1[0], [0, 0]), r"values have shape \(2, 2\): must be \[..., observations"),
-        (lambda: return_gap(FIG_1, [0, 0]), r"labels have shape \(2,\): must end with the 4"),
-        (lambda: return_gap(FIG_1, [0, 0, -1, 0]), "labels must be whole numbers"),
-        (lambda: return_gap(FIG_1, [0.5] * 4), "labels must be whole numbers"),
-        (lambda: return_gap(FIG_1, [0] * 4, np.ones(4)), r"probability has shape \(4,\): must end with \(4, 2\)"),
-        (lambda: return_gap(FIG_1, [0] * 4, -np.ones((4, 2))), "probability must not be below 0"),
+        (lambda: sender_gap(FIG_1[0], [0, 0]), r"values have shape \(2, 2\): must be \[..., observations"),
+        (lambda: sender_gap(FIG_1, [0, 0]), r"labels have shape \(2,\): must end with the 4"),
+        (lambda: sender_gap(FIG_1, [0, 0, -1, 0]), "labels must be whole numbers"),
+        (lambda: sender_gap(FIG_1, [0.5] * 4), "labels must be whole numbers"),
+        (lambda: sender_gap(FIG_1, [0] * 4, np.ones(4)), r"probability has shape \(4,\): must end with \(4, 2\)"),
+        (lambda: sender_gap(FIG_1, [0] * 4, -np.ones((4, 2))), "probability must not be below 0"),
         (lambda: exact_clustering(FIG_1, 0), "alphabet is 0"),
         (lambda: exact_clustering(np.ones((30, 1, 2)), 4), "30 observations have .* can be tried"),
-        (lambda: team_return_gap(FIG_1[0, 0], [[0], [0]]), "2 agents need 3 axes"),
+        (lambda: team_gap(FIG_1[0, 0], [[0], [0]]), "2 agents need 3 axes"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from marlcomm.analysis.return_gap import return_gap
+from marlcomm.analysis.return_gap import sender_gap
 from marlcomm.analysis.tabular import TabularTask, label_policy, policy_change
 
 SENDER, CONTEXTS, ACTIONS = 3, 2, 2
@@ -97,7 +97,7 @@ def policy_on_labels(task, labels):
         visits = task.visitation(policy).reshape(SENDER, CONTEXTS)
         following = label_policy(values, labels, visits).reshape(OBSERVATIONS, ACTIONS)
         if np.array_equal(following, policy):
-            return policy, return_gap(values, labels, visits)
+            return policy, sender_gap(values, labels, visits)
         policy = following
     return None
 
