@@ -1,12 +1,15 @@
 """Named algorithms: each a short file that names a channel, a mixer, losses and their published defaults."""
 
 from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.channels_qmix import commnet_qmix, ic3net_qmix, sarnet_qmix, shared_qmix
+from marlcomm.algorithms.dial import dial
 from marlcomm.algorithms.iql import iql
 from marlcomm.algorithms.mappo import mappo
 from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.qmix import qmix
 from marlcomm.algorithms.registry import algorithm_names, algorithm_settings, make_algorithm, register_algorithm
+from marlcomm.algorithms.tarmac_qmix import tarmac_qmix
 from marlcomm.algorithms.value_based import value_based
 from marlcomm.algorithms.vdn import vdn
 
@@ -14,6 +17,9 @@ __all__ = [
     "Algorithm",
     "algorithm_names",
     "algorithm_settings",
+    "commnet_qmix",
+    "dial",
+    "ic3net_qmix",
     "iql",
     "make_algorithm",
     "mappo",
@@ -21,6 +27,9 @@ __all__ = [
     "policy_based",
     "qmix",
     "register_algorithm",
+    "sarnet_qmix",
+    "shared_qmix",
+    "tarmac_qmix",
     "value_based",
     "vdn",
 ]

@@ -9,11 +9,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.channels_qmix import commnet_qmix, ic3net_qmix, sarnet_qmix, shared_qmix
+from marlcomm.algorithms.dial import dial
 from marlcomm.algorithms.iql import iql
 from marlcomm.algorithms.mappo import mappo
 from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.qmix import qmix
+from marlcomm.algorithms.tarmac_qmix import tarmac_qmix
 from marlcomm.algorithms.value_based import IMPROVED, value_based
 from marlcomm.algorithms.vdn import vdn
 from marlcomm.envs.api import Environment
@@ -53,10 +56,16 @@ class _Entry(NamedTuple):
 
 
 _ALGORITHMS: dict[str, _Entry] = {
+    "commnet_qmix": _Entry(commnet_qmix, VALUE),
+    "dial": _Entry(dial, VALUE),
+    "ic3net_qmix": _Entry(ic3net_qmix, VALUE),
     "iql": _Entry(iql, VALUE),
     "mappo": _Entry(mappo, ON_POLICY),
     "ndq": _Entry(ndq, VALUE),
     "qmix": _Entry(qmix, VALUE),
+    "sarnet_qmix": _Entry(sarnet_qmix, VALUE),
+    "shared_qmix": _Entry(shared_qmix, VALUE),
+    "tarmac_qmix": _Entry(tarmac_qmix, VALUE),
     "vdn": _Entry(vdn, VALUE),
 }
 
