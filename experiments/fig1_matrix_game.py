@@ -11,6 +11,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,7 @@ import optax
 import marlcomm as mc
 from experiments.common import as_json, markdown_table
 from marlcomm.analysis.return_gap import SenderGap, cosine_distance, exact_clustering, sender_gap
+from marlcomm.envs.matrix_game import MatrixGame
 from marlcomm.losses import action_value_vectors, clustering_loss
 
 PRINTED = {1: "33.325", 2: "38.775", 4: "39.1375"}  # return by the number of labels
@@ -54,11 +56,11 @@ def learned_labels(values: np.ndarray, alphabet: int, seeds: int) -> np.ndarray:
     vectors = action_value_vectors(jnp.asarray(values, jnp.float32).reshape(rows, -1))
     optimiser = optax.adam(2e-3, b2=0.99)  # as released
 
-    def logits(params: dict) -> jax.Array:
+    def logits(params: Any) -> jax.Array:
         _, named = channel.apply(params, seen, None, jax.random.PRNGKey(0), method="send")
-        return named["label_logits"][:, SENDER]
+        return jnp.asarray(named["label_logits"])[:, SENDER]
 
-    def loss(params: dict) -> jax.Array:
+    def loss(params: Any) -> jax.Array:
         return clustering_loss(logits(params), vectors, neighbours=1)[0]
 
     def update(state: tuple, _: None) -> tuple[tuple, None]:
@@ -129,7 +131,7 @@ def main() -> None:
     if given.seeds < 1:
         parser.error(f"--seeds is {given.seeds}: must be at least 1")
 
-    values = np.moveaxis(mc.make_env("matrix_game").table.astype(float).round(4), 2, 0)  # [o2, o1, a1]
+    values = np.moveaxis(MatrixGame().table.astype(float).round(4), 2, 0)  # [o2, o1, a1]
     rows = [measure(values, alphabet, given.seeds) for alphabet in MEANING]
     note = (
         "Clusters: the labels of o21, o22, o23 and o24 with the smallest epsilon, all clusterings tried. Learned: the "

@@ -23,6 +23,11 @@ What the published proof leaves open, and what is done here:
   cosine c < 0 costs at most sqrt(C) |Q| (1 - c), which sqrt(2 C epsilon) |Q| covers too: the bound holds for values of
   any sign.
 - Eq. 22 averages within a cluster without weights; here as in Eq. 6, by how often each observation occurs.
+- Beyond one step, the visits in Eq. 8 are those of the very policy that is the best answer to them. Where there is such
+  a policy, all of this holds for it (`tabular.label_policy`, and its test).
+
+For a trained team, a table of K1 sampled observations, C sampled contexts and all actions, filled in by a critic, makes
+all of this an estimate; `average_cosine_distance` takes the bare K1 x K2 matrix of the clustering loss.
 """
 
 from __future__ import annotations

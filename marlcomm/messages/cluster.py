@@ -59,7 +59,8 @@ class ClusterChannel(Channel):
         """See `Channel.send`."""
         logits = self.labeller(seen_by(inputs, jax.lax.stop_gradient(memory)))
         label = jnp.argmax(logits, -1, keepdims=True) + 1.0
-        certainty = math.log(self.alphabet) - distrax.Categorical(jax.lax.stop_gradient(logits)).entropy()[..., None]
+        doubt = jnp.asarray(distrax.Categorical(jax.lax.stop_gradient(logits)).entropy())[..., None]
+        certainty = math.log(self.alphabet) - doubt
         messages = offer(to_everybody(label), to_everybody(certainty), bits=math.log2(self.alphabet))
         return messages, {"label_logits": logits}
 
