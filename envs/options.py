@@ -26,6 +26,13 @@ def check_number(task: str, field: str, value: Any) -> float:
     return number
 
 
+def check_above_zero(task: str, field: str, value: Any) -> float:
+    """`value` as a float, if it is a finite real number above zero; else a ValueError."""
+    if check_number(task, field, value) <= 0:
+        raise ValueError(f"{task}: {field}={value!r} must be above 0.")
+    return float(value)
+
+
 def check_flag(task: str, field: str, value: Any) -> bool:
     """`value`, if it is True or False; else a ValueError."""
     if not isinstance(value, bool):

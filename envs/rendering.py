@@ -21,6 +21,7 @@ from marlcomm.envs import drawing
 from marlcomm.envs.api import Environment
 
 AGENT_RADIUS = 0.17  # on a circle of agents of radius 1
+MOST_NUMBERS = 4  # of a message that are written out
 
 
 def draw_frame(
@@ -39,7 +40,7 @@ def draw_frame(
       state: one state of `env`.
       content: [N, N, D] messages, sender first; None leaves out the panel of messages.
       sent: [N, N, D] bool, what travels; by default everything between different agents.
-      actions: [N] what agents choose, shown next to them by name.
+      actions: [N] what agents choose, shown next to them by name; [N, A] numbers if continuous.
       title: a line above.
 
     Returns:
@@ -73,7 +74,7 @@ def animate_episode(
       env: draws the states.
       states: a list of T + 1 states, or one state with a leading axis of that length.
       path: ends in .gif, or .mp4 if ffmpeg is installed. Its folder is made if need be.
-      actions: [T, N].
+      actions: [T, N], or [T, N, A] if continuous.
       content: [T, N, N, D] messages, sender first; None leaves out the panel of messages.
       sent: [T, N, N, D] bool, what travels; by default everything between different agents.
       rewards: [T, N] or [T]; their sum so far (mean over agents) stands in the title.
@@ -159,6 +160,20 @@ def draw_messages(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequ
     drawing.clear(axes, (-1.6, 1.6), (-1.45, 1.45))
 
 
+def message_text(content: np.ndarray, sent: np.ndarray, form: str = "{:+.1f}", between: str = " ") -> str:
+    """What to write beside an arrow: its numbers, or what they come to where they are too many to read.
+
+    Args:
+      content: [D]; sent: [D] bool, a dot stands for each number that does not travel.
+      form: how to write a number.
+      between: what separates numbers.
+    """
+    if len(content) <= MOST_NUMBERS:
+        return between.join(form.format(value) if goes else "·" for value, goes in zip(content, sent, strict=True))
+    said = np.flatnonzero(content * sent)
+    return f"label {said[0]}" if len(said) == 1 else f"{int(np.sum(sent))} numbers"
+
+
 def _draw_message(
     axes: Any, start: np.ndarray, end: np.ndarray, sender: int, content: np.ndarray, sent: np.ndarray
 ) -> None:
@@ -181,7 +196,7 @@ def _draw_message(
         )
     )
     if travels:
-        words = " ".join(f"{value:+.1f}" if goes else "·" for value, goes in zip(content, sent, strict=True))
+        words = message_text(content, sent)
         length = float(np.linalg.norm(end - start))
         # A third of the way from the sender, so that labels of crossing arrows do not meet in the middle.
         middle = start + along * length * 0.42 + aside * length * (0.48 * bend)
@@ -200,8 +215,7 @@ def _paint(
     actions: np.ndarray | None,
     title: str,
 ) -> None:
-    names = env.action_names
-    words = [] if actions is None else [names[a] if names else f"action {a}" for a in actions]
+    words = [] if actions is None else _action_words(env, actions)
     if title:
         figure.suptitle(title, color=drawing.INK)
     if content is None or sent is None:
@@ -232,9 +246,17 @@ def _check_moment(
     if messages is not None and mask is not None and mask.shape != messages.shape:
         raise ValueError(f"sent has shape {mask.shape} at one step; it must be as content, {messages.shape}.")
     chosen = None if actions is None else np.asarray(actions)
-    if chosen is not None and chosen.shape != (n,):
-        raise ValueError(f"actions have shape {chosen.shape} at one step; it must be [{n}].")
+    wanted = (n, env.num_actions) if env.continuous else (n,)
+    if chosen is not None and chosen.shape != wanted:
+        raise ValueError(f"actions have shape {chosen.shape} at one step; it must be {list(wanted)}.")
     return messages, mask, chosen
+
+
+def _action_words(env: Environment[Any], actions: np.ndarray) -> list[str]:
+    """What each agent does, by name if actions have names, or as its numbers."""
+    if env.continuous:
+        return [" ".join(f"{number:+.1f}" for number in action) for action in actions]
+    return [env.action_names[action] if env.action_names else f"action {action}" for action in actions]
 
 
 def _at(array: np.ndarray | None, step: int) -> np.ndarray | None:

@@ -15,10 +15,10 @@ import numpy as np
 from jumanji.types import TimeStep
 
 from marlcomm.envs.api import Observation, restart
-from marlcomm.envs.options import check_choice, check_count, check_flag, check_number
+from marlcomm.envs.options import check_above_zero, check_choice, check_count, check_flag
 from marlcomm.envs.particle import drawing, views
 from marlcomm.envs.particle.controls import Controls
-from marlcomm.envs.particle.physics import Integration, distance
+from marlcomm.envs.particle.physics import TINY, Integration, distance
 from marlcomm.envs.particle.task import Group, ParticleTask, check_neighbours, flat, seen_of
 
 PREDATOR_RADIUS, PREY_RADIUS, OBSTACLE_RADIUS = 0.075, 0.05, 0.2
@@ -60,6 +60,7 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         num_prey: int = 1,
         num_obstacles: int = 2,
         prey: PreyBehaviour = "random",
+        prey_speed: float = 1.0,
         shaped: bool = True,
         num_predator_neighbors: int | None = 0,
         num_prey_neighbors: int | None = None,
@@ -78,6 +79,8 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
           num_obstacles: L, may be 0.
           prey: "random" pushes uniformly within -1 .. 1 along each axis at each step; "flee" pushes as hard as it
             can away from predators, near ones above all, and back from the edge of the square -1 .. 1.
+          prey_speed: times their top speed of 1.3 and their force of 4, where predators have 1 and 3; above 0. At 1,
+            fleeing prey are hard to catch.
           shaped: whether distance costs.
           num_predator_neighbors: other predators that one sees, nearest first; None shows all, in order.
           num_prey_neighbors: the same for prey.
@@ -96,19 +99,18 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         self.num_prey = check_count(name, "num_prey", num_prey)
         self.num_obstacles = check_count(name, "num_obstacles", num_obstacles, at_least=0)
         self.prey: PreyBehaviour = check_choice(name, "prey", prey, ("random", "flee"))
+        self.prey_speed = check_above_zero(name, "prey_speed", prey_speed)
         self.shaped = check_flag(name, "shaped", shaped)
         self.num_predator_neighbors = check_neighbours(name, "num_predator_neighbors", num_predator_neighbors)
         self.num_prey_neighbors = check_neighbours(name, "num_prey_neighbors", num_prey_neighbors)
         self.num_landmark_neighbors = check_neighbours(name, "num_landmark_neighbors", num_landmark_neighbors)
-        self.view_radius = np.inf if view_radius is None else check_number(name, "view_radius", view_radius)
+        self.view_radius = np.inf if view_radius is None else check_above_zero(name, "view_radius", view_radius)
         self.num_blind = check_count(name, "num_blind", num_blind, at_least=0)
-        if self.view_radius <= 0:
-            raise ValueError(f"{name}: view_radius={view_radius!r} must be above 0, or None for no limit.")
         if self.num_blind > self.num_agents:
             raise ValueError(f"{name}: num_blind={num_blind} must be at most num_predators={num_predators}.")
         groups = [
             Group(self.num_agents, PREDATOR_RADIUS, force=3.0, max_speed=1.0),
-            Group(self.num_prey, PREY_RADIUS, force=4.0, max_speed=1.3),
+            Group(self.num_prey, PREY_RADIUS, force=4.0 * self.prey_speed, max_speed=1.3 * self.prey_speed),
             Group(self.num_obstacles, OBSTACLE_RADIUS),
         ]
         self.observation_size = (
@@ -151,9 +153,10 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
             return self._random_push(state)
         predators, prey, _ = self.split(state.position)
         away = views.offsets(predators, prey)
-        away = jnp.sum(away / (jnp.sum(away**2, -1, keepdims=True) + 1e-6), axis=0)  # weight 1 / distance
-        away -= 4.0 * prey**3  # small inside, and at the edge as much as two predators 0.5 away
-        return away / (jnp.max(jnp.abs(away), -1, keepdims=True) + 1e-6)
+        away = jnp.sum(away / (distance(away)[..., None] ** 2 + TINY), axis=0)  # each weighs 1 / distance
+        inwards = -2.0 * prey**5  # nothing inside, twice the fear at the edge
+        wanted = away / (distance(away)[..., None] + TINY) + inwards
+        return wanted / (jnp.max(jnp.abs(wanted), -1, keepdims=True) + TINY)
 
     def _random_push(self, state: PredatorPreyState) -> jax.Array:
         # One hash a prey gives the two numbers it needs: half the cost of a key a step and a draw from it.

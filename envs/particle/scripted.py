@@ -64,8 +64,8 @@ def chase_on_ring(
 def cover(
     env: Navigation,
     assignment: Literal["optimal", "fixed", "nearest"] = "optimal",
-    gain: float = 10.0,
-    damping: float = 1.0,
+    gain: float = 12.0,
+    damping: float = 2.0,
 ) -> Controller:
     """Each agent goes to a landmark: the best one to one assignment, the one of its index, or its nearest.
 

@@ -22,8 +22,6 @@ from marlcomm.envs.particle.controls import Controls
 from marlcomm.envs.particle.physics import Integration, distance
 from marlcomm.envs.particle.task import Group, ParticleTask, flat
 
-NUM_MOVES = control.SIZES["discrete"]
-
 
 class SpeechState(NamedTuple):
     """Bodies in the order of those that move (M), those that stand, landmarks. Two agents, N = 2."""
@@ -55,8 +53,8 @@ class SpeechTask(ParticleTask[SpeechState]):
             Group(self.num_standing, self.agent_radius, collides=False),
             Group(self.num_landmarks, 0.05, collides=False),
         ]
-        super().__init__(name, groups, integration=integration, controls=controls, steps=steps)
         self.state_size = 4 * moving + 2 * self.num_landmarks + moving * self.num_landmarks + 2 * self.words
+        super().__init__(name, groups, integration=integration, controls=controls, steps=steps)
 
     def reset(self, key: chex.PRNGKey) -> tuple[SpeechState, TimeStep[Observation]]:
         """Places everything uniformly in the square -1 .. 1, at rest; draws goals uniformly. Nothing is said yet."""
@@ -73,6 +71,11 @@ class SpeechTask(ParticleTask[SpeechState]):
         position, velocity = self.bodies.advance(state.position, state.velocity, push)
         state = SpeechState(position, velocity, state.goal, spoken, state.step_count + 1)
         return state, self.end_step(self._look(state), self._reward(state))
+
+    @property
+    def _moves(self) -> int:
+        """How many choices or numbers it takes to move."""
+        return control.SIZES[self.controls]
 
     def _read(self, action: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Pushes [M, 2] and words [N, W]."""
@@ -172,16 +175,18 @@ class SpeakerListener(SpeechTask):
             controls=controls,
             integration=integration,
         )
-        moves = self.num_actions
-        self.num_actions = max(moves, self.words)
         self.action_names = ()
-        numbers = np.array([max(self.words, 1), moves])  # where nothing can be said, there is one way to be silent
+        numbers = np.array([max(self.words, 1), self._moves])  # where nothing can be said, there is one way to do so
         self._mask = np.arange(self.num_actions) < numbers[:, None]  # [N, A]
+
+    def count_actions(self, moves: int) -> int:
+        """Enough for moving, and for speaking."""
+        return max(moves, self.words)
 
     def _read(self, action: jax.Array) -> tuple[jax.Array, jax.Array]:
         speaker, listener = action[0], action[1:]
         if self.continuous:
-            word, listener = jnp.clip(speaker[: self.words], -1.0, 1.0), listener[:, : control.SIZES[self.controls]]
+            word, listener = jnp.clip(speaker[: self.words], -1.0, 1.0), listener[:, : self._moves]
         else:
             word = jax.nn.one_hot(speaker, self.words)
         return self.push(listener), jnp.stack([word, jnp.zeros_like(word)])
@@ -243,17 +248,17 @@ class Reference(SpeechTask):
             controls=controls,
             integration=integration,
         )
-        if self.continuous:
-            self.num_actions += self.words
-        elif self.words:
-            self.num_actions *= self.words
+        if self.words and not self.continuous:
             self.action_names = tuple(f"{move}, “{w}”" for w in range(self.words) for move in control.MOVE_NAMES)
+
+    def count_actions(self, moves: int) -> int:
+        """Moving and speaking at the same time."""
+        return moves + self.words if self.continuous else moves * max(self.words, 1)
 
     def _read(self, action: jax.Array) -> tuple[jax.Array, jax.Array]:
         if self.continuous:
-            moves = control.SIZES[self.controls]
-            return self.push(action[:, :moves]), jnp.clip(action[:, moves:], -1.0, 1.0)
-        return self.push(action % NUM_MOVES), jax.nn.one_hot(action // NUM_MOVES, self.words)
+            return self.push(action[:, : self._moves]), jnp.clip(action[:, self._moves :], -1.0, 1.0)
+        return self.push(action % self._moves), jax.nn.one_hot(action // self._moves, self.words)
 
     def _reward(self, state: SpeechState) -> jax.Array:
         apart = distance(self._to_goal(state))  # [2]

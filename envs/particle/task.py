@@ -40,10 +40,14 @@ class ParticleTask(Environment[State]):
         self.horizon = check_count(task, "steps", steps)
         self.bodies = _make_bodies(groups, self.integration)
         self.continuous = self.controls != "discrete"
-        self.num_actions = control.SIZES[self.controls]
-        if not self.continuous:
+        self.num_actions = self.count_actions(control.SIZES[self.controls])
+        if self.num_actions == len(control.MOVE_NAMES) and not self.continuous:
             self.action_names = control.MOVE_NAMES
         super().__init__()
+
+    def count_actions(self, moves: int) -> int:
+        """A, where moving takes `moves` choices or numbers; more in tasks where agents do other things too."""
+        return moves
 
     def push(self, action: jax.Array) -> jax.Array:
         """[N, 2] float32: what actions do, in units of each agent's force."""
