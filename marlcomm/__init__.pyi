@@ -10,8 +10,10 @@ from . import types as types
 from .algorithms import Algorithm as Algorithm
 from .algorithms import algorithm_names as algorithm_names
 from .algorithms import algorithm_settings as algorithm_settings
+from .algorithms import commnet as commnet
 from .algorithms import commnet_qmix as commnet_qmix
 from .algorithms import dial as dial
+from .algorithms import ic3net as ic3net
 from .algorithms import ic3net_qmix as ic3net_qmix
 from .algorithms import iql as iql
 from .algorithms import make_algorithm as make_algorithm
@@ -20,8 +22,10 @@ from .algorithms import ndq as ndq
 from .algorithms import policy_based as policy_based
 from .algorithms import qmix as qmix
 from .algorithms import register_algorithm as register_algorithm
+from .algorithms import sarnet as sarnet
 from .algorithms import sarnet_qmix as sarnet_qmix
 from .algorithms import shared_qmix as shared_qmix
+from .algorithms import tarmac as tarmac
 from .algorithms import tarmac_qmix as tarmac_qmix
 from .algorithms import value_based as value_based
 from .algorithms import vdn as vdn

@@ -32,7 +32,7 @@ class Episodes(NamedTuple):
     action_mask: jax.Array  # [B, T+1, N, A] bool
     global_state: jax.Array  # [B, T+1, S] float32
     alive: jax.Array  # [B, T+1, N] bool
-    action: jax.Array  # [B, T, N] int32
+    action: jax.Array  # [B, T, N] int32; [B, T, N, A] float32 where the task is continuous
     reward: jax.Array  # [B, T, N] float32
     terminal: jax.Array  # [B, T] bool
     valid: jax.Array  # [B, T] bool
@@ -71,15 +71,17 @@ class PolicyUnroll(NamedTuple):
     """What a policy and its critic made of whole episodes; the losses of the on-policy learner read this."""
 
     logits: jax.Array  # [B, T+1, N, A] of the policy; -inf nearly, where an action is not allowed
-    log_prob: jax.Array  # [B, T, N] of the actions taken (and of sampled gates, which add gradient and no value)
+    log_prob: jax.Array  # [B, T, N] of the actions taken
     old_log_prob: jax.Array  # [B, T, N] of the same actions under the policy that took them; no gradient
     entropy: jax.Array  # [B, T, N] of the policy, in nats
     value: jax.Array  # [B, T, N] return that the critic expects for each agent
     target: jax.Array  # [B, T, N] what it should be; no gradient
-    advantage: jax.Array  # [B, T, N] how much better than expected things went; no gradient
+    advantage: jax.Array  # [B, T, N] how much better than expected things went, in units of `scale`; no gradient
+    scale: jax.Array  # [] deviation of the returns so far; 1 where they are not normalised
     weight: jax.Array  # [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
     messages: Messages  # leading axes [B, T+1]
     auxiliary: dict[str, jax.Array]  # whatever else the channel computed, leading axes [B, T+1]
+    acted: dict[str, jax.Array]  # the same when the actions were taken, leading axes [B, T]; no gradient
 
 
 def others(num_agents: int) -> jax.Array:

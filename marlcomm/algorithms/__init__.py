@@ -2,13 +2,17 @@
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.channels_qmix import commnet_qmix, ic3net_qmix, sarnet_qmix, shared_qmix
+from marlcomm.algorithms.commnet import commnet
 from marlcomm.algorithms.dial import dial
+from marlcomm.algorithms.ic3net import ic3net
 from marlcomm.algorithms.iql import iql
 from marlcomm.algorithms.mappo import mappo
 from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.qmix import qmix
 from marlcomm.algorithms.registry import algorithm_names, algorithm_settings, make_algorithm, register_algorithm
+from marlcomm.algorithms.sarnet import sarnet
+from marlcomm.algorithms.tarmac import tarmac
 from marlcomm.algorithms.tarmac_qmix import tarmac_qmix
 from marlcomm.algorithms.value_based import value_based
 from marlcomm.algorithms.vdn import vdn
@@ -17,8 +21,10 @@ __all__ = [
     "Algorithm",
     "algorithm_names",
     "algorithm_settings",
+    "commnet",
     "commnet_qmix",
     "dial",
+    "ic3net",
     "ic3net_qmix",
     "iql",
     "make_algorithm",
@@ -27,8 +33,10 @@ __all__ = [
     "policy_based",
     "qmix",
     "register_algorithm",
+    "sarnet",
     "sarnet_qmix",
     "shared_qmix",
+    "tarmac",
     "tarmac_qmix",
     "value_based",
     "vdn",

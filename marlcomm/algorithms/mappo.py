@@ -16,6 +16,8 @@ PUBLISHED = {
     "trace": 0.95,
     "clip": 0.2,
     "entropy": 0.01,
+    "entropy_finish": 1.0,
+    "normalise_advantage": True,
     "gradient_clip": 10.0,
     "num_envs": 8,
 }

@@ -10,12 +10,16 @@ from typing import Any, NamedTuple
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.channels_qmix import commnet_qmix, ic3net_qmix, sarnet_qmix, shared_qmix
+from marlcomm.algorithms.commnet import commnet
 from marlcomm.algorithms.dial import dial
+from marlcomm.algorithms.ic3net import ic3net
 from marlcomm.algorithms.iql import iql
 from marlcomm.algorithms.mappo import mappo
 from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.qmix import qmix
+from marlcomm.algorithms.sarnet import sarnet
+from marlcomm.algorithms.tarmac import tarmac
 from marlcomm.algorithms.tarmac_qmix import tarmac_qmix
 from marlcomm.algorithms.value_based import IMPROVED, value_based
 from marlcomm.algorithms.vdn import vdn
@@ -56,15 +60,19 @@ class _Entry(NamedTuple):
 
 
 _ALGORITHMS: dict[str, _Entry] = {
+    "commnet": _Entry(commnet, ON_POLICY),
     "commnet_qmix": _Entry(commnet_qmix, VALUE),
     "dial": _Entry(dial, VALUE),
+    "ic3net": _Entry(ic3net, ON_POLICY),
     "ic3net_qmix": _Entry(ic3net_qmix, VALUE),
     "iql": _Entry(iql, VALUE),
     "mappo": _Entry(mappo, ON_POLICY),
     "ndq": _Entry(ndq, VALUE),
     "qmix": _Entry(qmix, VALUE),
+    "sarnet": _Entry(sarnet, ON_POLICY),
     "sarnet_qmix": _Entry(sarnet_qmix, VALUE),
     "shared_qmix": _Entry(shared_qmix, VALUE),
+    "tarmac": _Entry(tarmac, ON_POLICY),
     "tarmac_qmix": _Entry(tarmac_qmix, VALUE),
     "vdn": _Entry(vdn, VALUE),
 }

@@ -6,7 +6,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import distrax
 import jax
@@ -37,14 +37,16 @@ class ReinforceSettings:
     Attributes:
       num_envs: B, environments played at once; each step of training learns from one episode of every one.
       epochs: gradient steps on these episodes: 1 is REINFORCE, more are PPO. Each takes all of them.
-      normalise_advantage: whether advantages get mean 0 and deviation 1 before they are used.
+      normalise_returns: whether critic and advantages work in units of the returns' mean and deviation so far.
+      normalise_advantage: whether the advantages of each batch get mean 0 and deviation 1.
       agent_id: whether an agent's input carries its id.
       last_action: whether it carries its own last action.
     """
 
     num_envs: int = 32
     epochs: int = 4
-    normalise_advantage: bool = True
+    normalise_returns: bool = True
+    normalise_advantage: bool = False
     agent_id: bool = True
     last_action: bool = False
 
@@ -59,6 +61,7 @@ class ReinforceHParams(struct.PyTreeNode):
 
     learning_rate: Scalar = 1e-3
     learning_rate_finish: Scalar = 0.1  # share of it that is left at the end, falling over the run's second half
+    entropy_finish: Scalar = 0.05  # share of the entropy's weight that is left after the run's first half
     discount: Scalar = 0.99
     trace: Scalar = 0.95  # lambda of the advantages: 1 takes whole returns, 0 one-step errors
     clip: Scalar = 0.2  # how far the probability of an action may move before it teaches no more (needs epochs > 1)
@@ -69,6 +72,7 @@ class ReinforceHParams(struct.PyTreeNode):
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         "learning_rate": (0.0, math.inf),
         "learning_rate_finish": (0.0, 1.0),
+        "entropy_finish": (0.0, 1.0),
         "discount": (0.0, 1.0),
         "trace": (0.0, 1.0),
         "clip": (0.0, math.inf),
@@ -77,11 +81,31 @@ class ReinforceHParams(struct.PyTreeNode):
     }
 
 
+class ReturnScale(NamedTuple):
+    """How large returns are, over the last thousand batches at most. Starts as if they had mean 0 and deviation 1."""
+
+    mean: jax.Array  # [] float32
+    square: jax.Array  # [] float32, mean of squares
+
+    def deviation(self) -> jax.Array:
+        """[] at least 0.1 (as in MAPPO's released code): what hardly varies must not be blown up."""
+        return jnp.sqrt(jnp.maximum(self.square - self.mean**2, 0.01))
+
+    def after(self, target: jax.Array, valid: jax.Array, batches: jax.Array) -> ReturnScale:
+        """With the returns [B, T, N] of one more batch, the `batches`-th, at the real steps [B, T]."""
+        real = jnp.broadcast_to(valid[..., None], target.shape)
+        count = jnp.maximum(real.sum(), 1)
+        rate = jnp.maximum(1.0 / batches, 1e-3)
+        moments = [jnp.where(real, x, 0.0).sum() / count for x in (target, target**2)]
+        return ReturnScale(*(old + rate * (new - old) for old, new in zip(self, moments, strict=True)))
+
+
 class ReinforceState(struct.PyTreeNode):
     """Everything a run is: saving this and loading it again changes nothing that follows."""
 
     params: Any  # {"agent": ..., "critic": ...}
     optimiser: Any
+    scale: ReturnScale
     key: jax.Array
     hparams: ReinforceHParams
     env_steps: jax.Array  # [] int32, real environment steps played
@@ -97,8 +121,7 @@ class ReinforceLearner:
 
     Learning acts again: it runs the agent over the same episodes with the same keys, so that messages, noise, gates
     and edits are those that the actions were chosen under. Given these, the probability of an action is exact, and
-    gradient flows through what was said. A channel that samples gates reports `gate_log_prob` [..., N]: as no
-    gradient passes through a sample, a gate is taught by its score, like an action.
+    gradient flows through what was said. No gradient passes through a gate that is drawn: `gate_loss` teaches it.
 
     Attributes:
       env: the task; only its sizes are read.
@@ -131,6 +154,7 @@ class ReinforceLearner:
         return ReinforceState(
             params=params,
             optimiser=self.optimiser(hparams).init(params),
+            scale=ReturnScale(jnp.float32(0.0), jnp.float32(1.0)),
             key=key,
             hparams=jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), hparams),
             env_steps=jnp.int32(0),
@@ -217,86 +241,77 @@ class ReinforceLearner:
         _, learn_key = jax.random.split(state.key)  # the first half is for playing
         key, last_key = jax.random.split(learn_key)
         played = state.replace(
-            key=jnp.where(active, key, state.key),
-            env_steps=state.env_steps + active * episodes.valid.sum(),
-            episodes=state.episodes + active * self.settings.num_envs,
+            key=key,
+            scale=self._rescaled(state, episodes),
+            env_steps=state.env_steps + episodes.valid.sum(),
+            episodes=state.episodes + self.settings.num_envs,
         )
-        hparams = state.hparams.replace(learning_rate=learning_rate_now(state.hparams, state.env_steps / limit))
-        loss = functools.partial(
-            self._loss, episodes=episodes, decisions=decisions, hparams=hparams, key=last_key, edit=self.edit(state)
-        )
+        hparams = _at_this_point(state.hparams, state.env_steps / limit)
+        now = played.replace(hparams=hparams)
+        loss = functools.partial(self._loss, state=now, episodes=episodes, decisions=decisions, key=last_key)
 
         def update(state: ReinforceState, _: None) -> tuple[ReinforceState, dict[str, jax.Array]]:
-            return self._update(state, loss, hparams, active)
+            return self._update(state, loss, self.optimiser(hparams), active)
 
-        learned, metrics = jax.lax.scan(update, played, None, length=self.settings.epochs)
+        learned, metrics = jax.lax.scan(update, choose(active, played, state), None, length=self.settings.epochs)
         return learned, jax.tree.map(lambda x: x[-1], metrics)
 
     def _update(
-        self, state: ReinforceState, loss: Callable[..., Any], hparams: ReinforceHParams, active: jax.Array
+        self,
+        state: ReinforceState,
+        loss: Callable[..., Any],
+        optimiser: optax.GradientTransformation,
+        active: jax.Array,
     ) -> tuple[ReinforceState, dict[str, jax.Array]]:
         gradient, metrics = jax.grad(loss, has_aux=True)(state.params)
-        updates, optimiser = self.optimiser(hparams).update(gradient, state.optimiser, state.params)
+        updates, moments = optimiser.update(gradient, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics["gradient_norm"] = optax.global_norm(gradient)
         finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
         go = active & state.healthy & finite
-        params, optimiser = choose(go, (params, optimiser), (state.params, state.optimiser))
-        learned = state.replace(
-            params=params,
-            optimiser=optimiser,
-            updates=state.updates + go,
-            healthy=state.healthy & (finite | ~active),
-        )
-        return learned, metrics
+        params, moments = choose(go, (params, moments), (state.params, state.optimiser))
+        healthy = state.healthy & (finite | ~active)
+        return state.replace(params=params, optimiser=moments, updates=state.updates + go, healthy=healthy), metrics
 
     def _loss(
-        self,
-        params: Any,
-        episodes: Episodes,
-        decisions: Decision,
-        hparams: ReinforceHParams,
-        key: jax.Array,
-        edit: Edit | None,
+        self, params: Any, state: ReinforceState, episodes: Episodes, decisions: Decision, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        unroll = self.unroll(params, episodes, decisions, hparams, key, edit)
-        return weighted_sum(self.losses, unroll, episodes, hparams)
+        unroll = self.unroll(params, state, episodes, decisions, key)
+        return weighted_sum(self.losses, unroll, episodes, state.hparams)
 
     def unroll(
-        self,
-        params: Any,
-        episodes: Episodes,
-        decisions: Decision,
-        hparams: ReinforceHParams,
-        key: jax.Array,
-        edit: Edit | None = None,
+        self, params: Any, state: ReinforceState, episodes: Episodes, decisions: Decision, key: jax.Array
     ) -> PolicyUnroll:
         """What policy and critic make of the episodes [B, ...] that the decisions stood behind.
 
-        `key` is for the step after the last, at which nobody acted; only the critic looks at it.
+        Args:
+          params: as `state.params`; gradient passes to these only.
+          state: hyper-parameters, scale of the returns, and the edit in force.
+          episodes, decisions: as for `learn`.
+          key: for the step after the last, at which nobody acted; only the critic looks at it.
         """
-        memory, logits, messages, auxiliary = self._act_again(params, episodes, decisions, key, edit)
+        memory, logits, messages, auxiliary = self._act_again(params, episodes, decisions, key, self.edit(state))
         steps = episodes.valid.shape[1]
         logits = _allowed(logits, episodes.action_mask)
         policy = distrax.Categorical(logits=logits[:, :steps])
-        log_prob = jnp.asarray(policy.log_prob(episodes.action))
-        if "gate_log_prob" in auxiliary:
-            gate = auxiliary["gate_log_prob"][:, :steps]
-            log_prob = log_prob + gate - jax.lax.stop_gradient(gate)
-        value = self.critic.apply(params["critic"], memory, episodes.global_state)
         weight = (episodes.valid[..., None] & episodes.alive[:, :steps]).astype(jnp.float32)
-        advantage, target = self._credit(episodes, jax.lax.stop_gradient(value), weight, hparams)
+        scale = state.scale.deviation()
+        value = state.scale.mean + scale * self.critic.apply(params["critic"], memory, episodes.global_state)
+        expected = jax.lax.stop_gradient(value)
+        advantage = self._advantage(episodes, expected, state.hparams)
         return PolicyUnroll(
             logits=logits,
-            log_prob=log_prob,
+            log_prob=jnp.asarray(policy.log_prob(episodes.action)),
             old_log_prob=jnp.asarray(distrax.Categorical(logits=decisions.q).log_prob(episodes.action)),
             entropy=jnp.asarray(policy.entropy()),
             value=value[:, :steps],
-            target=target,
-            advantage=advantage,
+            target=advantage + expected[:, :steps],
+            advantage=normalise(advantage, weight) if self.settings.normalise_advantage else advantage / scale,
+            scale=scale,
             weight=weight,
             messages=messages,
             auxiliary=auxiliary,
+            acted=decisions.auxiliary,
         )
 
     def _act_again(
@@ -316,17 +331,30 @@ class ReinforceLearner:
         _, outputs = jax.lax.scan(step, start, time_first)
         return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)
 
-    def _credit(
-        self, episodes: Episodes, value: jax.Array, weight: jax.Array, hparams: ReinforceHParams
-    ) -> tuple[jax.Array, jax.Array]:
-        """Advantages, and what the critic should have said, both [B, T, N]."""
+    def _advantage(self, episodes: Episodes, value: jax.Array, hparams: ReinforceHParams) -> jax.Array:
+        """[B, T, N], in units of reward; `value` [B, T+1, N]."""
         own = episodes.reward
         reward = own + hparams.team_share * (own.mean(-1, keepdims=True) - own)
-        advantage = generalised_advantage(
-            reward, value, episodes.terminal, episodes.valid, hparams.discount, hparams.trace
-        )
-        target = advantage + value[:, :-1]
-        return normalise(advantage, weight) if self.settings.normalise_advantage else advantage, target
+        ends = episodes.terminal, episodes.valid
+        return generalised_advantage(reward, value, *ends, hparams.discount, hparams.trace)
+
+    def _rescaled(self, state: ReinforceState, episodes: Episodes) -> ReturnScale:
+        """The scale with the discounted returns of these episodes, as far as they were played."""
+        if not self.settings.normalise_returns:
+            return state.scale
+        nothing = jnp.zeros((*episodes.valid.shape[:1], episodes.valid.shape[1] + 1, self.env.num_agents))
+        returns = self._advantage(episodes, nothing, state.hparams.replace(trace=1.0))
+        batches = state.episodes / self.settings.num_envs + 1.0
+        return state.scale.after(returns, episodes.valid, batches)
+
+
+def _at_this_point(hparams: ReinforceHParams, progress: jax.Array) -> ReinforceHParams:
+    """The hyper-parameters with those that follow a schedule as they are now (`progress`: 0 to 1 over the run)."""
+    first_half = jnp.clip(2.0 * progress, 0.0, 1.0)
+    entropy = hparams.weights.get("entropy", 0.0) * (1.0 + first_half * (hparams.entropy_finish - 1.0))
+    return hparams.replace(
+        learning_rate=learning_rate_now(hparams, progress), weights={**hparams.weights, "entropy": entropy}
+    )
 
 
 def _hidden(memory: Any) -> jax.Array:

@@ -9,7 +9,7 @@ from marlcomm.losses.clustering import (
     most_frequent,
 )
 from marlcomm.losses.information import expressiveness_loss, succinctness_loss
-from marlcomm.losses.policy import entropy_loss, generalised_advantage, policy_loss, value_loss
+from marlcomm.losses.policy import entropy_loss, gate_loss, generalised_advantage, policy_loss, value_loss
 from marlcomm.losses.temporal_difference import double_q_target, temporal_difference_loss
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "double_q_target",
     "entropy_loss",
     "expressiveness_loss",
+    "gate_loss",
     "generalised_advantage",
     "most_frequent",
     "policy_loss",

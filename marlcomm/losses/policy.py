@@ -26,12 +26,28 @@ def policy_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple
     }
 
 
+def gate_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """REINFORCE for gates that are drawn: needs `gate` and `gate_log_prob` [B, T+1, N] in `unroll.auxiliary`.
+
+    The critic has heard what passed the gates of its own step, so they would look worthless against its value: a gate
+    is held against the step before, as in IC3Net, which draws it there, and at the first step against the batch's mean.
+    A gate that now falls otherwise than when the team acted is not taught by what came of the other.
+    """
+    steps = episodes.valid.shape[1]
+    log_prob, gate = (unroll.auxiliary[name][:, :steps] for name in ("gate_log_prob", "gate"))
+    first = (unroll.target[:, :1] - unroll.target[:, :1].mean(0)) / unroll.scale
+    advantage = jnp.concatenate([first, unroll.advantage[:, :-1]], 1)
+    same = jax.lax.stop_gradient(gate) == unroll.acted["gate"]
+    return -_mean(same * log_prob * advantage, unroll.weight), {"open": _mean(gate, unroll.weight)}
+
+
 def value_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Mean squared error of the critic over real steps; also for the dead, whose team may go on to win."""
+    """Mean squared error of the critic in units of `scale`, over real steps; also for the dead, whose team may win."""
     real = jnp.broadcast_to(episodes.valid[..., None], unroll.value.shape).astype(jnp.float32)
     error = _mean((unroll.value - unroll.target) ** 2, real)
     spread = _mean((unroll.target - _mean(unroll.target, real)) ** 2, real)
-    return error, {"value": _mean(unroll.value, real), "explained": 1.0 - error / jnp.maximum(spread, 1e-8)}
+    explained = 1.0 - error / jnp.maximum(spread, 1e-8)
+    return error / unroll.scale**2, {"value": _mean(unroll.value, real), "explained": explained}
 
 
 def entropy_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:

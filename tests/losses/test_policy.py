@@ -35,9 +35,11 @@ def make(seed):
         value=normal(STEPS, AGENTS, scale=2.0),
         target=normal(STEPS, AGENTS, scale=2.0),
         advantage=normal(STEPS, AGENTS),
+        scale=jnp.float32(2.0),
         weight=batch.unroll.weight,
         messages=None,  # pyright: ignore[reportArgumentType]
         auxiliary={},
+        acted={},
     )
     return Batch(unroll, batch.episodes, batch.lengths)  # pyright: ignore[reportArgumentType]
 
@@ -78,7 +80,7 @@ def test_losses_equal_loops(seed):
     np.testing.assert_allclose(policy[0], -np.mean(gains), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(policy[1]["clipped"], np.mean(clipped), rtol=1e-5)
     np.testing.assert_allclose(policy[1]["ratio"], np.mean(ratios), rtol=1e-4)
-    np.testing.assert_allclose(value[0], np.mean(errors), rtol=1e-4)
+    np.testing.assert_allclose(value[0], np.mean(errors) / 2.0**2, rtol=1e-4)
     explained = 1 - np.mean(errors) / np.var([u.target[b, t] for b, t in real])
     np.testing.assert_allclose(value[1]["explained"], explained, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(entropy[0], -np.mean([u.entropy[place] for place in acting(batch)]), rtol=1e-4)
