@@ -1,7 +1,7 @@
 """Switch riddle: one prisoner a day visits a room; somebody must say when everybody has been there.
 
-Source: Foerster et al., "Learning to communicate with deep multi-agent reinforcement learning" (NeurIPS 2016),
-section 6.1, as released (`code/game/Switch.lua`). The option `bulb` plays the riddle as it is told.
+Source: Foerster et al., "Learning to communicate with deep multi-agent reinforcement learning" (NeurIPS 2016), as
+released (`code/game/Switch.lua`). The option `bulb` plays the riddle as it is told.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Traffic junction: cars that see only where they are must not collide at the crossings.
 
-Sources: CommNet (Sukhbaatar et al., NeurIPS 2016), section 4.2, and IC3Net (Singh et al., ICLR 2019), section 4.2 and
-its released `traffic_junction_env.py`, whose three levels, constants and order of events these are.
+Sources: CommNet (Sukhbaatar et al., NeurIPS 2016), and IC3Net (Singh et al., ICLR 2019) with its released
+`traffic_junction_env.py`, whose three levels, routes, constants and order of events these are. Two things differ: a
+car that comes has gas as its last action (there, that of the car before it), and cells outside the map have a number of
+their own (there, on the easy level, that of a road cell).
 """
 
 from __future__ import annotations

@@ -43,9 +43,9 @@ class TeamProgram:
         matrix = coo_array((factors, (rows, columns)), shape=shape).tocsr()
         found = milp(
             c=-np.array(self._worth),
-            constraints=LinearConstraint(matrix, -np.inf, np.array(self._bounds)),
+            constraints=LinearConstraint(matrix, ub=np.array(self._bounds)),  # pyright: ignore[reportArgumentType]
             integrality=np.ones(len(self._worth)),
-            bounds=Bounds(0, np.array(self._most)),
+            bounds=Bounds(0, np.array(self._most)),  # pyright: ignore[reportArgumentType]
         )
         assert found.status == 0, found.message
         return -found.fun
