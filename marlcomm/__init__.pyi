@@ -11,11 +11,15 @@ from .algorithms import Algorithm as Algorithm
 from .algorithms import algorithm_names as algorithm_names
 from .algorithms import algorithm_settings as algorithm_settings
 from .algorithms import commnet as commnet
+from .algorithms import commnet_maddpg as commnet_maddpg
 from .algorithms import commnet_qmix as commnet_qmix
+from .algorithms import ddpg_based as ddpg_based
 from .algorithms import dial as dial
 from .algorithms import ic3net as ic3net
+from .algorithms import ic3net_maddpg as ic3net_maddpg
 from .algorithms import ic3net_qmix as ic3net_qmix
 from .algorithms import iql as iql
+from .algorithms import maddpg as maddpg
 from .algorithms import make_algorithm as make_algorithm
 from .algorithms import mappo as mappo
 from .algorithms import ndq as ndq
@@ -23,9 +27,11 @@ from .algorithms import policy_based as policy_based
 from .algorithms import qmix as qmix
 from .algorithms import register_algorithm as register_algorithm
 from .algorithms import sarnet as sarnet
+from .algorithms import sarnet_maddpg as sarnet_maddpg
 from .algorithms import sarnet_qmix as sarnet_qmix
 from .algorithms import shared_qmix as shared_qmix
 from .algorithms import tarmac as tarmac
+from .algorithms import tarmac_maddpg as tarmac_maddpg
 from .algorithms import tarmac_qmix as tarmac_qmix
 from .algorithms import value_based as value_based
 from .algorithms import vdn as vdn
@@ -59,8 +65,10 @@ from .messages import SharedChannel as SharedChannel
 from .messages import SilentChannel as SilentChannel
 from .messages import parse_edit as parse_edit
 from .messages import within_reach as within_reach
+from .networks import ActionCritic as ActionCritic
 from .networks import CentralCritic as CentralCritic
 from .networks import CommunicatingAgent as CommunicatingAgent
+from .networks import FeedForwardAgent as FeedForwardAgent
 from .networks import IndependentMixer as IndependentMixer
 from .networks import LocalCritic as LocalCritic
 from .networks import MonotonicMixer as MonotonicMixer
@@ -72,6 +80,7 @@ from .training import evaluate as evaluate
 from .training import load as load
 from .training import load_run as load_run
 from .training import train as train
+from .types import ActorCriticUnroll as ActorCriticUnroll
 from .types import Episodes as Episodes
 from .types import Messages as Messages
 from .types import PolicyUnroll as PolicyUnroll

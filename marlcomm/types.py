@@ -84,6 +84,22 @@ class PolicyUnroll(NamedTuple):
     acted: dict[str, jax.Array]  # the same when the actions were taken, leading axes [B, T]; no gradient
 
 
+class ActorCriticUnroll(NamedTuple):
+    """What actors and action critics made of episodes, or of single steps of them; the losses of MADDPG read this.
+
+    T is here as long as the parts of episodes that replay gives: 1, or the horizon where agents remember.
+    """
+
+    outputs: jax.Array  # [B, T, N, A] what the actors say, before tanh, or as logits of the allowed choices
+    action: jax.Array  # [B, T, N, A] what they would do, as critics see it; gradient passes to actors and channel
+    value: jax.Array  # [B, T, N] each agent's critic of what was done
+    target: jax.Array  # [B, T, N] what it should be: reward + discounted bootstrap; no gradient
+    policy_value: jax.Array  # [B, T, N] the critic of the same, had its own agent acted as it would; none to the critic
+    weight: jax.Array  # [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
+    messages: Messages  # of the actors as they are, leading axes [B, T]
+    auxiliary: dict[str, jax.Array]  # whatever else the channel computed, leading axes [B, T]
+
+
 def others(num_agents: int) -> jax.Array:
     """[N, N] bool: True where sender and receiver are different agents."""
     return ~jnp.eye(num_agents, dtype=bool)

@@ -1,11 +1,14 @@
 """Named algorithms: each a short file that names a channel, a mixer, losses and their published defaults."""
 
 from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.channels_maddpg import commnet_maddpg, ic3net_maddpg, sarnet_maddpg, tarmac_maddpg
 from marlcomm.algorithms.channels_qmix import commnet_qmix, ic3net_qmix, sarnet_qmix, shared_qmix
 from marlcomm.algorithms.commnet import commnet
+from marlcomm.algorithms.ddpg_based import ddpg_based
 from marlcomm.algorithms.dial import dial
 from marlcomm.algorithms.ic3net import ic3net
 from marlcomm.algorithms.iql import iql
+from marlcomm.algorithms.maddpg import maddpg
 from marlcomm.algorithms.mappo import mappo
 from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.policy_based import policy_based
@@ -22,11 +25,15 @@ __all__ = [
     "algorithm_names",
     "algorithm_settings",
     "commnet",
+    "commnet_maddpg",
     "commnet_qmix",
+    "ddpg_based",
     "dial",
     "ic3net",
+    "ic3net_maddpg",
     "ic3net_qmix",
     "iql",
+    "maddpg",
     "make_algorithm",
     "mappo",
     "ndq",
@@ -34,9 +41,11 @@ __all__ = [
     "qmix",
     "register_algorithm",
     "sarnet",
+    "sarnet_maddpg",
     "sarnet_qmix",
     "shared_qmix",
     "tarmac",
+    "tarmac_maddpg",
     "tarmac_qmix",
     "value_based",
     "vdn",

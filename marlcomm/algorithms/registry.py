@@ -9,11 +9,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.channels_maddpg import commnet_maddpg, ic3net_maddpg, sarnet_maddpg, tarmac_maddpg
 from marlcomm.algorithms.channels_qmix import commnet_qmix, ic3net_qmix, sarnet_qmix, shared_qmix
 from marlcomm.algorithms.commnet import commnet
+from marlcomm.algorithms.ddpg_based import ddpg_based
 from marlcomm.algorithms.dial import dial
 from marlcomm.algorithms.ic3net import ic3net
 from marlcomm.algorithms.iql import iql
+from marlcomm.algorithms.maddpg import maddpg
 from marlcomm.algorithms.mappo import mappo
 from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.policy_based import policy_based
@@ -25,6 +28,7 @@ from marlcomm.algorithms.value_based import IMPROVED, value_based
 from marlcomm.algorithms.vdn import vdn
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import fits_type, nearest
+from marlcomm.learners.ddpg import DdpgHParams, DdpgSettings
 from marlcomm.learners.reinforce import ReinforceHParams, ReinforceSettings
 from marlcomm.learners.value import ValueHParams, ValueSettings
 
@@ -51,7 +55,8 @@ class Family:
 
 VALUE = Family("the value learner", value_based, ValueSettings, ValueHParams, IMPROVED)
 ON_POLICY = Family("the on-policy learner", policy_based, ReinforceSettings, ReinforceHParams, {})
-FAMILIES = (VALUE, ON_POLICY)
+OFF_POLICY = Family("the off-policy actor-critic learner", ddpg_based, DdpgSettings, DdpgHParams, {})
+FAMILIES = (VALUE, ON_POLICY, OFF_POLICY)
 
 
 class _Entry(NamedTuple):
@@ -61,18 +66,23 @@ class _Entry(NamedTuple):
 
 _ALGORITHMS: dict[str, _Entry] = {
     "commnet": _Entry(commnet, ON_POLICY),
+    "commnet_maddpg": _Entry(commnet_maddpg, OFF_POLICY),
     "commnet_qmix": _Entry(commnet_qmix, VALUE),
     "dial": _Entry(dial, VALUE),
     "ic3net": _Entry(ic3net, ON_POLICY),
+    "ic3net_maddpg": _Entry(ic3net_maddpg, OFF_POLICY),
     "ic3net_qmix": _Entry(ic3net_qmix, VALUE),
     "iql": _Entry(iql, VALUE),
+    "maddpg": _Entry(maddpg, OFF_POLICY),
     "mappo": _Entry(mappo, ON_POLICY),
     "ndq": _Entry(ndq, VALUE),
     "qmix": _Entry(qmix, VALUE),
     "sarnet": _Entry(sarnet, ON_POLICY),
+    "sarnet_maddpg": _Entry(sarnet_maddpg, OFF_POLICY),
     "sarnet_qmix": _Entry(sarnet_qmix, VALUE),
     "shared_qmix": _Entry(shared_qmix, VALUE),
     "tarmac": _Entry(tarmac, ON_POLICY),
+    "tarmac_maddpg": _Entry(tarmac_maddpg, OFF_POLICY),
     "tarmac_qmix": _Entry(tarmac_qmix, VALUE),
     "vdn": _Entry(vdn, VALUE),
 }

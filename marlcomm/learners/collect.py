@@ -19,7 +19,8 @@ def collect(env: Environment, policy: Policy, memory: Any, num_envs: int, key: j
 
     Args:
       env: the task.
-      policy: (observation with leading axis B, memory, key) -> (action [B, N], memory, anything to record).
+      policy: (observation with leading axis B, memory, key) -> (actions [B, N], or [B, N, A] if continuous, memory,
+        anything to record).
       memory: the policy's memory at the start, leading axis B.
       num_envs: B.
       key: decides everything.
@@ -36,7 +37,7 @@ def collect(env: Environment, policy: Policy, memory: Any, num_envs: int, key: j
         action, memory, record = policy(observation, memory, step_key)
         state, now = jax.vmap(env.step)(state, action)
         step = {
-            "action": action.astype(jnp.int32),
+            "action": action.astype(env.action_spec.dtype),
             "reward": now.reward,
             "terminal": now.last() & (now.discount == 0) & ~done,
             "valid": ~done,

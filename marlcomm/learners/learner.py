@@ -20,7 +20,7 @@ class AgentMemory(NamedTuple):
     """What a policy carries from step to step."""
 
     hidden: jax.Array  # [..., N, H] float32
-    last_action: jax.Array  # [..., N] int32, -1 before the first
+    last_action: jax.Array  # [..., N] int32, -1 before the first; if continuous, [..., N, A] float32, 0 before it
 
 
 class Decision(NamedTuple):
@@ -94,7 +94,7 @@ class Learner(Protocol):
         epsilon: Scalar = 0.0,
         edit: Edit | None = None,
     ) -> tuple[jax.Array, AgentMemory, Decision]:
-        """Actions [..., N] of the team: its best guess, but for a share `epsilon` that explores."""
+        """Actions of the team, [..., N] or [..., N, A]: its best guess, but for a share `epsilon` that explores."""
         ...
 
     def epsilon(self, state: Any) -> jax.Array:
@@ -119,15 +119,25 @@ def agent_inputs(env: Environment, settings: Any, agents_view: jax.Array, last_a
     Args:
       env: the task.
       settings: with the flags `last_action` and `agent_id`.
-      agents_view: [..., N, O]; last_action: [..., N] int32, -1 for none.
+      agents_view: [..., N, O]; last_action: as in `AgentMemory`.
     """
     parts = [agents_view]
     if settings.last_action:
-        parts.append(jax.nn.one_hot(last_action, env.num_actions))
+        discrete = jnp.issubdtype(last_action.dtype, jnp.integer)
+        parts.append(jax.nn.one_hot(last_action, env.num_actions) if discrete else last_action)
     if settings.agent_id:
         n = env.num_agents
         parts.append(jnp.broadcast_to(jnp.eye(n), (*agents_view.shape[:-1], n)))
     return jnp.concatenate(parts, -1)
+
+
+def require_discrete(env: Environment, learner: str) -> None:
+    """Raises ValueError where the task is continuous, which this learner is not made for."""
+    if env.continuous:
+        raise ValueError(
+            f"{type(env).__name__} has continuous=True: {learner} chooses among {env.num_actions} actions; "
+            "use maddpg, or make the task discrete"
+        )
 
 
 def with_delay(learner: Any, edit: Edit | None) -> tuple[Any, Edit | None]:
@@ -173,6 +183,16 @@ def for_all(key: jax.Array, batch: tuple[int, ...]) -> jax.Array:
 def choose(condition: jax.Array, chosen: Any, otherwise: Any) -> Any:
     """One of two pytrees of the same shapes."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), chosen, otherwise)
+
+
+def keep_pointers(active: jax.Array, replay: Any, before: Any) -> Any:
+    """The replay with new contents, but pointing to what `before` points to where not `active`.
+
+    Contents are not selected, which would copy them: what an inactive member writes beyond its pointers are the
+    episodes that its unchanged key will give again.
+    """
+    pointers = choose(active, replay.replace(experience=None), before.replace(experience=None))
+    return pointers.replace(experience=replay.experience)
 
 
 def check_range(ranges: Mapping[str, tuple[float, float]], name: str, value: Any) -> None:

@@ -23,6 +23,7 @@ from marlcomm.learners.learner import (
     choose,
     for_all,
     learning_rate_now,
+    require_discrete,
     weighted_sum,
 )
 from marlcomm.losses.policy import generalised_advantage, normalise
@@ -140,6 +141,9 @@ class ReinforceLearner:
     optimiser: Callable[[ReinforceHParams], optax.GradientTransformation]
     settings: ReinforceSettings
     training_edit: Edit | None = None
+
+    def __post_init__(self) -> None:
+        require_discrete(self.env, "the on-policy learner")
 
     def init(self, key: jax.Array, hparams: ReinforceHParams) -> ReinforceState:
         """The state before the first step; `key` alone decides it and everything after it."""

@@ -22,7 +22,9 @@ from marlcomm.learners.learner import (
     agent_inputs,
     choose,
     for_all,
+    keep_pointers,
     learning_rate_now,
+    require_discrete,
     weighted_sum,
 )
 from marlcomm.losses.temporal_difference import double_q_target
@@ -136,6 +138,9 @@ class ValueLearner:
     settings: ValueSettings
     training_edit: Edit | None = None
 
+    def __post_init__(self) -> None:
+        require_discrete(self.env, "the value learner")
+
     def init(self, key: jax.Array, hparams: ValueHParams) -> TrainState:
         """The state before the first step; `key` alone decides it and everything after it."""
         agent_key, mixer_key, noise_key, key = jax.random.split(key, 4)
@@ -231,7 +236,7 @@ class ValueLearner:
         _, learn_key = jax.random.split(state.key)  # the first half is for playing
         key, *update_keys = jax.random.split(learn_key, 1 + self.settings.updates_per_step)
         played = state.replace(
-            replay=_keep_pointers(active, replay, state.replay),
+            replay=keep_pointers(active, replay, state.replay),
             key=jnp.where(active, key, state.key),
             env_steps=state.env_steps + active * episodes.valid.sum(),
             episodes=state.episodes + active * self.settings.num_envs,
@@ -366,13 +371,6 @@ def _at_this_point(state: TrainState, progress: jax.Array) -> ValueHParams:
         learning_rate=learning_rate_now(h, progress),
         overestimate_weight=h.overestimate_weight + _explored(state) * (1.0 - h.overestimate_weight),
     )
-
-
-def _keep_pointers(active: jax.Array, replay: Any, before: Any) -> Any:
-    # contents are not selected, which would copy them: what an inactive member writes beyond its pointers are the
-    # episodes that its unchanged key will give again
-    pointers = choose(active, replay.replace(experience=None), before.replace(experience=None))
-    return pointers.replace(experience=replay.experience)
 
 
 def _pick(q: jax.Array, action: jax.Array) -> jax.Array:

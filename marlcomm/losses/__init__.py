@@ -1,5 +1,6 @@
 """Losses: pure functions `f(unroll, episodes, hparams) -> (scalar, metrics)`, masked by what really happened."""
 
+from marlcomm.losses.actor_critic import actor_loss, critic_loss, saturation_loss
 from marlcomm.losses.clustering import (
     AS_PRINTED,
     AS_RELEASED,
@@ -17,7 +18,9 @@ __all__ = [
     "AS_RELEASED",
     "action_value_matrix",
     "action_value_vectors",
+    "actor_loss",
     "clustering_loss",
+    "critic_loss",
     "double_q_target",
     "entropy_loss",
     "expressiveness_loss",
@@ -25,6 +28,7 @@ __all__ = [
     "generalised_advantage",
     "most_frequent",
     "policy_loss",
+    "saturation_loss",
     "succinctness_loss",
     "temporal_difference_loss",
     "value_loss",

@@ -11,7 +11,7 @@ from flax import linen as nn
 from marlcomm.messages.channel import Channel
 from marlcomm.messages.courier import Courier
 from marlcomm.messages.edits import Edit
-from marlcomm.networks.layers import GRU, Linear
+from marlcomm.networks.layers import GRU, MLP, Linear, one_each
 from marlcomm.types import Messages
 
 
@@ -46,9 +46,14 @@ class CommunicatingAgent(nn.Module):
         self.recurrent = GRU(self.hidden)
         self.head = Linear(self.num_actions)
 
+    @property
+    def memory_size(self) -> int:
+        """H of the memory."""
+        return self.hidden
+
     def initial_memory(self, *batch: int) -> Memory:
         """[*batch, H] zeros, where `batch` ends with N, and nothing under way."""
-        hidden = jnp.zeros((*batch, self.hidden), jnp.float32)
+        hidden = jnp.zeros((*batch, self.memory_size), jnp.float32)
         if not self.channel.delay:
             return hidden
         prompt = self.clone(channel=self.channel.clone(delay=0, parent=None), parent=None)
@@ -81,9 +86,9 @@ class CommunicatingAgent(nn.Module):
         hidden, under_way = memory if isinstance(memory, DelayedMemory) else (memory, ())
         oldest = under_way[-1] if under_way else None
         received, messages, auxiliary = self._talk(inputs, hidden, alive, key, edit, oldest)
-        hidden = self.recurrent.step(hidden, self._project(inputs, received))
+        hidden, q = self._think(hidden, inputs, received)
         memory = DelayedMemory(hidden, (messages, *under_way[:-1])) if under_way else hidden
-        return memory, self.head(hidden), messages, auxiliary
+        return memory, q, messages, auxiliary
 
     def unroll(
         self, inputs: jax.Array, alive: jax.Array, key: jax.Array, edit: Edit | None = None
@@ -108,9 +113,7 @@ class CommunicatingAgent(nn.Module):
             return self._unroll_stepwise(memory, inputs, alive, key, edit)
         # nothing here reads memory, so it is done for all steps at once
         received, messages, auxiliary = self._talk(inputs, None, alive, key, _each_step(edit, inputs.shape[0]))
-        start = jnp.zeros((*inputs.shape[1:3], self.hidden), jnp.float32)
-        memories = self.recurrent.unroll(start, self._project(inputs, received))
-        return self.head(memories), messages, auxiliary
+        return self._think_through(inputs, received), messages, auxiliary
 
     def _talk(
         self,
@@ -126,6 +129,16 @@ class CommunicatingAgent(nn.Module):
         hidden = hidden if self.channel.reads_memory else None
         received, auxiliary = self.channel.talk(inputs, hidden, talk_key, courier)
         return received, courier.account(), auxiliary
+
+    def _think(self, hidden: jax.Array, inputs: jax.Array, received: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """One step: memory and action values."""
+        hidden = self.recurrent.step(hidden, self._project(inputs, received))
+        return hidden, self.head(hidden)
+
+    def _think_through(self, inputs: jax.Array, received: jax.Array) -> jax.Array:
+        """All steps, time first, from empty memory: action values."""
+        start = jnp.zeros((*inputs.shape[1:3], self.hidden), jnp.float32)
+        return self.head(self.recurrent.unroll(start, self._project(inputs, received)))
 
     def _project(self, inputs: jax.Array, received: jax.Array) -> jax.Array:
         return self.recurrent.project(nn.relu(self.input_layer(jnp.concatenate([inputs, received], -1))))
@@ -147,6 +160,34 @@ class CommunicatingAgent(nn.Module):
         scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False}, in_axes=0, out_axes=0)
         _, outputs = scan(self, memory, inputs, alive, jax.random.split(key, inputs.shape[0]))
         return outputs
+
+
+class FeedForwardAgent(CommunicatingAgent):
+    """An agent without memory, on what it sees and hears now. Its channel must not read memory either.
+
+    Attributes:
+      hidden: width of the hidden layers.
+      layers: how many there are.
+      separate: whether every agent has parameters of its own, in place of one set for all.
+    """
+
+    layers: int = 3
+    separate: bool = False
+
+    def setup(self) -> None:
+        network = one_each(MLP, self.channel.num_agents) if self.separate else MLP
+        self.network = network((*(self.hidden,) * self.layers, self.num_actions))
+
+    @property
+    def memory_size(self) -> int:
+        """0."""
+        return 0
+
+    def _think(self, hidden: jax.Array, inputs: jax.Array, received: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return hidden, self._think_through(inputs, received)
+
+    def _think_through(self, inputs: jax.Array, received: jax.Array) -> jax.Array:
+        return self.network(jnp.concatenate([inputs, received], -1))
 
 
 def _each_step(edit: Edit | None, steps: int) -> Edit | None:

@@ -42,6 +42,18 @@ class MLP(nn.Module):
         return Linear(self.widths[-1])(x)
 
 
+def one_each(module: type[nn.Module], count: int) -> type[nn.Module]:
+    """The same module with parameters of its own for each of `count` agents, on [..., N, F]."""
+    return nn.vmap(
+        module,
+        variable_axes={"params": 0},
+        split_rngs={"params": True},
+        in_axes=-2,
+        out_axes=-2,
+        axis_size=count,
+    )
+
+
 class GRU(nn.Module):
     """A gated recurrent unit in PyTorch's convention (the reset gate scales the hidden term with its bias).
 

@@ -1,0 +1,103 @@
+"""Builds an algorithm of the off-policy actor-critic learner from a channel, critics and losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from marlcomm.algorithms.algorithm import Algorithm, set_hparams
+from marlcomm.algorithms.optimisers import Optimiser, as_function
+from marlcomm.algorithms.team import communicating_agent
+from marlcomm.envs.api import Environment
+from marlcomm.learners.ddpg import DdpgHParams, DdpgLearner, DdpgSettings
+from marlcomm.learners.learner import Loss
+from marlcomm.losses import actor_loss, critic_loss, saturation_loss
+from marlcomm.messages import Channel, Edit
+from marlcomm.networks import ActionCritic, CommunicatingAgent, FeedForwardAgent
+
+
+def ddpg_based(
+    name: str,
+    env: Environment,
+    *,
+    channel: Channel | None = None,
+    agent: Any = None,
+    critic: Any = None,
+    hidden: int = 64,
+    layers: int = 3,
+    recurrent: bool = False,
+    separate_actors: bool = False,
+    shared_critic: bool = False,
+    delay: int = 0,
+    bandwidth: int = 0,
+    saturation: float = 1e-3,
+    losses: Mapping[str, Loss] | None = None,
+    weights: Mapping[str, float] | None = None,
+    optimiser: Optimiser | str = "adam",
+    training_edit: Edit | None = None,
+    aliases: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Algorithm:
+    """An algorithm of the off-policy actor-critic learner, for continuous and discrete actions.
+
+    Args:
+      name: what to call it.
+      env: the task.
+      channel: how agents talk; silent by default. Sizes are filled in here.
+      agent: a flax module with the methods of `CommunicatingAgent`, in place of the actors and of `channel`.
+      critic: a flax module in place of `ActionCritic`, with its arguments.
+      hidden: width of the layers of actors and critics, H of recurrent actors.
+      layers: hidden layers of critics and of feed-forward actors.
+      recurrent: whether actors remember; a channel that reads memory needs that.
+      separate_actors: whether each actor has parameters of its own (feed-forward ones only); the channel is shared.
+      shared_critic: whether all critics share theirs.
+      delay: steps that messages are under way (see `Channel`).
+      bandwidth: entries that an agent may send at a step (see `Channel`); 0 for no cap.
+      saturation: weight of the mean square of the actors' outputs.
+      losses: further losses by name, beside `actor`, `critic` and `saturation`; functions of an `ActorCriticUnroll`.
+      weights: their weights.
+      optimiser: "adam", "rmsprop", an optax transformation, or a function from hyper-parameters to one.
+      training_edit: what happens to messages in training.
+      aliases: short names of hyper-parameters.
+      **settings: fields of `DdpgSettings` and of `DdpgHParams`.
+
+    Raises:
+      ValueError: a setting that does not exist, a value out of its range, or settings that exclude each other.
+    """
+    static = {field.name for field in fields(DdpgSettings)}
+    fixed = {key: value for key, value in settings.items() if key in static}
+    traced = {key: value for key, value in settings.items() if key not in static}
+    static_settings = DdpgSettings(**fixed)
+    if agent is None:
+        agent = communicating_agent(env, static_settings, channel, hidden, delay, bandwidth)
+        agent = _recurrent(agent, separate_actors) if recurrent else _feed_forward(agent, layers, separate_actors)
+    learner = DdpgLearner(
+        env=env,
+        agent=agent,
+        critic=ActionCritic(hidden, layers, shared_critic) if critic is None else critic,
+        losses={"actor": actor_loss, "critic": critic_loss, "saturation": saturation_loss, **(losses or {})},
+        optimiser=as_function(optimiser),
+        settings=static_settings,
+        training_edit=training_edit,
+    )
+    hparams = DdpgHParams(weights={"actor": 1.0, "critic": 1.0, "saturation": saturation, **(weights or {})})
+    names = {"saturation": "weights.saturation", **(aliases or {})}
+    algorithm = Algorithm(name, env, learner, hparams, aliases=names)
+    return Algorithm(name, env, learner, set_hparams(algorithm, traced), aliases=names)
+
+
+def _recurrent(agent: CommunicatingAgent, separate: bool) -> CommunicatingAgent:
+    if separate:
+        raise ValueError("separate_actors goes with recurrent=False: recurrent actors share parameters, and have an id")
+    return agent
+
+
+def _feed_forward(agent: CommunicatingAgent, layers: int, separate: bool) -> FeedForwardAgent:
+    if layers < 1:
+        raise ValueError(f"layers is {layers}: must be at least 1")
+    if agent.channel.reads_memory:
+        raise ValueError(
+            f"{type(agent.channel).__name__} reads memory, which feed-forward actors do not have: use recurrent=True"
+        )
+    return FeedForwardAgent(agent.channel, agent.num_actions, agent.hidden, layers, separate)

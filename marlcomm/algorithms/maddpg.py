@@ -1,0 +1,49 @@
+"""MADDPG (Lowe et al. 2017): off-policy actors, each with a critic that sees what all see and do."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import optax
+
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.ddpg_based import ddpg_based
+from marlcomm.envs.api import Environment
+
+# As released with RGMComm, which plays one environment and learns at every step; networks are one an agent.
+PUBLISHED: Mapping[str, Any] = {
+    "num_envs": 1,
+    "batch_steps": 256,
+    "replay_steps": 500_000,
+    "update_interval": 1,
+    "critics_see": "observations",
+    "noise": 1.0,
+    "agent_id": False,
+    "separate_actors": True,
+    "shared_critic": False,
+    "learning_rate": 1e-4,
+    "critic_learning_rate": 1e-3,
+    "learning_rate_finish": 1.0,
+    "discount": 0.95,
+    "gradient_clip": math.inf,
+    "epsilon_start": 0.1,
+    "epsilon_finish": 0.05,
+    "epsilon_steps": 100_000,
+    "target_rate": 0.01,
+    "team_share": 0.0,
+    "saturation": 0.0,
+    "optimiser": lambda hparams: optax.adam(hparams.learning_rate),
+}
+
+
+def maddpg(env: Environment, *, paper: bool = False, **settings: Any) -> Algorithm:
+    """MADDPG: off-policy actors with centralised critics (silent x centralised critic x off-policy actor-critic).
+
+    On `FullObservation` it is RGMComm's ideal policy.
+
+    Args:
+      env: the task; actions may be continuous or discrete.
+      paper: take the value released with RGMComm of everything that is not given.
+      **settings: as for `ddpg_based`.
+    """
+    return ddpg_based("maddpg", env, **{**(PUBLISHED if paper else {}), **settings})

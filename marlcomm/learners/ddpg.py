@@ -1,0 +1,438 @@
+"""The off-policy actor-critic learner: deterministic policy gradient with centralised critics, for any channel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import flashbax
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from marlcomm.envs.api import Environment, Observation
+from marlcomm.learners.actions import ContinuousActions, DiscreteActions, actions_of
+from marlcomm.learners.learner import (
+    AgentMemory,
+    Decision,
+    Loss,
+    agent_inputs,
+    choose,
+    for_all,
+    keep_pointers,
+    learning_rate_now,
+    weighted_sum,
+)
+from marlcomm.losses.temporal_difference import double_q_target
+from marlcomm.messages.edits import Edit
+from marlcomm.types import ActorCriticUnroll, Episodes, Scalar
+
+CRITICS_SEE = ("state", "observations")
+
+
+@dataclass(frozen=True)
+class DdpgSettings:
+    """What fixes a shape or a branch; a change recompiles.
+
+    Attributes:
+      num_envs: B, environments played at once; each step of training plays one episode in every one.
+      batch_steps: environment steps in a learning batch, drawn one by one; where agents remember, as many whole
+        episodes as hold at least that many.
+      replay_steps: environment steps kept for replay, at least.
+      update_interval: environment steps between gradient steps, as if every episode lasted to the horizon.
+      critics_see: "state" (the task's global state) or "observations" (all agents' views).
+      noise: standard deviation of the Gaussian noise that explores continuous actions, in epsilons.
+      agent_id: whether an agent's input carries its id.
+      last_action: whether it carries its own last action.
+    """
+
+    num_envs: int = 8
+    batch_steps: int = 256
+    replay_steps: int = 200_000
+    update_interval: int = 8
+    critics_see: str = "state"
+    noise: float = 1.0
+    agent_id: bool = True
+    last_action: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("num_envs", "batch_steps", "replay_steps", "update_interval"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        if self.replay_steps < self.batch_steps:
+            raise ValueError(
+                f"replay_steps is {self.replay_steps}: must hold at least batch_steps ({self.batch_steps})"
+            )
+        if self.critics_see not in CRITICS_SEE:
+            raise ValueError(f"critics_see is {self.critics_see!r}: must be one of {', '.join(CRITICS_SEE)}")
+        if self.noise < 0:
+            raise ValueError(f"noise is {self.noise}: must be at least 0")
+
+
+class DdpgHParams(struct.PyTreeNode):
+    """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
+
+    learning_rate: Scalar = 1e-3  # of the actors and their channel
+    critic_learning_rate: Scalar = 1e-3
+    learning_rate_finish: Scalar = 0.1  # share of both that is left at the end, falling over the run's second half
+    discount: Scalar = 0.95
+    gradient_clip: Scalar = 10.0  # global norm, of actors and of critics
+    epsilon_start: Scalar = 0.3  # exploration, linear in environment steps: share of random actions, scale of the noise
+    epsilon_finish: Scalar = 0.05
+    epsilon_steps: Scalar = 100_000
+    target_rate: Scalar = 0.01  # how far the target networks move at every gradient step
+    temperature: Scalar = 1.0  # of the softmax that gives discrete actions their gradient
+    team_share: Scalar = 1.0  # of the team's mean in each agent's reward; 0: each is paid for itself
+    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
+
+    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "learning_rate": (0.0, math.inf),
+        "critic_learning_rate": (0.0, math.inf),
+        "learning_rate_finish": (0.0, 1.0),
+        "discount": (0.0, 1.0),
+        "gradient_clip": (0.0, math.inf),
+        "epsilon_start": (0.0, 1.0),
+        "epsilon_finish": (0.0, 1.0),
+        "epsilon_steps": (1.0, math.inf),
+        "target_rate": (0.0, 1.0),
+        "temperature": (1e-3, math.inf),
+        "team_share": (0.0, 1.0),
+    }
+
+
+class DdpgState(struct.PyTreeNode):
+    """Everything a run is: saving this and loading it again changes nothing that follows."""
+
+    params: Any  # {"agent": ..., "critic": ...}
+    target_params: Any
+    optimiser: Any
+    replay: Any
+    key: jax.Array
+    hparams: DdpgHParams
+    env_steps: jax.Array  # [] int32, real environment steps played
+    episodes: jax.Array  # [] int32
+    updates: jax.Array  # [] int32, gradient steps taken
+    healthy: jax.Array  # [] bool, False once a loss was not finite: the member then stays as it was
+
+
+@dataclass(frozen=True)
+class DdpgLearner:
+    """MADDPG for communicating agents: actors climb what centralised critics say of their actions.
+
+    An agent's action depends on what it hears, so the gradient of its critic passes through its action into the
+    senders' side of the channel. All agents' actors, and then all critics, move at once.
+
+    Replay keeps steps, each episode in one piece with its last observation behind it. A batch is drawn step by step,
+    as published; agents that remember need what came before, and so are given whole episodes.
+
+    Attributes:
+      env: the task; only its sizes are read, but for replay's shapes.
+      agent: the network of all agents: a flax module with the methods of `CommunicatingAgent`.
+      critic: a flax module [..., F] what critics see, [..., N, N, A] joint actions -> [..., N]; see `ActionCritic`.
+      losses: name -> loss over an `ActorCriticUnroll`; each is weighted by `hparams.weights[name]`.
+      optimiser: hyper-parameters -> optax transformation; one for the actors and one for the critics, which is given
+        `critic_learning_rate` as `learning_rate`.
+      settings: what fixes shapes and branches.
+      training_edit: what happens to messages in training, both when acting and when learning.
+    """
+
+    env: Environment
+    agent: Any
+    critic: Any
+    losses: Mapping[str, Loss]
+    optimiser: Callable[[DdpgHParams], optax.GradientTransformation]
+    settings: DdpgSettings
+    training_edit: Edit | None = None
+
+    def init(self, key: jax.Array, hparams: DdpgHParams) -> DdpgState:
+        """The state before the first step; `key` alone decides it and everything after it."""
+        agent_key, critic_key, noise_key, key = jax.random.split(key, 4)
+        env, n, memory = self.env, self.env.num_agents, self.initial_memory(1)
+        inputs = agent_inputs(env, self.settings, jnp.zeros((1, n, env.observation_size)), memory.last_action)
+        alive = jnp.ones((1, n), bool)
+        agent = self.agent.init(agent_key, memory.hidden, inputs, alive, noise_key, None, method="step")
+        step = self._empty_step()
+        seen = self._seen(step.agents_view, step.global_state)
+        critic = self.critic.init(critic_key, seen, jnp.zeros((n, n, env.num_actions)))
+        params = {"agent": agent, "critic": critic}
+        return DdpgState(
+            params=params,
+            target_params=jax.tree.map(jnp.copy, params),
+            optimiser=self._optimiser(hparams).init(params),
+            replay=self._replay.init(step),
+            key=key,
+            hparams=jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), hparams),
+            env_steps=jnp.int32(0),
+            episodes=jnp.int32(0),
+            updates=jnp.int32(0),
+            healthy=jnp.bool_(True),
+        )
+
+    def initial_memory(self, *batch: int) -> AgentMemory:
+        """Memory before the first step, with leading axes `batch`."""
+        n = self.env.num_agents
+        return AgentMemory(self.agent.initial_memory(*batch, n), self._actions.none(*batch, n))
+
+    def act(
+        self,
+        params: Any,
+        observation: Observation,
+        memory: AgentMemory,
+        key: jax.Array,
+        epsilon: Scalar = 0.0,
+        edit: Edit | None = None,
+    ) -> tuple[jax.Array, AgentMemory, Decision]:
+        """Actions of the team, [..., N] or [..., N, A]: the actors' own, but for what explores.
+
+        Args:
+          params: `state.params`.
+          observation: leading axes as those of `memory`.
+          memory: from `initial_memory` or the last call.
+          key: randomness of messages, edit and exploration.
+          epsilon: 0 .. 1; continuous: a share of random actions, and the noise on the others in units of
+            `settings.noise`; discrete: a share of random actions, and the others are drawn from the policy unless 0.
+          edit: what happens to the messages on their way.
+        """
+        talk_key, explore_key = jax.random.split(key)
+        inputs = agent_inputs(self.env, self.settings, observation.agents_view, memory.last_action)
+        hidden, outputs, messages, auxiliary = self.agent.apply(
+            params["agent"], memory.hidden, inputs, observation.alive, talk_key, edit, method="step"
+        )
+        action = self._actions.explore(outputs, observation.action_mask, epsilon, explore_key)
+        says = self._actions.outputs(outputs, observation.action_mask)
+        decision = Decision(says, messages, auxiliary, for_all(talk_key, outputs.shape[:-2]))
+        return action, AgentMemory(hidden, action), decision
+
+    def epsilon(self, state: DdpgState) -> jax.Array:
+        """[] how much is explored at this point of training."""
+        h = state.hparams
+        explored = jnp.clip(state.env_steps / h.epsilon_steps, 0.0, 1.0)
+        return h.epsilon_start + explored * (h.epsilon_finish - h.epsilon_start)
+
+    def edit(self, state: DdpgState) -> Edit | None:
+        """What happens to messages in training."""
+        return self.training_edit
+
+    def learn(
+        self, state: DdpgState, episodes: Episodes, decisions: Decision | None = None, limit: Scalar = math.inf
+    ) -> tuple[DdpgState, dict[str, jax.Array]]:
+        """Stores the episodes [B, ...] and takes one gradient step for every `update_interval` steps of theirs.
+
+        Until replay holds a batch, nothing is learned. Where a loss or gradient is not finite, nothing is learned
+        either, and `healthy` becomes False.
+
+        Args:
+          state: from `init` or the last call.
+          episodes: as many as `settings.num_envs`.
+          decisions: what stood behind their actions; not read, as critics learn from any behaviour.
+          limit: environment steps of the whole run. Once they are taken, or where the state is not healthy, everything
+            stays as it is, but for contents of replay that the next active call overwrites.
+
+        Returns:
+          the new state, and metrics of the last gradient step: each loss by name, its own metrics as `loss/metric`,
+          and `gradient_norm`.
+        """
+        active = state.healthy & (state.env_steps < limit)
+        replay = self._replay.add(state.replay, _as_steps(episodes))
+        ready = active & self._replay.can_sample(replay)
+        _, learn_key = jax.random.split(state.key)  # the first half is for playing
+        keys = jax.random.split(learn_key, 1 + self.updates_per_step)
+        played = state.replace(
+            replay=None,  # not carried through the updates, which only read it
+            key=jnp.where(active, keys[0], state.key),
+            env_steps=state.env_steps + active * episodes.valid.sum(),
+            episodes=state.episodes + active * self.settings.num_envs,
+        )
+        hparams = _at_this_point(state.hparams, state.env_steps / limit)
+
+        def update(state: DdpgState, key: jax.Array) -> tuple[DdpgState, dict[str, jax.Array]]:
+            sample_key, loss_key = jax.random.split(key)
+            batch = _as_episodes(self._replay.sample(replay, sample_key).experience)
+            return self._update(state, hparams, batch, loss_key, ready)
+
+        learned, metrics = jax.lax.scan(update, played, keys[1:])
+        learned = learned.replace(replay=keep_pointers(active, replay, state.replay))
+        return learned, jax.tree.map(lambda x: x[-1], metrics)
+
+    @property
+    def updates_per_step(self) -> int:
+        """Gradient steps after every collection, at least 1."""
+        return max(self.settings.num_envs * self.env.horizon // self.settings.update_interval, 1)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether what an agent does depends on earlier steps."""
+        memory = jax.eval_shape(lambda: self.agent.initial_memory(1, self.env.num_agents))
+        return self.settings.last_action or any(leaf.size for leaf in jax.tree.leaves(memory))
+
+    def _update(
+        self, state: DdpgState, hparams: DdpgHParams, batch: Episodes, key: jax.Array, ready: jax.Array
+    ) -> tuple[DdpgState, dict[str, jax.Array]]:
+        def loss(params: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+            unroll = self.unroll(params, state.target_params, batch, hparams, key, self.edit(state))
+            return weighted_sum(self.losses, unroll, batch, hparams)
+
+        gradient, metrics = jax.grad(loss, has_aux=True)(state.params)
+        updates, optimiser = self._optimiser(hparams).update(gradient, state.optimiser, state.params)
+        params = optax.apply_updates(state.params, updates)
+        metrics["gradient_norm"] = optax.global_norm(gradient)
+        finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
+        go = ready & state.healthy & finite
+        params, optimiser = choose(go, (params, optimiser), (state.params, state.optimiser))
+        rate = jnp.where(go, hparams.target_rate, 0.0)
+        learned = state.replace(
+            params=params,
+            target_params=optax.incremental_update(params, state.target_params, rate),
+            optimiser=optimiser,
+            updates=state.updates + go,
+            healthy=state.healthy & (finite | ~ready),
+        )
+        return learned, metrics
+
+    def unroll(
+        self,
+        params: Any,
+        target_params: Any,
+        episodes: Episodes,
+        hparams: DdpgHParams,
+        key: jax.Array,
+        edit: Edit | None = None,
+    ) -> ActorCriticUnroll:
+        """What actors and critics make of episodes [B, ...], or of steps of them; no gradient into the targets.
+
+        Args:
+          params: as `state.params`; target_params: the same.
+          episodes: whole ones where agents remember; else any number of steps, and the observation after them.
+          hparams: discount, temperature and team_share are read.
+          key: randomness of messages, edit and discrete actions.
+          edit: what happens to the messages on their way.
+        """
+        talk_key, draw_key, target_key = jax.random.split(key, 3)
+        steps, actions = episodes.valid.shape[1], self._actions
+        mask, alive = episodes.action_mask[:, :steps], episodes.alive[:, :steps]
+        outputs, messages, auxiliary = self._run(params, episodes, slice(0, steps), talk_key, edit)
+        action = _of_living(actions.policy(outputs, mask, hparams.temperature, draw_key), alive)
+        done = _of_living(actions.seen(episodes.action), alive)
+        seen = self._seen(episodes.agents_view, episodes.global_state)
+        judge = jax.lax.stop_gradient(params["critic"])  # teaches the actors, and is not taught by them
+        own = jnp.eye(self.env.num_agents, dtype=bool)[..., None]
+        as_it_would = jnp.where(own, action[..., None, :, :], done[..., None, :, :])
+        next_value = self._next_value(target_params, episodes, hparams, target_key, edit)
+        reward = episodes.reward + hparams.team_share * (episodes.reward.mean(-1, keepdims=True) - episodes.reward)
+        return ActorCriticUnroll(
+            outputs=outputs,
+            action=action,
+            value=self.critic.apply(params["critic"], seen[:, :steps], _for_each_critic(done)),
+            target=double_q_target(reward, episodes.terminal, next_value, hparams.discount),
+            policy_value=self.critic.apply(judge, seen[:, :steps], as_it_would),
+            weight=(episodes.valid[..., None] & alive).astype(jnp.float32),
+            messages=messages,
+            auxiliary=auxiliary,
+        )
+
+    def _next_value(
+        self, target_params: Any, episodes: Episodes, hparams: DdpgHParams, key: jax.Array, edit: Edit | None
+    ) -> jax.Array:
+        """[B, T, N] the target critics of what the target actors would do at the next steps."""
+        talk_key, draw_key = jax.random.split(key)
+        start = slice(0 if self.remembers else 1, None)  # memory is made from the first step on
+        outputs, *_ = self._run(target_params, episodes, start, talk_key, edit)
+        mask, alive = episodes.action_mask[:, 1:], episodes.alive[:, 1:]
+        outputs = outputs[:, -mask.shape[1] :]
+        action = _of_living(self._actions.policy(outputs, mask, hparams.temperature, draw_key), alive)
+        seen = self._seen(episodes.agents_view, episodes.global_state)[:, 1:]
+        return self.critic.apply(target_params["critic"], seen, _for_each_critic(action))
+
+    def _run(
+        self, params: Any, episodes: Episodes, steps: slice, key: jax.Array, edit: Edit | None
+    ) -> tuple[jax.Array, Any, dict[str, jax.Array]]:
+        """Outputs, messages and named arrays of the agents at some of the steps."""
+        first = self._actions.none(episodes.action.shape[0], 1, self.env.num_agents)
+        before = jnp.concatenate([first, episodes.action], 1)
+        inputs = agent_inputs(self.env, self.settings, episodes.agents_view, before)
+        return self.agent.apply(params["agent"], inputs[:, steps], episodes.alive[:, steps], key, edit, method="unroll")
+
+    def _seen(self, agents_view: jax.Array, global_state: jax.Array) -> jax.Array:
+        """[..., F] what critics read of [..., N, O] and [..., S]."""
+        if self.settings.critics_see == "state":
+            return global_state
+        return agents_view.reshape(*agents_view.shape[:-2], -1)
+
+    def _optimiser(self, hparams: DdpgHParams) -> optax.GradientTransformation:
+        of_critics = hparams.replace(learning_rate=hparams.critic_learning_rate)
+        each = {"agent": self.optimiser(hparams), "critic": self.optimiser(of_critics)}
+        return optax.partition(each, {name: name for name in each})
+
+    @property
+    def _actions(self) -> ContinuousActions | DiscreteActions:
+        return actions_of(self.env, self.settings)
+
+    @property
+    def _replay(self) -> Any:
+        s, horizon = self.settings, self.env.horizon
+        length = horizon + 1  # of an episode in replay
+        episodes = math.ceil(s.replay_steps / (s.num_envs * horizon))  # of each environment
+        whole = self.remembers or horizon == 1
+        least = math.ceil(s.batch_steps / (s.num_envs * horizon))
+        return flashbax.make_trajectory_buffer(
+            add_batch_size=s.num_envs,
+            sample_batch_size=math.ceil(s.batch_steps / horizon) if whole else s.batch_steps,
+            sample_sequence_length=length if whole else 2,
+            period=length if whole else 1,
+            min_length_time_axis=min(least, episodes) * length,
+            max_length_time_axis=episodes * length,
+        )
+
+    def _empty_step(self) -> Episodes:
+        """One entry of replay: a step, or the last observation of an episode."""
+        env = self.env
+        n, a = env.num_agents, env.num_actions
+        return Episodes(
+            agents_view=jnp.zeros((n, env.observation_size), jnp.float32),
+            action_mask=jnp.zeros((n, a), bool),
+            global_state=jnp.zeros((env.state_size,), jnp.float32),
+            alive=jnp.zeros((n,), bool),
+            action=jnp.zeros_like(self._actions.none(n)),
+            reward=jnp.zeros((n,), jnp.float32),
+            terminal=jnp.zeros((), bool),
+            valid=jnp.zeros((), bool),
+            won=jnp.zeros((), bool),
+        )
+
+
+def _as_steps(episodes: Episodes) -> Episodes:
+    """Episodes as replay keeps them: every field [B, T+1, ...], the last entry an observation and no valid step."""
+
+    def one_more(x: jax.Array) -> jax.Array:
+        return jnp.pad(x, [(0, 0), (0, 1)] + [(0, 0)] * (x.ndim - 2))
+
+    padded = {name: one_more(getattr(episodes, name)) for name in ("action", "reward", "terminal", "valid")}
+    won = jnp.broadcast_to(episodes.won[:, None], padded["valid"].shape)
+    return episodes._replace(**padded, won=won)
+
+
+def _as_episodes(steps: Episodes) -> Episodes:
+    """The reverse, for any part of what was kept."""
+    shorter = {name: getattr(steps, name)[:, :-1] for name in ("action", "reward", "terminal", "valid")}
+    return steps._replace(**shorter, won=steps.won[:, 0])
+
+
+def _for_each_critic(action: jax.Array) -> jax.Array:
+    """[..., N, A] -> [..., N, N, A]: the same joint action for all critics."""
+    return jnp.broadcast_to(action[..., None, :, :], (*action.shape[:-1], *action.shape[-2:]))
+
+
+def _of_living(action: jax.Array, alive: jax.Array) -> jax.Array:
+    return jnp.where(alive[..., None], action, 0.0)
+
+
+def _at_this_point(hparams: DdpgHParams, progress: jax.Array) -> DdpgHParams:
+    """The hyper-parameters with those that follow a schedule as they are now (`progress`: 0 to 1 over the run)."""
+    rates = {
+        name: learning_rate_now(hparams.replace(learning_rate=getattr(hparams, name)), progress)
+        for name in ("learning_rate", "critic_learning_rate")
+    }
+    return hparams.replace(**rates)

@@ -1,0 +1,399 @@
+"""The off-policy actor-critic learner: its targets, what its gradient reaches, how it explores, and that it learns."""
+
+from __future__ import annotations
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_env import ACTIONS, AGENTS, HORIZON, Toy
+
+from marlcomm.algorithms import maddpg, vdn
+from marlcomm.envs.api import Environment, restart, timestep
+from marlcomm.learners.actions import ContinuousActions, DiscreteActions
+from marlcomm.messages import AttentionChannel, MeanChannel, MemoryChannel
+from marlcomm.types import Episodes
+
+KEY = jax.random.PRNGKey(8)
+BATCH, HIDDEN = 8, 4
+LOSSES = ("actor", "critic", "saturation")
+
+
+class ContinuousToy(Toy):
+    """The toy task, whose agents give numbers."""
+
+    continuous = True
+
+
+SMALL = {"hidden": HIDDEN, "layers": 1, "num_envs": BATCH, "replay_steps": 160, "batch_steps": 20}
+VARIANTS = {
+    "continuous": (ContinuousToy, {"channel": MeanChannel(dims=2, hidden=4)}),
+    "discrete": (Toy, {"channel": AttentionChannel(signature=2, value=2, hidden=4), "recurrent": True}),
+}
+
+
+class Case:
+    """A small MADDPG that talks, episodes of it, and all its losses with all their gradients in one program."""
+
+    def __init__(self, env, options):
+        self.algorithm = maddpg(env(), **SMALL, **options)
+        self.learner, self.hparams = self.algorithm.learner, self.algorithm.hparams.replace(team_share=0.25)
+        self.params = tuple(random_params(self.algorithm, seed) for seed in (0, 1))  # online, target
+        play = jax.jit(lambda params: self.algorithm.play(params, KEY, epsilon=0.5)[0])
+        self.episodes = play(self.params[0])
+
+        @jax.jit
+        def losses(params, episodes):
+            def each(params):
+                unroll = self.learner.unroll(*params, episodes, self.hparams, KEY)
+                found = [self.learner.losses[name](unroll, episodes, self.hparams)[0] for name in LOSSES]
+                return jnp.stack(found), unroll
+
+            gradients, unroll = jax.jacrev(each, has_aux=True)(params)
+            return each(params)[0], gradients, unroll
+
+        self.losses = losses
+
+
+def random_params(algorithm, seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = jax.eval_shape(algorithm.init, KEY).params
+    return jax.tree.map(lambda x: jnp.asarray(0.7 * rng.normal(size=x.shape), jnp.float32), shapes)
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def case(request):
+    return Case(*VARIANTS[request.param])
+
+
+def test_targets_are_those_of_a_loop(case):
+    """With the next value worked out from the unroll's own target: only the task's end and the rewards decide."""
+    episodes = jax.tree.map(np.asarray, case.episodes)
+    unroll = case.losses(case.params, case.episodes)[2]
+    next_value = np.asarray(case.learner._next_value(case.params[1], case.episodes, case.hparams, target_key(), None))
+    found = {"terminal": 0, "truncated": 0}
+    for b, t, n in np.ndindex(episodes.reward.shape):
+        reward = 0.75 * episodes.reward[b, t, n] + 0.25 * episodes.reward[b, t].mean()
+        wanted = reward if episodes.terminal[b, t] else reward + 0.95 * next_value[b, t, n]
+        np.testing.assert_allclose(unroll.target[b, t, n], wanted, rtol=1e-4, atol=1e-5)
+        last = episodes.valid[b, t] and (t + 1 == HORIZON or not episodes.valid[b, t + 1])
+        if last:
+            found["terminal" if episodes.terminal[b, t] else "truncated"] += 1
+    assert all(found.values()), found
+
+
+def target_key():
+    return jax.random.split(KEY, 3)[2]
+
+
+REACHES = {  # module -> the losses that teach it
+    "actor": {"actor", "saturation"},
+    "channel": {"actor", "saturation"},
+    "critic": {"critic"},
+    "target": set(),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("module", REACHES)
+def test_gradient_reaches_what_it_should_and_nothing_else(case, module, loss):
+    online, target = case.losses(case.params, case.episodes)[1]
+    agent = dict(online["agent"]["params"])
+    modules = {"channel": agent.pop("channel"), "actor": agent, "critic": online["critic"], "target": target}
+    reached = [bool(np.any(leaf[LOSSES.index(loss)])) for leaf in jax.tree.leaves(modules[module])]
+    if module == "channel":  # one-hop channels have a layer for further hops, which nothing teaches
+        assert any(reached) == (loss in REACHES[module])
+    else:
+        assert set(reached) == {loss in REACHES[module]}
+
+
+def test_an_actor_answers_for_its_own_action_alone(case):
+    """Each agent's critic, of its own action as it would be and of the others' as they were."""
+    _, _, unroll = case.losses(case.params, case.episodes)
+    learner, episodes = case.learner, case.episodes
+    alive = np.asarray(episodes.alive)[:, :HORIZON, :, None]
+    done = learner._actions.seen(episodes.action) * alive
+    for n in range(AGENTS):
+        joint = jnp.where(jnp.arange(AGENTS)[:, None] == n, unroll.action, done)
+        rows = jnp.broadcast_to(joint[..., None, :, :], (*joint.shape[:-1], AGENTS, ACTIONS))
+        value = learner.critic.apply(case.params[0]["critic"], episodes.global_state[:, :HORIZON], rows)
+        np.testing.assert_allclose(unroll.policy_value[..., n], value[..., n], rtol=1e-4, atol=1e-5)
+
+
+def scramble_after_end(episodes, seed):
+    """Other contents after the last real step; what follows a limit is the bootstrap's, and stays."""
+    rng = np.random.default_rng(seed)
+    episodes = jax.tree.map(np.array, episodes)
+    for b, valid in enumerate(episodes.valid):
+        end = valid.sum()
+        seen = end if episodes.terminal[b, end - 1] else end + 1
+        for name, start in (("agents_view", seen), ("global_state", seen), ("reward", end)):
+            rest = getattr(episodes, name)[b, start:]
+            rest[...] = 100 * rng.normal(size=rest.shape)
+        for name, start in (("action_mask", seen), ("alive", seen), ("terminal", end)):
+            rest = getattr(episodes, name)[b, start:]
+            rest[...] = rng.random(rest.shape) < 0.5
+        rest = episodes.action[b, end:]
+        rest[...] = rng.integers(0, 2, rest.shape)
+    return episodes
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_after_the_end_changes_any_loss_or_gradient(case, seed):
+    losses, gradients, _ = case.losses(case.params, case.episodes)
+    changed = scramble_after_end(case.episodes, seed)
+    assert not np.array_equal(changed.agents_view, case.episodes.agents_view)
+    losses_then, gradients_then, _ = case.losses(case.params, changed)
+    np.testing.assert_allclose(losses_then, losses, rtol=1e-5)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), gradients_then, gradients)
+    at_first = case.episodes._replace(reward=case.episodes.reward + 1.0)
+    assert case.losses(case.params, at_first)[0][1] != losses[1], "what is before the end does change the losses"
+
+
+WELL, SICK, LIMIT, TWIN = range(4)
+CALLS = 6
+
+
+class Members:
+    """Four members of the toy task: one well, one that meets a NaN, one with a limit, and a twin of the first."""
+
+    def __init__(self):
+        self.algorithm = maddpg(ContinuousToy(), **{**SMALL, "update_interval": 20, "replay_steps": 80})
+        keys = jnp.stack([jax.random.PRNGKey(seed) for seed in (0, 1, 2, 0)])
+        limits = jnp.array([10_000, 10_000, 60, 10_000])
+        step = jax.jit(jax.vmap(self.algorithm.step))
+        self.states = [jax.jit(jax.vmap(self.algorithm.init))(keys)]
+        for t in range(CALLS):
+            before = self.states[-1]
+            if t == 3:
+                rate = before.hparams.discount.at[SICK].set(jnp.nan)
+                before = before.replace(hparams=before.hparams.replace(discount=rate))
+            self.states.append(step(before, limits)[0])
+
+
+@pytest.fixture(scope="module")
+def members():
+    return Members()
+
+
+def member(state, index):
+    return jax.tree.map(lambda x: np.asarray(x[index]), state)
+
+
+def equal(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
+
+
+def test_a_member_learns_and_the_same_key_gives_the_same_bits(members):
+    each = BATCH * HORIZON // 20
+    assert members.algorithm.learner.updates_per_step == each
+    assert [int(state.updates[WELL]) for state in members.states] == [each * t for t in range(CALLS + 1)]
+    for before, after in itertools.pairwise(members.states):
+        assert not equal(member(before.params, WELL), member(after.params, WELL))
+        assert equal(member(after, WELL), member(after, TWIN))
+        assert int(after.episodes[WELL]) - int(before.episodes[WELL]) == BATCH
+
+
+def test_a_nan_freezes_its_member_as_it_was(members):
+    assert [bool(state.healthy[SICK]) for state in members.states] == [True] * 4 + [False] * 3
+    before = member(members.states[3], SICK)
+    for state in members.states[4:]:
+        for name in ("params", "target_params", "optimiser", "updates"):
+            assert equal(getattr(member(state, SICK), name), getattr(before, name)), name
+
+
+def test_a_member_at_its_limit_no_longer_changes_but_for_replay_beyond_its_pointers(members):
+    steps = [int(state.env_steps[LIMIT]) for state in members.states]
+    reached = next(t for t, count in enumerate(steps) if count >= 60)
+    assert 0 < reached < CALLS - 1
+    kept = [member(state, LIMIT) for state in members.states[reached:]]
+    for state in kept[1:]:
+        assert equal(state.replace(replay=state.replay.replace(experience=None)),
+                     kept[0].replace(replay=kept[0].replay.replace(experience=None)))  # fmt: skip
+
+
+def test_target_moves_softly_after_every_gradient_step(members):
+    """One gradient step a call: target + rate * (params - target)."""
+    algorithm = maddpg(ContinuousToy(), **{**SMALL, "update_interval": 1000, "target_rate": 0.25})
+    assert algorithm.learner.updates_per_step == 1
+    state = jax.jit(algorithm.init)(KEY)
+    state = state.replace(target_params=random_params(algorithm, 5))
+    after, _ = jax.jit(algorithm.step)(state)
+    assert int(after.updates) == 1
+    wanted = jax.tree.map(lambda p, t: 0.25 * p + 0.75 * t, after.params, state.target_params)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), wanted, after.target_params)
+
+
+def test_replay_gives_back_steps_with_what_came_next(members):
+    """Every drawn pair of entries is a step of one of the stored episodes, or counts for nothing."""
+    learner, state = members.algorithm.learner, member(members.states[-1], WELL)
+    assert not learner.remembers
+    assert state.replay.is_full, "the ring has gone round"
+    replay = jax.tree.map(jnp.asarray, state.replay)
+    drawn = jax.jit(lambda key: learner._replay.sample(replay, key).experience)(KEY)
+    assert drawn.valid.shape == (20, 2)
+    stored = jax.tree.map(lambda x: x.reshape(-1, HORIZON + 1, *x.shape[2:]), state.replay.experience)
+    assert not stored.valid[:, -1].any()
+    known = {stored.agents_view[e, t].tobytes(): (e, t) for e, t in np.ndindex(stored.valid.shape)}
+    for b in np.flatnonzero(np.asarray(drawn.valid[:, 0])):
+        place, after = (known[np.asarray(drawn.agents_view[b, k]).tobytes()] for k in (0, 1))
+        assert after == (place[0], place[1] + 1)
+        for name in ("action", "reward", "terminal"):
+            np.testing.assert_array_equal(getattr(drawn, name)[b, 0], getattr(stored, name)[place])
+    assert np.asarray(drawn.valid[:, 0]).sum() > 3
+
+
+def test_agents_that_remember_learn_from_whole_episodes():
+    algorithm = maddpg(Toy(), **SMALL, channel=MemoryChannel(width=2, hidden=4), recurrent=True, last_action=True)
+    learner = algorithm.learner
+    assert learner.remembers
+    state = jax.jit(algorithm.init)(KEY)
+    episodes, _, _ = jax.jit(lambda params: algorithm.play(params, KEY, epsilon=1.0))(state.params)
+
+    @jax.jit
+    def stored_and_drawn(replay, key):
+        from marlcomm.learners.ddpg import _as_episodes, _as_steps
+
+        replay = learner._replay.add(replay, _as_steps(episodes))
+        return _as_episodes(learner._replay.sample(replay, key).experience)
+
+    drawn = jax.tree.map(np.asarray, stored_and_drawn(state.replay, KEY))
+    assert drawn.valid.shape == (SMALL["batch_steps"] // HORIZON, HORIZON)
+    whole = {np.asarray(episodes.agents_view[b]).tobytes(): b for b in range(BATCH)}
+    for b in range(drawn.valid.shape[0]):
+        origin = whole[drawn.agents_view[b].tobytes()]
+        for name in Episodes._fields:
+            np.testing.assert_array_equal(getattr(drawn, name)[b], getattr(episodes, name)[origin], err_msg=name)
+
+
+MANY = 20_000
+
+
+@pytest.fixture(scope="module")
+def continuous():
+    return jax.jit(ContinuousActions(2, noise=2.0).explore)
+
+
+@settings(max_examples=10, deadline=None)
+@given(epsilon=st.sampled_from([0.0, 0.05, 0.2]), seed=st.integers(0, 1000))
+def test_continuous_exploration_is_uniform_or_gaussian(continuous, epsilon, seed):
+    outputs = jnp.broadcast_to(jnp.array([0.1, -5.0]), (MANY, 1, 2))
+    mask = jnp.ones((MANY, 1, 2), bool)
+    action = np.asarray(continuous(outputs, mask, epsilon, jax.random.PRNGKey(seed)))[:, 0]
+    mean = np.tanh([0.1, -5.0])
+    assert np.all(np.abs(action) <= 1.0)
+    if epsilon == 0.0:
+        np.testing.assert_allclose(action, np.broadcast_to(mean, action.shape), rtol=1e-5)
+        return
+    off = np.abs(action[:, 0] - mean[0]) > 5 * 2 * epsilon  # out of the noise's reach: uniform
+    reach = max(0.0, 1.0 - mean[0] - 10 * epsilon) / 2 + max(0.0, 1.0 + mean[0] - 10 * epsilon) / 2
+    np.testing.assert_allclose(off.mean(), epsilon * reach, atol=0.006)
+    if epsilon == 0.05:  # hardly any noise is clipped
+        variance = (1 - epsilon) * 0.1**2 + epsilon * (1 / 3 + mean[0] ** 2)
+        np.testing.assert_allclose(np.mean((action[:, 0] - mean[0]) ** 2), variance, rtol=0.1)
+
+
+def test_numbers_that_do_not_count_are_zero(continuous):
+    mask = jnp.array([[True, False]])
+    action = continuous(jnp.ones((1, 2)), mask, 0.5, KEY)
+    assert action[0, 0] != 0.0
+    assert action[0, 1] == 0.0
+
+
+def test_discrete_exploration_draws_from_the_policy_and_evaluation_takes_the_likeliest():
+    actions = DiscreteActions(3)
+    outputs = jnp.broadcast_to(jnp.array([1.0, 0.0, 9.0]), (MANY, 1, 3))
+    mask = jnp.broadcast_to(jnp.array([True, True, False]), outputs.shape)
+    explore = jax.jit(actions.explore)
+    assert np.all(np.asarray(explore(outputs, mask, 0.0, KEY)) == 0)
+    drawn = np.asarray(explore(outputs, mask, 0.2, KEY))
+    likely = np.exp(1.0) / (np.exp(1.0) + 1.0)
+    np.testing.assert_allclose((drawn == 0).mean(), 0.8 * likely + 0.2 * 0.5, atol=0.015)
+    assert not np.any(drawn == 2)
+
+
+@settings(max_examples=10, deadline=None)
+@given(temperature=st.floats(0.05, 5.0), seed=st.integers(0, 1000))
+def test_gumbel_softmax_is_one_hot_and_has_the_gradient_of_the_soft_choice(temperature, seed):
+    actions, key = DiscreteActions(3), jax.random.PRNGKey(seed)
+    outputs = jax.random.normal(jax.random.PRNGKey(seed + 1), (4, 3))
+    mask = jnp.array([[True] * 3, [True] * 3, [True, False, True], [False] * 3])
+    worth = jnp.array([1.0, -2.0, 3.0])
+
+    def soft(outputs):
+        noisy = jnp.where(mask, outputs, -1e9) + jax.random.gumbel(key, outputs.shape)
+        return jax.nn.softmax(noisy / temperature)
+
+    hard = actions.policy(outputs, mask, temperature, key)
+    assert np.isin(np.round(hard, 5), (0.0, 1.0)).all()
+    np.testing.assert_array_equal(np.argmax(hard, -1), np.argmax(soft(outputs), -1))
+    assert np.all(np.take_along_axis(np.asarray(mask), np.argmax(hard, -1)[:, None], 1)[:3])
+    found = jax.grad(lambda x: (actions.policy(x, mask, temperature, key) * worth).sum())(outputs)
+    wanted = jax.grad(lambda x: (soft(x) * worth).sum())(outputs)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    assert np.isfinite(found).all()
+
+
+class Whisper(Environment):
+    """One step; agent 1 sees a number in -1 .. 1, and agent 0, which sees nothing, should give its half.
+
+    The reward is minus the squared error; silent teams get -1/12 at best, the variance of a uniform half, talking 0.
+    """
+
+    num_agents, num_actions, observation_size, state_size, horizon, continuous = 2, 1, 1, 1, 1, True
+
+    def reset(self, key):
+        secret = jax.random.uniform(key, (), minval=-1.0, maxval=1.0)
+        return (secret, jnp.int32(0)), restart(self._look(secret, 0))
+
+    def step(self, state, action):
+        secret, _ = state
+        reward = -((action[0, 0] - secret / 2) ** 2)
+        return (secret, jnp.int32(1)), timestep(self._look(secret, 1), reward, terminal=jnp.bool_(True))
+
+    def _look(self, secret, count):
+        return self.observe(jnp.stack([jnp.zeros(1), secret[None]]), secret[None], jnp.int32(count))
+
+
+@pytest.mark.slow
+def test_a_listener_learns_to_do_what_only_the_speaker_sees():
+    """Two members, one with messages and one whose messages are lost, against the closed-form optima."""
+    found = {}
+    for name, channel in (("talks", MeanChannel(dims=1, hidden=16)), ("silent", None)):
+        algorithm = maddpg(
+            Whisper(), channel=channel, hidden=32, layers=1, num_envs=32, batch_steps=128, replay_steps=20_000,
+            epsilon_steps=10_000, learning_rate=3e-3, critic_learning_rate=3e-3, update_interval=8,
+        )  # fmt: skip
+
+        @jax.jit
+        def train(key, algorithm=algorithm):
+            state = algorithm.init(key)
+            state, _ = jax.lax.scan(lambda s, _: algorithm.step(s, 32_000.0), state, None, length=1000)
+            played, _, _ = algorithm.play(state.params, key, num_envs=2000)
+            return played.reward[..., 0].mean()
+
+        found[name] = float(train(KEY))
+    assert found["talks"] > -0.003
+    assert -0.1 < found["silent"] < -0.078
+
+
+def test_what_cannot_be_is_named():
+    for options, message in [
+        ({"num_envs": 0}, "num_envs is 0"),
+        ({"batch_steps": 300, "replay_steps": 200}, "replay_steps is 200"),
+        ({"critics_see": "nothing"}, "critics_see is 'nothing'"),
+        ({"noise": -1.0}, "noise is -1.0"),
+        ({"layers": 0}, "layers is 0"),
+        ({"temperature": 0.0}, "temperature is 0.0"),
+        ({"channel": MemoryChannel()}, "MemoryChannel reads memory"),
+        ({"recurrent": True, "separate_actors": True}, "separate_actors goes with recurrent=False"),
+        ({"epsilon_begin": 1.0}, "'epsilon_begin'"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            maddpg(Toy(), **options)
+    with pytest.raises(ValueError, match="continuous=True: the value learner"):
+        vdn(ContinuousToy())
