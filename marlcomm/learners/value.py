@@ -289,12 +289,13 @@ class ValueLearner:
     def _next_cut(self, state: TrainState, episodes: Episodes, messages: Messages, key: jax.Array) -> jax.Array:
         """[] the threshold that would have cut at least a random share of this batch.
 
-        Two times in three the largest share, else any below it. Where it was the largest half of the time only, half
-        of the teams won no more than 15 of hallway's 16 starts at a cut of 90 %.
+        Two times in three the largest share, one in six none, else any between. With the largest half of the time only,
+        half of the teams won no more than 15 of hallway's 16 starts at a cut of 90 %; with hardly ever none, two of ten
+        teams won .98 to .99 where nothing was cut.
         """
         h = state.hparams
         force = jnp.clip(state.env_steps / h.cut_start - 1.0, 0.0, 1.0)
-        share = force * h.cut_share * jnp.minimum(3.0 * jax.random.uniform(key), 1.0)
+        share = force * h.cut_share * jnp.clip(6.0 * jax.random.uniform(key) - 1.0, 0.0, 1.0)
         importance = jax.lax.stop_gradient(messages.importance[:, : episodes.valid.shape[1]])
         quantile = importance_quantile(importance, pairs_at_work(episodes), share)
         return jnp.where(share > 0, jnp.nextafter(quantile, jnp.inf), 0.0)  # equals are cut too

@@ -61,7 +61,7 @@ def test_the_threshold_cuts_at_least_the_share_that_was_drawn(talking):
     count = offered.sum() * messages.importance.shape[-1]
     for seed in range(5):
         key = jax.random.PRNGKey(seed)
-        share = 0.95 * min(3 * float(jax.random.uniform(key)), 1.0)
+        share = 0.95 * min(max(6 * float(jax.random.uniform(key)) - 1, 0.0), 1.0)
         edit = CutBelow(learner._next_cut(late, episodes, messages, key))
         sent = (np.asarray(edit(messages, key).sent) & offered).sum() / count
         assert sent <= 1 - share + 1e-6
