@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,15 @@ def test_watch_and_plot_write_files(run, tmp_path, capsys):
     assert (tmp_path / "episode.gif").read_bytes().startswith(b"GIF8")
     assert main(["plot", str(run), "--out", str(tmp_path / "curves.png")]) == 0
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_inspect_passes_on_what_it_is_asked(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr("marlcomm.analysis.inspect_run", lambda *words, **more: asked.append((words, more)) or "a page")
+    words = ["inspect", "runs/a", "--out", "page.html", "--member", "1", "--episodes", "50", "--seed", "3"]
+    assert main(words) == 0
+    assert asked == [((Path("runs/a"), Path("page.html")), {"member": 1, "episodes": 50, "seed": 3})]
+    assert capsys.readouterr().out == "a page\n"
 
 
 def test_list_names_everything(capsys):
@@ -60,6 +70,7 @@ def test_list_names_everything(capsys):
         (["train", "ndq", "hallway", "--resume"], "needs --out"),
         (["train", "ndq", "hallway", "--out", "/dev/null/run"], "cannot write"),
         (["evaluate", "/nowhere"], "not a run folder"),
+        (["inspect", "/nowhere"], "not a run folder"),
         (["plot"], "at least one run"),
     ],
 )

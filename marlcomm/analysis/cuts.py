@@ -44,6 +44,7 @@ def cut_curve(
     fractions: Sequence[float] = FRACTIONS,
     kind: Literal["cut", "rank_cut"] = "cut",
     *,
+    whole: bool = False,
     episodes: int = 1000,
     seed: int = 0,
 ) -> CutCurve:
@@ -54,6 +55,7 @@ def cut_curve(
       fractions: shares of the message entries to cut; at 0 no edit acts, so no mask is paid for.
       kind: "cut" finds, for every member and share, one fixed threshold; "rank_cut" cuts that share of every step, as
         NDQ released it (it also cuts what agents tell themselves).
+      whole: cut messages, by their most important entry, in place of single entries; shares are then of messages.
       episodes: for each member and share.
       seed: decides everything.
 
@@ -72,9 +74,9 @@ def cut_curve(
 
     def cut(params: Any, key: jax.Array, fraction: jax.Array) -> dict[str, jax.Array]:
         if kind == "rank_cut":
-            return assess(run.algorithm, params, key, RankCut(fraction), episodes)
+            return assess(run.algorithm, params, key, RankCut(fraction, whole), episodes)
         other_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
-        edit = calibrate_cut(run.algorithm, params, other_key, fraction, episodes)
+        edit = calibrate_cut(run.algorithm, params, other_key, fraction, episodes, whole)
         return assess(run.algorithm, params, key, edit, episodes) | {"threshold": jnp.asarray(edit.threshold)}
 
     # The share is traced: one compiled program serves all of them.

@@ -14,6 +14,7 @@ from marlcomm.analysis.animate import drawn_as_sent, has_drawing
 from marlcomm.analysis.recorded import RecordedEpisodes
 from marlcomm.envs.api import Environment
 from marlcomm.envs.drawing import FAINT, GOAL, INK, agent_color, draw_agent
+from marlcomm.envs.rendering import message_text
 
 INCHES = 1.5  # of a unit of the strip, in which the following are
 RADIUS = 0.15  # of an agent's disc
@@ -86,12 +87,17 @@ def _agents(axes: Axes, x: float, recorded: RecordedEpisodes, episode: int, step
         if not recorded.episodes.alive[episode, step, agent]:
             continue
         draw_agent(axes, x, -LANE * agent, agent, radius=RADIUS)
-        action = int(recorded.episodes.action[episode, step, agent])
-        words = env.action_names[action] if env.action_names else f"action {action}"
+        words = _action(np.asarray(recorded.episodes.action)[episode, step, agent], env)
         axes.text(
             x + RADIUS + 0.05, -LANE * agent, words, ha="left", va="center", fontsize=9, color=INK, zorder=5,
             bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"},
         )  # fmt: skip
+
+
+def _action(action: np.ndarray, env: Environment[Any]) -> str:
+    if env.continuous:
+        return " ".join(f"{value:+.1f}" for value in action)
+    return env.action_names[int(action)] if env.action_names else f"action {int(action)}"
 
 
 def _arrows(axes: Axes, x: float, content: np.ndarray, sent: np.ndarray) -> None:
@@ -107,10 +113,7 @@ def _arrows(axes: Axes, x: float, content: np.ndarray, sent: np.ndarray) -> None
             connectionstyle=f"arc3,rad={bend}", color=agent_color(sender), shrinkA=1, shrinkB=1,
         )  # fmt: skip
         axes.add_patch(arrow)
-        words = "\n".join(
-            f"{value:+.2f}" if goes else "·"
-            for value, goes in zip(content[sender, receiver], sent[sender, receiver], strict=True)
-        )
+        words = message_text(content[sender, receiver], sent[sender, receiver], "{:+.2f}", "\n")
         near = 0.5 if apart == 1 else 0.6 / apart  # of the way; where a lane is passed stands its action
         axes.text(
             side + down * (0.06 + 4 * bulge * near * (1 - near)), start + near * (end - start), words,

@@ -33,6 +33,7 @@ class MessageFindings:
     intervention: Intervention
     worth: MessageWorth
     graph: TalkGraph
+    whole: CutCurve | None  # every member's worth when whole messages are cut; None where messages are single numbers
     dictionaries: tuple[Dictionary, ...]  # of the pairs whose messages change most actions
 
 
@@ -78,7 +79,7 @@ def make_inspection(saved: SavedRun, *, member: int | None = None, episodes: int
         curve=cut_curve(saved, FRACTIONS if talks else (0.0,), episodes=episodes, seed=seed),
         recorded=recorded,
         episode=ordinary_episode(recorded),
-        messages=_look_into(policy, recorded, episodes, seed) if talks else None,
+        messages=_look_into(saved, policy, recorded, episodes, seed) if talks else None,
     )
 
 
@@ -90,7 +91,9 @@ def ordinary_episode(recorded: RecordedEpisodes) -> int:
     return int(candidates[np.argmin(np.abs(lengths - np.median(lengths)))])
 
 
-def _look_into(policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: int) -> MessageFindings:
+def _look_into(
+    saved: SavedRun, policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: int
+) -> MessageFindings:
     threshold = 0.0 if recorded.mean is None else SPOKEN  # |mean| is the only importance with a published threshold
     words = find_words(recorded)
     intervention = intervene(policy, words, episodes=episodes, seed=seed)
@@ -102,6 +105,7 @@ def _look_into(policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: 
         intervention=intervention,
         worth=message_worth(policy, episodes=episodes, seed=seed),
         graph=smallest_graph(policy, episodes=episodes, seed=seed),
+        whole=cut_curve(saved, whole=True, episodes=episodes, seed=seed) if recorded.content.shape[-1] > 1 else None,
         dictionaries=tuple(make_dictionary(recorded, words, pair) for pair in _most_heard(words, intervention)),
     )
 

@@ -97,8 +97,12 @@ def _intervals(axes: Axes, height: float, cut: Difference, swapped: Difference, 
 
 def plot_graph(graph: TalkGraph, worth: MessageWorth, *, names: Sequence[str] = ()) -> Figure:
     """The pairs that need to talk as arrows in the sender's colour, each with the return lost if it alone is cut."""
-    figure = Figure(figsize=(3.4, 3.2), layout="constrained")
-    draw_messages(figure.subplots(), worth.cut.pair.mean[..., None], graph.pairs[..., None], list(names))
+    flat = len(graph.pairs) == 2  # side by side
+    figure = Figure(figsize=(3.4, 1.2 if flat else 3.2), layout="constrained")
+    axes = figure.subplots()
+    draw_messages(axes, worth.cut.pair.mean[..., None], graph.pairs[..., None], list(names))
+    if flat:
+        axes.set_ylim(-0.55, 0.55)
     return figure
 
 

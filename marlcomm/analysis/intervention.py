@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.analysis.recorded import QUICK, Same, team_of
+from marlcomm.analysis.recorded import QUICK, Same, chosen, team_of
 from marlcomm.analysis.words import Words
 from marlcomm.envs.api import Observation
 from marlcomm.learners.collect import collect
@@ -44,7 +44,9 @@ def intervene(
 ) -> Intervention:
     """Plays greedy episodes; at every step asks what each receiver would have done, had a sender said something else.
 
-    The episode itself goes on undisturbed: memories, views and all other messages are those of the team as it is.
+    The episode itself goes on undisturbed: memories, views and all other messages are those of the team as it is. Of
+    continuous actions, the number that is largest in size counts as the action. A channel with a delay delivers what
+    is replaced later, so that nothing changes at that step.
 
     Args:
       policy: as for `record_episodes`.
@@ -62,10 +64,11 @@ def intervene(
     algorithm, params = team_of(policy)
     play = _player(Same(algorithm), episodes)
     content = jnp.moveaxis(jnp.nan_to_num(jnp.asarray(words.content, jnp.float32)), 2, 0)  # [K, N, N, D]
-    played, muted, swapped, forced = jax.device_get(play(params, jax.random.PRNGKey(seed), content))
+    played, *answers = jax.device_get(play(params, jax.random.PRNGKey(seed), content))
+    muted, swapped, forced, done = (chosen(each, algorithm.env.continuous) for each in (*answers, played.action))
     pairs = _pairs(played)  # [B, T, N, N]
-    both = pairs & np.roll(played.valid, 1, 0)[..., None, None] & np.roll(pairs, 1, 0)
-    action = played.action[:, :, None, :]  # the receiver's, for every sender
+    both = pairs & np.roll(pairs, 1, 0)  # where the other episode has this step too
+    action = done[:, :, None]  # [B, T, 1, N] the receiver's, for every sender
     agents, choices = action.shape[-1], algorithm.env.num_actions
     response = _shares(forced, pairs[:, :, None], choices)  # [K, N, N, A]
     known = np.arange(len(response))[:, None, None] < words.count

@@ -25,7 +25,7 @@ from marlcomm.analysis.episode_strip import plot_episode_strip
 from marlcomm.analysis.inspection import Inspection, MessageFindings, make_inspection
 from marlcomm.analysis.instrument_plots import plot_graph, plot_pairs, plot_talk_over_time, plot_worth
 from marlcomm.analysis.message_space import plot_message_space
-from marlcomm.analysis.plots import PANELS, cut_label, plot_curves, plot_cut_curve
+from marlcomm.analysis.plots import PANELS, plot_curves, plot_cut_curve
 from marlcomm.training.saved import SavedRun, load_run
 
 SCATTERED = 4  # agents up to which the space of messages is drawn: it has a panel a pair
@@ -115,7 +115,7 @@ def _pictures(found: Inspection) -> dict[str, Any]:
 
 def _message_pictures(found: Inspection, messages: MessageFindings) -> dict[str, Any]:
     """What only teams that talk have."""
-    signalling, intervention, name = messages.signalling, messages.intervention, found.saved.algorithm.name
+    signalling, intervention = messages.signalling, messages.intervention
     percents = {"form": "{:.0%}", "largest": 1.0}
     bits = {"largest": max(1.0, float(np.nanmax(np.maximum(signalling.about_view.excess, 0), initial=0.0)))}
     matrices = {
@@ -125,6 +125,7 @@ def _message_pictures(found: Inspection, messages: MessageFindings) -> dict[str,
         "muted": ("actions that change, if cut", intervention.muted, percents),
         "swapped": ("actions that change, if swapped", intervention.swapped, percents),
     }
+    cuts = {"numbers": found.curve} | ({"whole messages": messages.whole} if messages.whole else {})
     pictures: dict[str, Any] = {}
     for key, (title, table, options) in matrices.items():
         shown = {"table": table} if isinstance(table, np.ndarray) else {"table": table.excess, "marked": table.found()}
@@ -133,7 +134,7 @@ def _message_pictures(found: Inspection, messages: MessageFindings) -> dict[str,
         "graph": _vector(plot_graph(messages.graph, messages.worth), "the pairs that need to talk"),
         "when": _vector(plot_talk_over_time(messages.when), "who talks at which step"),
         "worth": _vector(plot_worth(messages.worth), "return lost without messages"),
-        "cuts": _vector(plot_cut_curve({cut_label(name, found.curve.kind): found.curve}), "return over what is cut"),
+        "cuts": _vector(plot_cut_curve(cuts), "return over what is cut"),
         "space": None,
         "dictionaries": [
             _vector(plot_dictionary(one, intervention, actions=found.saved.algorithm.env.action_names), "words")

@@ -104,6 +104,11 @@ def record_episodes(
     )
 
 
+def chosen(action: np.ndarray, continuous: bool) -> np.ndarray:
+    """[...] int: each agent's action; of continuous ones [..., A], the number that is largest in size."""
+    return np.abs(action).argmax(-1) if continuous else action
+
+
 def team_of(policy: Policy | tuple[Algorithm, Any]) -> tuple[Algorithm, Any]:
     """An algorithm and one member's parameters."""
     return (policy.algorithm, policy.params) if isinstance(policy, Policy) else policy

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from marlcomm.analysis.information import permutation_test
-from marlcomm.analysis.recorded import RecordedEpisodes
+from marlcomm.analysis.recorded import RecordedEpisodes, chosen
 from marlcomm.analysis.words import CODES, discretise, find_words
 
 
@@ -68,7 +68,8 @@ def measure_signalling(recorded: RecordedEpisodes, *, permutations: int = 499, s
         raise ValueError(f"permutations is {permutations}: must be at least 1")
     rng = np.random.default_rng(seed)
     said, pairs = find_words(recorded, CODES).label, recorded.offered
-    seen, done = _views(recorded), np.asarray(recorded.episodes.action)
+    seen = _views(recorded)
+    done = chosen(np.asarray(recorded.episodes.action), recorded.episodes.action.ndim == 4)
     agents = pairs.shape[-1]
     found = np.full((2, 3, agents, agents), np.nan)
     for i, j in np.argwhere(pairs.any((0, 1))).tolist():

@@ -96,11 +96,7 @@ def explain(dictionary: Dictionary, messages: MessageFindings, actions: Sequence
     usual = messages.intervention.usual[receiver]
     sentences = []
     for row, word in enumerate(dictionary.words):
-        column = int(np.argmax(dictionary.seen[row] - dictionary.usual))
-        share, what = dictionary.seen[row, column], dictionary.columns[column]
-        seen = f"sees {what} ({percent(share)} of the times)"
-        if not dictionary.by_view:
-            seen = f"sees a {what} that is {share:+.1f} standard deviations from its mean"
+        seen = _seen(dictionary, row)
         act = int(np.argmax(done[row] - usual))
         called = f"“{actions[act]}”" if actions else f"action {act}"
         does = f"does {called} in {percent(done[row, act])} of its steps ({percent(usual[act])} as it is)"
@@ -108,6 +104,18 @@ def explain(dictionary: Dictionary, messages: MessageFindings, actions: Sequence
             does = "does much as usual"
         sentences.append(f"Agent {sender} says “{word}” when it {seen}; agent {receiver}, told so, {does}.")
     return sentences
+
+
+def _seen(dictionary: Dictionary, row: int) -> str:
+    """What marks the moments at which a word is said: a view that is more usual than else, or less."""
+    change = dictionary.seen[row] - dictionary.usual
+    more, less = int(np.argmax(change)), int(np.argmin(change))
+    column = more if change[more] > -change[less] - 0.01 else less  # of both alike, what it sees
+    share, what = dictionary.seen[row, column], dictionary.columns[column]
+    if not dictionary.by_view:
+        return f"sees a {what} that is {share:+.1f} standard deviations from its mean"
+    usual = f"{percent(share)} of the times, {percent(dictionary.usual[column])} usually"
+    return f"sees {what} ({usual})" if change[column] >= 0 else f"sees {what} more seldom ({usual})"
 
 
 def number(value: float | np.ndarray) -> str:
@@ -128,7 +136,7 @@ def span(found: Difference, after: str = "") -> str:
 
 def arrow(pair: tuple[int, int]) -> str:
     """Such as "2 → 0"."""
-    return f"{pair[0]} → {pair[1]}"
+    return f"{pair[0]}\u00a0→\u00a0{pair[1]}"  # never broken over lines
 
 
 def _member(found: Inspection) -> str:

@@ -16,7 +16,7 @@ from scipy.stats import t as student
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.analysis.recorded import QUICK, Same, team_of
 from marlcomm.learners.collect import team_return
-from marlcomm.messages.edits import Edit
+from marlcomm.messages.edits import chain_edits
 from marlcomm.messages.pair_edits import CutPairs, SwapPairs
 from marlcomm.training.policy import Policy
 
@@ -24,7 +24,6 @@ CONFIDENCE = 0.95
 EXHAUSTIVE = 6  # pairs up to which every graph may be tried: three agents
 
 Pair = tuple[int, int]  # sender, receiver
-Returns = Callable[[Edit], np.ndarray]  # an edit -> [B] returns, of the same episodes each time
 
 
 @dataclass(frozen=True)
@@ -109,19 +108,19 @@ def message_worth(policy: Policy | tuple[Algorithm, Any], *, episodes: int = 100
     Raises:
       ValueError: fewer than 2 episodes.
     """
-    returns, agents = _returns(policy, episodes, seed), team_of(policy)[0].env.num_agents
-    full = returns(cut_of(agents, []))
+    judge = _Judge(policy, episodes, seed)
+    full, agents = judge.returns(), range(judge.agents)
+    everyone = list(itertools.product(agents, repeat=2))
 
-    def lost(edit: Callable[[jax.Array], Edit]) -> Loss:
+    def lost(how: str) -> Loss:
         def without(pairs: Iterable[Pair]) -> Difference:
-            return interval(full - returns(edit(jnp.asarray(_square(agents, pairs)))))
+            return interval(full - judge.returns(**{how: pairs}))
 
-        everyone = list(itertools.product(range(agents), repeat=2))
         pair = [without([pair]) if pair[0] != pair[1] else _UNKNOWN for pair in everyone]
-        sender = [without([pair for pair in everyone if pair[0] == i]) for i in range(agents)]
-        return Loss(_stack(pair, (agents, agents)), _stack(sender, (agents,)), without(everyone))
+        sender = [without([pair for pair in everyone if pair[0] == i]) for i in agents]
+        return Loss(_stack(pair, (len(agents), len(agents))), _stack(sender, (len(agents),)), without(everyone))
 
-    return MessageWorth(interval(full), lost(CutPairs), lost(SwapPairs))
+    return MessageWorth(interval(full), lost("cut"), lost("swapped"))
 
 
 def smallest_graph(
@@ -143,24 +142,18 @@ def smallest_graph(
     """
     if not 0.0 <= keep <= 1.0:
         raise ValueError(f"keep is {keep}: must be a share from 0 to 1")
-    agents = team_of(policy)[0].env.num_agents
-    everyone = list(itertools.permutations(range(agents), 2))
-    returns, fresh = _returns(policy, episodes, seed), _returns(policy, episodes, seed + 1)
+    judge, fresh = _Judge(policy, episodes, seed), _Judge(policy, episodes, seed + 1)
+    everyone = list(itertools.permutations(range(judge.agents), 2))
 
-    def left(pairs: Sequence[Pair], returns: Returns = returns) -> float:
+    def left(pairs: Sequence[Pair], judge: _Judge = judge) -> float:
         """The return that is left when these alone talk."""
-        return float(returns(cut_of(agents, set(everyone) - set(pairs))).mean())
+        return float(judge.returns(cut=set(everyone) - set(pairs)).mean())
 
     full = left(everyone)
     enough = full - (1.0 - keep) * abs(full)
     exhaustive = len(everyone) <= EXHAUSTIVE
     found = (_fewest if exhaustive else _take_away)(everyone, left, enough)
-    return TalkGraph(_square(agents, found), left(found, fresh), left(everyone, fresh), keep, exhaustive)
-
-
-def cut_of(agents: int, pairs: Iterable[Pair]) -> CutPairs:
-    """The edit that cuts these (sender, receiver) pairs."""
-    return CutPairs(jnp.asarray(_square(agents, pairs)))
+    return TalkGraph(_square(judge.agents, found), left(found, fresh), left(everyone, fresh), keep, exhaustive)
 
 
 def _square(agents: int, pairs: Iterable[Pair]) -> np.ndarray:
@@ -189,19 +182,28 @@ def _take_away(pairs: list[Pair], left: Callable[[Sequence[Pair]], float], enoug
     return kept
 
 
-def _returns(policy: Policy | tuple[Algorithm, Any], episodes: int, seed: int) -> Returns:
-    if episodes < 2:
-        raise ValueError(f"episodes is {episodes}: must be at least 2, for a confidence interval")
-    algorithm, params = team_of(policy)
-    key, play = jax.random.PRNGKey(seed), _player(Same(algorithm), episodes)
-    return lambda edit: np.asarray(play(params, key, edit), float)
+class _Judge:
+    """Plays the same episodes again and again, with messages cut or swapped between some pairs."""
+
+    def __init__(self, policy: Policy | tuple[Algorithm, Any], episodes: int, seed: int) -> None:
+        if episodes < 2:
+            raise ValueError(f"episodes is {episodes}: must be at least 2, for a confidence interval")
+        algorithm, self._params = team_of(policy)
+        self.agents = algorithm.env.num_agents
+        self._key, self._play = jax.random.PRNGKey(seed), _player(Same(algorithm), episodes)
+
+    def returns(self, cut: Iterable[Pair] = (), swapped: Iterable[Pair] = ()) -> np.ndarray:
+        """[B] undiscounted returns of the team."""
+        masks = (jnp.asarray(_square(self.agents, pairs)) for pairs in (cut, swapped))
+        return np.asarray(self._play(self._params, self._key, *masks), float)
 
 
 @functools.lru_cache(maxsize=16)
 def _player(same: Same, episodes: int) -> Any:
-    """The compiled program, kept; which pairs are cut is traced."""
+    """The compiled program, kept: which pairs are cut or swapped [N, N] is traced."""
 
-    def play(params: Any, key: jax.Array, edit: Edit) -> jax.Array:
+    def play(params: Any, key: jax.Array, cut: jax.Array, swapped: jax.Array) -> jax.Array:
+        edit = chain_edits([SwapPairs(swapped), CutPairs(cut)])
         return team_return(same.algorithm.play(params, key, num_envs=episodes, edit=edit)[0])
 
     return jax.jit(play, compiler_options=QUICK)

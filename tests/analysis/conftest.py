@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from scripted import ScriptedTeams
 
 import marlcomm as mc
 from marlcomm.analysis import record_episodes
@@ -42,3 +43,8 @@ def sensor() -> Untrained:
 @pytest.fixture(scope="session")
 def silent() -> Untrained:
     return Untrained("qmix", "sensor", 1)
+
+
+@pytest.fixture(scope="session")
+def scripted() -> ScriptedTeams:
+    return ScriptedTeams()

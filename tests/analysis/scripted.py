@@ -21,44 +21,40 @@ NOOP, LOWER, HIGHER = 4, 1, 3
 
 
 class ScriptedSensors(nn.Module):
-    """The methods of `CommunicatingAgent` that playing needs."""
-
-    redundant: bool = False
+    """The methods of `CommunicatingAgent` that playing needs; its one parameter says whether sensor 1 is redundant."""
 
     def initial_memory(self, *batch):
         return jnp.zeros((*batch, 1))
 
     @nn.compact
     def step(self, memory, inputs, alive, key, edit=None):
+        redundant = self.param("redundant", nn.initializers.zeros, ()) > 0
         noise_key, edit_key = jax.random.split(key)
         there = inputs[..., 2, 0] > 0  # [...]
         told = 2.0 * there - 1.0
         noise = jax.random.normal(noise_key, there.shape)
-        said = jnp.stack([jnp.full_like(told, 0.5), told if self.redundant else noise, told], -1)  # [..., N]
+        said = jnp.stack([jnp.full_like(told, 0.5), jnp.where(redundant, told, noise), told], -1)  # [..., N]
         messages = offer(jnp.broadcast_to(said[..., :, None, None], (*said.shape, 3, 1)))
         if edit is not None:
             messages = edit(messages, edit_key)
         messages = deliver(messages, alive)
         heard = messages.content[..., 0, 0]  # [..., N] by sensor 0
-        warned = (heard[..., 2] > 0) | (heard[..., 1] > 0 if self.redundant else False)
+        warned = (heard[..., 2] > 0) | (redundant & (heard[..., 1] > 0))
         first = jnp.where(warned, NOOP, HIGHER)
         action = jnp.stack([first, jnp.where(there, HIGHER, LOWER), jnp.where(there, LOWER, NOOP)], -1)
         return memory, jax.nn.one_hot(action, 5), messages, {}
 
-    def unroll(self, inputs, alive, key, edit=None):
-        _, q, messages, auxiliary = self.step(None, inputs, alive, key, edit)
-        return q, messages, auxiliary
 
+class ScriptedTeams:
+    """As `Untrained`, but its two members know what they do: the first as above, the second redundant."""
 
-class ScriptedTeam:
-    """As `Untrained`, but it knows what it does."""
+    def __init__(self) -> None:
+        self.algorithm = value_based("scripted", make_env("sensor"), mixer=SumMixer(), agent=ScriptedSensors())
 
-    def __init__(self, redundant: bool = False) -> None:
-        agent = ScriptedSensors(redundant)
-        self.algorithm = value_based("scripted", make_env("sensor"), mixer=SumMixer(), agent=agent)
-        self.params = {"agent": {}, "mixer": {}}
-        self.team = self.algorithm, self.params
+    def team(self, member: int):
+        return self.algorithm, {"agent": {"params": {"redundant": jnp.float32(member)}}, "mixer": {}}
 
     def saved(self, path) -> SavedRun:
-        params = {"agent": {"params": {"unused": jnp.zeros((1, 1))}}, "mixer": {}}
-        return SavedRun(path, self.algorithm, Population((0,), ({},)), params, {})
+        _, params = self.team(0)
+        params = jax.tree.map(lambda _: jnp.arange(2.0), params)
+        return SavedRun(path, self.algorithm, Population((0, 1), ({}, {})), params, {})

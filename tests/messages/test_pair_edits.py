@@ -1,0 +1,58 @@
+"""Edits of chosen pairs, against loops over every sender and receiver."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from marlcomm.messages.channel import bits_sent, deliver, offer
+from marlcomm.messages.pair_edits import CutPairs, ReplaceSender, SwapPairs
+
+BATCH, AGENTS, DIMS = 4, 3, 2
+KEY = jax.random.PRNGKey(0)
+PAIRS = np.array([[True, False, True], [False, True, False], [True, False, False]])
+
+
+@pytest.fixture(scope="module")
+def messages():
+    return offer(jax.random.normal(KEY, (BATCH, AGENTS, AGENTS, DIMS)))
+
+
+def arrives(messages):
+    return np.asarray(deliver(messages, jnp.ones((BATCH, AGENTS), bool)).content)
+
+
+def test_cut_pairs_say_nothing_and_cost_nothing(messages):
+    paid = messages._replace(overhead=jnp.full((BATCH, AGENTS, AGENTS), 5.0))
+    edited = CutPairs(jnp.asarray(PAIRS))(paid, KEY)
+    content = arrives(edited)
+    for i, j in np.ndindex(AGENTS, AGENTS):
+        expected = 0.0 if PAIRS[i, j] and i != j else np.asarray(messages.content)[:, i, j]
+        np.testing.assert_array_equal(content[:, i, j], np.broadcast_to(expected, (BATCH, DIMS)))
+    left = (~PAIRS & ~np.eye(AGENTS, dtype=bool)).sum(1)  # receivers that each sender still has
+    np.testing.assert_array_equal(bits_sent(edited), np.broadcast_to(left * (DIMS * 32 + 5.0), (BATCH, AGENTS)))
+
+
+def test_swapped_pairs_hear_another_environment(messages):
+    silent_in_first = messages._replace(sent=messages.sent.at[0, 2, 0].set(False))
+    content, original = arrives(SwapPairs(jnp.asarray(PAIRS))(silent_in_first, KEY)), arrives(silent_in_first)
+    for i, j in np.ndindex(AGENTS, AGENTS):
+        swapped = PAIRS[i, j] and i != j
+        np.testing.assert_array_equal(content[:, i, j], np.roll(original, swapped, 0)[:, i, j])
+    assert not content[1, 2, 0].any()  # silence is heard too
+    assert content[0, 2, 0].any()
+
+
+@pytest.mark.parametrize("sender", range(AGENTS))
+def test_a_replaced_sender_says_something_else_to_all_others(messages, sender):
+    words = jnp.zeros((AGENTS, AGENTS, DIMS)).at[..., 0].set(jnp.arange(9.0).reshape(3, 3))
+    content = arrives(ReplaceSender(jnp.int32(sender), words)(messages, KEY))
+    for i, j in np.ndindex(AGENTS, AGENTS):
+        expected = words[i, j] if i == sender and i != j else messages.content[:, i, j]
+        np.testing.assert_array_equal(content[:, i, j], np.broadcast_to(expected, (BATCH, DIMS)))
+
+
+def test_no_pairs_change_nothing(messages):
+    none = jnp.zeros((AGENTS, AGENTS), bool)
+    for edit in (CutPairs(none), SwapPairs(none)):
+        jax.tree.map(np.testing.assert_array_equal, edit(messages, KEY), messages)
