@@ -140,8 +140,9 @@ def clustering_loss(
       logits: [K1, M] of the labels, from the message network.
       vectors: [K1, K2] from `action_value_vectors`; no gradient enters them.
       neighbours: j. A label is asked to be shared by at least j + 1 rows. (The released 16 counts the row itself.)
-      information_weight: lambda. On tables whose rows come in types, .3 to 1 finds the types; from 3 on, information
-        decides alone, and labels leave as large a gap as random ones (the published weights amount to 26).
+      information_weight: lambda. On rows that come in types, .3 to 1 finds the types. From 3 on, information decides
+        alone: the network tells apart whatever stands out in its input, and where that is not what matters, labels
+        leave as large a gap as random ones. (The released weights amount to 26.)
       entropy_weight: how much more the entropy of labels counts than that of each row's label; 1 makes the difference
         the mutual information, 4 as released.
       pull: w is the "similarity" of the two vectors within 0 .. 1, or their "distance", 1 - similarity.
