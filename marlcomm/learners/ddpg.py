@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import flashbax
 import jax
 import jax.numpy as jnp
 import optax
@@ -26,6 +25,7 @@ from marlcomm.learners.learner import (
     learning_rate_now,
     weighted_sum,
 )
+from marlcomm.learners.replay import StepReplay
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.edits import Edit
 from marlcomm.types import ActorCriticUnroll, Episodes, Scalar
@@ -125,8 +125,8 @@ class DdpgLearner:
     An agent's action depends on what it hears, so the gradient of its critic passes through its action into the
     senders' side of the channel. All agents' actors, and then all critics, move at once.
 
-    Replay keeps steps, each episode in one piece with its last observation behind it. A batch is drawn step by step,
-    as published; agents that remember need what came before, and so are given whole episodes.
+    A learning batch is drawn from replay step by step, as published; agents that remember need what came before, and
+    so learn from whole episodes.
 
     Attributes:
       env: the task; only its sizes are read, but for replay's shapes.
@@ -154,15 +154,14 @@ class DdpgLearner:
         inputs = agent_inputs(env, self.settings, jnp.zeros((1, n, env.observation_size)), memory.last_action)
         alive = jnp.ones((1, n), bool)
         agent = self.agent.init(agent_key, memory.hidden, inputs, alive, noise_key, None, method="step")
-        step = self._empty_step()
-        seen = self._seen(step.agents_view, step.global_state)
+        seen = self._seen(jnp.zeros((n, env.observation_size)), jnp.zeros(env.state_size))
         critic = self.critic.init(critic_key, seen, jnp.zeros((n, n, env.num_actions)))
         params = {"agent": agent, "critic": critic}
         return DdpgState(
             params=params,
             target_params=jax.tree.map(jnp.copy, params),
             optimiser=self._optimiser(hparams).init(params),
-            replay=self._replay.init(step),
+            replay=self._replay.init(),
             key=key,
             hparams=jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), hparams),
             env_steps=jnp.int32(0),
@@ -236,7 +235,7 @@ class DdpgLearner:
           and `gradient_norm`.
         """
         active = state.healthy & (state.env_steps < limit)
-        replay = self._replay.add(state.replay, _as_steps(episodes))
+        replay = self._replay.add(state.replay, episodes)
         ready = active & self._replay.can_sample(replay)
         _, learn_key = jax.random.split(state.key)  # the first half is for playing
         keys = jax.random.split(learn_key, 1 + self.updates_per_step)
@@ -250,7 +249,7 @@ class DdpgLearner:
 
         def update(state: DdpgState, key: jax.Array) -> tuple[DdpgState, dict[str, jax.Array]]:
             sample_key, loss_key = jax.random.split(key)
-            batch = _as_episodes(self._replay.sample(replay, sample_key).experience)
+            batch = self._replay.sample(replay, sample_key)
             return self._update(state, hparams, batch, loss_key, ready)
 
         learned, metrics = jax.lax.scan(update, played, keys[1:])
@@ -371,53 +370,9 @@ class DdpgLearner:
         return actions_of(self.env, self.settings)
 
     @property
-    def _replay(self) -> Any:
-        s, horizon = self.settings, self.env.horizon
-        length = horizon + 1  # of an episode in replay
-        episodes = math.ceil(s.replay_steps / (s.num_envs * horizon))  # of each environment
-        whole = self.remembers or horizon == 1
-        least = math.ceil(s.batch_steps / (s.num_envs * horizon))
-        return flashbax.make_trajectory_buffer(
-            add_batch_size=s.num_envs,
-            sample_batch_size=math.ceil(s.batch_steps / horizon) if whole else s.batch_steps,
-            sample_sequence_length=length if whole else 2,
-            period=length if whole else 1,
-            min_length_time_axis=min(least, episodes) * length,
-            max_length_time_axis=episodes * length,
-        )
-
-    def _empty_step(self) -> Episodes:
-        """One entry of replay: a step, or the last observation of an episode."""
-        env = self.env
-        n, a = env.num_agents, env.num_actions
-        return Episodes(
-            agents_view=jnp.zeros((n, env.observation_size), jnp.float32),
-            action_mask=jnp.zeros((n, a), bool),
-            global_state=jnp.zeros((env.state_size,), jnp.float32),
-            alive=jnp.zeros((n,), bool),
-            action=jnp.zeros_like(self._actions.none(n)),
-            reward=jnp.zeros((n,), jnp.float32),
-            terminal=jnp.zeros((), bool),
-            valid=jnp.zeros((), bool),
-            won=jnp.zeros((), bool),
-        )
-
-
-def _as_steps(episodes: Episodes) -> Episodes:
-    """Episodes as replay keeps them: every field [B, T+1, ...], the last entry an observation and no valid step."""
-
-    def one_more(x: jax.Array) -> jax.Array:
-        return jnp.pad(x, [(0, 0), (0, 1)] + [(0, 0)] * (x.ndim - 2))
-
-    padded = {name: one_more(getattr(episodes, name)) for name in ("action", "reward", "terminal", "valid")}
-    won = jnp.broadcast_to(episodes.won[:, None], padded["valid"].shape)
-    return episodes._replace(**padded, won=won)
-
-
-def _as_episodes(steps: Episodes) -> Episodes:
-    """The reverse, for any part of what was kept."""
-    shorter = {name: getattr(steps, name)[:, :-1] for name in ("action", "reward", "terminal", "valid")}
-    return steps._replace(**shorter, won=steps.won[:, 0])
+    def _replay(self) -> StepReplay:
+        s = self.settings
+        return StepReplay(self.env, s.num_envs, s.batch_steps, s.replay_steps, whole_episodes=self.remembers)
 
 
 def _for_each_critic(action: jax.Array) -> jax.Array:
