@@ -147,7 +147,7 @@ def _table(axes: Axes, values: np.ndarray, columns: Sequence[str], rows: Sequenc
     longest = max(map(len, columns))
     axes.set_xticks(range(len(columns)), columns, fontsize=8, rotation=0 if longest <= 6 else 30)
     for tick in axes.get_xticklabels():
-        tick.set_ha("center" if longest <= 6 else "right")
+        tick.set(horizontalalignment="center" if longest <= 6 else "right")
     axes.set_yticks(range(len(values)), rows or [""] * len(values), fontsize=8)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

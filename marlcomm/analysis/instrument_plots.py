@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from marlcomm.analysis.plots import plain_frame
 from marlcomm.analysis.talk import TalkOverTime
@@ -118,7 +119,7 @@ def plot_talk_over_time(talk: TalkOverTime, *, names: Sequence[str] = ()) -> Fig
         axes.plot(steps[reached], talk.said[reached, agent], "-o", ms=3.5, color=agent_color(agent), label=label)
     axes.set(xlabel="step of the episode", ylabel="share of episodes", ylim=(-0.03, 1.03))
     axes.set_xlim(-0.5, max(0.5, float(steps[reached].max(initial=0)) + 0.5))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     plain_frame(axes)
     axes.legend(fontsize=8, frameon=False, loc="best")
     return figure

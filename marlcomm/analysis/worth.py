@@ -110,7 +110,7 @@ def message_worth(policy: Policy | tuple[Algorithm, Any], *, episodes: int = 100
     """
     judge = _Judge(policy, episodes, seed)
     full, agents = judge.returns(), range(judge.agents)
-    everyone = list(itertools.product(agents, repeat=2))
+    everyone = list(itertools.product(agents, agents))
 
     def lost(how: str) -> Loss:
         def without(pairs: Iterable[Pair]) -> Difference:

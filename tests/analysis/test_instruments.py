@@ -15,6 +15,7 @@ from scripted import HIGHER, NOOP, ScriptedTeams
 import marlcomm as mc
 from marlcomm.algorithms import value_based
 from marlcomm.analysis import (
+    CutCurve,
     find_words,
     inspect_run,
     intervene,
@@ -231,10 +232,19 @@ def test_refuses_nonsense(plain):
             call()
 
 
+def drawn_curve(run, fractions=(0.0, 1.0), **more):
+    """In place of `cut_curve`, which has tests of its own and takes long."""
+    shape = len(fractions), len(run.population)
+    known, unknown = np.broadcast_to([[7.25]], shape), np.full(shape, np.nan)
+    return CutCurve("cut", np.array(fractions), known, unknown, 1 - np.outer(fractions, [1] * shape[1]), known, unknown)
+
+
 @pytest.fixture(scope="module")
 def page(scripted, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scripted")
-    path = inspect_run(scripted.saved(folder), episodes=EPISODES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("marlcomm.analysis.inspection.cut_curve", drawn_curve)
+        path = inspect_run(scripted.saved(folder), episodes=EPISODES)
     assert path == folder / "inspection.html"
     return path.read_text()
 
@@ -250,6 +260,7 @@ def test_it_says_what_the_script_does(page):
     assert "The team spends 192 bits a step" in text  # a real number from each of three to each of two
     assert "depends on what the sender sees in 2 of 6 directions" in text
     assert "it is enough that 2 → 0 can talk" in text
+    assert "1: seed 1 7.25 7.25 7.25" in text  # the table of members
     assert "Agent 2 says “1” when it sees (1, -1) (100% of the times, " in text
     assert "agent 0, told so, does “noop” in 100% of its steps" in text
 
@@ -289,7 +300,8 @@ class SaysNothing(nn.Module):
         return memory, jnp.zeros((*lead, 2)), offer(jnp.zeros((*lead, lead[-1], 0))), {}
 
 
-def test_a_silent_team_on_a_task_without_pictures_or_winning(tmp_path):
+def test_a_silent_team_on_a_task_without_pictures_or_winning(tmp_path, monkeypatch):
+    monkeypatch.setattr("marlcomm.analysis.inspection.cut_curve", drawn_curve)
     algorithm = value_based("mute", Mute(), mixer=SumMixer(), agent=SaysNothing())
     params = {"agent": {"params": {"unused": jnp.zeros(1)}}}
     saved = SavedRun(tmp_path, algorithm, Population((7,), ({},)), params, {"algorithm": "<mute>"})
