@@ -6,6 +6,7 @@ from marlcomm.envs.checks import EnvironmentContractError, check_env
 from marlcomm.envs.hallway import Hallway
 from marlcomm.envs.matrix_game import MatrixGame
 from marlcomm.envs.maze import Maze
+from marlcomm.envs.particle import Navigation, PredatorPrey, Reference, SpeakerListener
 from marlcomm.envs.registry import env_names, env_options, make_env, register_env
 from marlcomm.envs.rendering import animate_episode, draw_frame
 from marlcomm.envs.search import Search
@@ -25,10 +26,14 @@ __all__ = [
     "JumanjiAdapter",
     "MatrixGame",
     "Maze",
+    "Navigation",
     "Observation",
+    "PredatorPrey",
+    "Reference",
     "Search",
     "Sensor",
     "SensorGrid",
+    "SpeakerListener",
     "SwitchRiddle",
     "TimeLimit",
     "TrafficJunction",

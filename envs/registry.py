@@ -14,6 +14,7 @@ from marlcomm.envs.jumanji_tasks import level_based_foraging, robot_warehouse
 from marlcomm.envs.matrix_game import MatrixGame
 from marlcomm.envs.maze import Maze
 from marlcomm.envs.options import fits_type, nearest
+from marlcomm.envs.particle import Navigation, PredatorPrey, Reference, SpeakerListener
 from marlcomm.envs.search import Search
 from marlcomm.envs.sensor import Sensor
 from marlcomm.envs.sensor_grid import SensorGrid
@@ -118,10 +119,14 @@ _FACTORIES: dict[str, Factory] = {
     "lbf": level_based_foraging,
     "matrix_game": MatrixGame,
     "maze": Maze,
+    "navigation": Navigation,
+    "predator_prey": PredatorPrey,
+    "reference": Reference,
     "rware": robot_warehouse,
     "search": Search,
     "sensor": Sensor,
     "sensor_grid": SensorGrid,
+    "speaker_listener": SpeakerListener,
     "switch_riddle": SwitchRiddle,
     "traffic_junction": TrafficJunction,
 }
