@@ -12,7 +12,7 @@ import pytest
 from flax import linen as nn
 
 import marlcomm as mc
-from marlcomm.messages.channel import by_receiver, offer
+from marlcomm.messages import by_receiver, offer, to_everybody
 from marlcomm.networks.layers import Linear
 
 SMALL = {"num_envs": 4, "batch_episodes": 8, "replay_episodes": 64, "hidden": 8}
@@ -52,8 +52,7 @@ class Signs(mc.Channel):
 
     def send(self, inputs, memory, key):
         word = jnp.tanh(self.encoder(inputs))  # [..., N, 1]
-        to_each = jnp.broadcast_to(word[..., :, None, :], (*word.shape[:-1], self.num_agents, 1))
-        return offer(to_each), {"word": word}
+        return offer(to_everybody(word)), {"word": word}
 
     def receive(self, inputs, messages):
         return by_receiver(messages.content), {}
@@ -89,6 +88,9 @@ def test_own_channel_is_what_wins(trained):
     silenced = mc.evaluate(trained, edits=["silence"], episodes=400)
     assert (silenced["return"] < 0.65).all()
     assert (silenced["bits_per_step"] == 0).all()
+    controlled = mc.evaluate(trained, edits=["quantise:1", "random"], episodes=400)
+    assert (controlled["return"] < 0.65).all(), "as loud as ever, but without information"
+    assert (controlled["bits_per_step"] == 2).all()
 
 
 def test_own_loss_has_a_weight_that_can_be_swept():

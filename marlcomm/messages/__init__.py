@@ -1,7 +1,7 @@
 """How agents talk: one file a channel, one interface, and the edits that stand between sender and receiver."""
 
 from marlcomm.messages.attention import AttentionChannel
-from marlcomm.messages.channel import Channel, within_reach
+from marlcomm.messages.channel import Channel, by_receiver, offer, to_everybody, within_reach
 from marlcomm.messages.cluster import ClusterChannel
 from marlcomm.messages.discrete import DiscreteChannel
 from marlcomm.messages.edits import (
@@ -50,7 +50,10 @@ __all__ = [
     "Shuffle",
     "Silence",
     "SilentChannel",
+    "by_receiver",
     "chain_edits",
+    "offer",
     "parse_edit",
+    "to_everybody",
     "within_reach",
 ]

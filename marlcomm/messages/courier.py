@@ -56,7 +56,7 @@ class Courier:
             name: jnp.concatenate([getattr(messages, name) for messages in self._rounds], -1)
             for name in ("content", "importance", "sent", "price")
         }
-        return Messages(**side_by_side, overhead=sum(messages.overhead for messages in self._rounds))
+        return Messages(**side_by_side, overhead=jnp.stack([messages.overhead for messages in self._rounds]).sum(0))
 
     def _edited(self, messages: Messages) -> Messages:
         if self.edit is not None:

@@ -58,7 +58,7 @@ class DiscreteChannel(Channel):
         noisy = logits + self.noise * jax.random.gumbel(key, logits.shape)
         soft = jax.nn.softmax(noisy / self.temperature)
         chosen = jax.nn.one_hot(jnp.argmax(noisy, -1), self.symbols) + (soft - jax.lax.stop_gradient(soft))
-        certainty = math.log(self.symbols) - distrax.Categorical(logits=logits).entropy()
+        certainty = jnp.asarray(math.log(self.symbols) - distrax.Categorical(logits=logits).entropy())
         importance = jnp.broadcast_to(certainty[..., None], chosen.shape)
         as_message = (*inputs.shape[:-1], n, self.words * self.symbols)
         bits = math.log2(self.symbols) / self.symbols

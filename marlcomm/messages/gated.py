@@ -52,7 +52,7 @@ class GatedChannel(MeanChannel):
             return messages._replace(sent=sent, overhead=jnp.ones_like(messages.overhead))
 
         heard = self._hops(seen, offer_through_gates, carry)
-        log_prob = distrax.Bernoulli(logits=logit).log_prob(gate)
+        log_prob = jnp.asarray(distrax.Bernoulli(logits=logit).log_prob(gate))
         return heard, {"gate": gate, "gate_logit": logit, "gate_log_prob": log_prob}
 
     def _decide(self, logit: jax.Array, key: jax.Array) -> jax.Array:

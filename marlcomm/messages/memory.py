@@ -50,6 +50,8 @@ class MemoryChannel(Channel):
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, carry: Carry
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """See `Channel.talk`; M is `width`."""
+        if memory is None:
+            raise ValueError("this channel reads memory, and got None")
         state = nn.relu(self.encoder(seen_by(inputs, memory)))
         query, remembered = self.query_head(state), self.memory_head(memory)
         content = to_everybody(jnp.concatenate([self.key_head(state), self.value_head(state)], -1))
