@@ -161,17 +161,19 @@ def draw_messages(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequ
 
 
 def message_text(content: np.ndarray, sent: np.ndarray, form: str = "{:+.1f}", between: str = " ") -> str:
-    """What to write beside an arrow: its numbers, or what they come to where they are too many to read.
+    """What to write beside an arrow: its numbers, the label that they encode, or how many they are.
 
     Args:
       content: [D]; sent: [D] bool, a dot stands for each number that does not travel.
       form: how to write a number.
       between: what separates numbers.
     """
-    if len(content) <= MOST_NUMBERS:
-        return between.join(form.format(value) if goes else "·" for value, goes in zip(content, sent, strict=True))
     said = np.flatnonzero(content * sent)
-    return f"label {said[0]}" if len(said) == 1 else f"{int(np.sum(sent))} numbers"
+    if len(content) > 2 and len(said) == 1 and content[said[0]] == 1:
+        return f"label {said[0]}"
+    if len(content) > MOST_NUMBERS:
+        return f"{int(np.sum(sent))} numbers"
+    return between.join(form.format(value) if goes else "·" for value, goes in zip(content, sent, strict=True))
 
 
 def _draw_message(

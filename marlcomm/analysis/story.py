@@ -102,7 +102,7 @@ def explain(dictionary: Dictionary, messages: MessageFindings, actions: Sequence
         does = f"does {called} in {percent(done[row, act])} of its steps ({percent(usual[act])} as it is)"
         if done[row, act] - usual[act] < WORTH_SAYING:
             does = "does much as usual"
-        sentences.append(f"Agent {sender} says “{word}” when it {seen}; agent {receiver}, told so, {does}.")
+        sentences.append(f"Agent {sender} says “{word}” {seen}; agent {receiver}, told so, {does}.")
     return sentences
 
 
@@ -112,10 +112,12 @@ def _seen(dictionary: Dictionary, row: int) -> str:
     more, less = int(np.argmax(change)), int(np.argmin(change))
     column = more if change[more] > -change[less] - 0.01 else less  # of both alike, what it sees
     share, what = dictionary.seen[row, column], dictionary.columns[column]
+    if abs(change[column]) < WORTH_SAYING:
+        return "whatever it sees"
     if not dictionary.by_view:
-        return f"sees a {what} that is {share:+.1f} standard deviations from its mean"
+        return f"when it sees a {what} that is {share:+.1f} standard deviations from its mean"
     usual = f"{percent(share)} of the times, {percent(dictionary.usual[column])} usually"
-    return f"sees {what} ({usual})" if change[column] >= 0 else f"sees {what} more seldom ({usual})"
+    return f"when it sees {what} ({usual})" if change[column] >= 0 else f"when it seldom sees {what} ({usual})"
 
 
 def number(value: float | np.ndarray) -> str:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from marlcomm.envs import animate_episode, draw_frame, make_env
+from marlcomm.envs.rendering import message_text
 
 TASKS = [
     ("sensor", {}),
@@ -96,3 +97,10 @@ def test_wrong_arguments(episode, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         animate_episode(env, states, path, **changes)
     assert not path.exists()
+
+
+def test_words_beside_an_arrow():
+    everything = np.ones(6, bool)
+    assert message_text(np.array([1.25, -2.0]), np.array([True, False])) == "+1.2 ·"
+    assert message_text(np.eye(6)[4], everything) == "label 4"
+    assert message_text(np.arange(6.0), everything) == "6 numbers"
