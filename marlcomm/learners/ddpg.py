@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -362,7 +362,7 @@ class DdpgLearner:
 
     def _optimiser(self, hparams: DdpgHParams) -> optax.GradientTransformation:
         of_critics = hparams.replace(learning_rate=hparams.critic_learning_rate)
-        each = {"agent": self.optimiser(hparams), "critic": self.optimiser(of_critics)}
+        each: dict[Hashable, Any] = {"agent": self.optimiser(hparams), "critic": self.optimiser(of_critics)}
         return optax.partition(each, {name: name for name in each})
 
     @property
