@@ -26,7 +26,7 @@ def returns(env: Environment[Any], controller: Controller, key: jax.Array, episo
     """[episodes, N] sum of each agent's rewards over episodes that `controller` plays, all at once."""
 
     def play(key: jax.Array) -> jax.Array:
-        def move(state: Any, _: None) -> tuple[Any, jax.Array]:
+        def move(state: Any, _: None) -> tuple[Any, Any]:
             state, step = env.step(state, controller(state))
             return state, step.reward
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,8 @@ from marlcomm.envs.particle.controls import Controls
 from marlcomm.envs.particle.physics import INTEGRATIONS, Bodies, Integration
 
 
-class Group(NamedTuple):
+@dataclass(frozen=True)
+class Group:
     """Bodies of one kind. Those that move must come before those that do not."""
 
     count: int

@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from compiled import compiled
 from matplotlib.figure import Figure
 from PIL import Image
 
-from marlcomm.envs import animate_episode, draw_frame, make_env
+from marlcomm.envs import animate_episode, draw_frame
 
 
 @pytest.mark.parametrize(
@@ -20,9 +21,9 @@ from marlcomm.envs import animate_episode, draw_frame, make_env
     ],
 )
 def test_every_body_is_drawn(name, options, bodies):
-    env = make_env(name, **options)
+    env, reset, _ = compiled(name, **options)
     axes = Figure().add_subplot()
-    state, _ = env.reset(jax.random.key(0))
+    state, _ = reset(jax.random.key(0))
     env.draw(axes, state)
     assert len(axes.patches) == bodies + 1  # and the square that they start in
     assert {str(agent) for agent in range(env.num_agents)} <= {text.get_text() for text in axes.texts}
@@ -31,17 +32,17 @@ def test_every_body_is_drawn(name, options, bodies):
 
 
 def test_words_are_shown():
-    env = make_env("reference")
-    state, _ = env.reset(jax.random.key(0))
-    state, _ = env.step(state, jnp.array([35, 20]))
+    env, reset, move = compiled("reference")
+    state, _ = reset(jax.random.key(0))
+    state, _ = move(state, jnp.array([35, 20]))
     axes = Figure().add_subplot()
     env.draw(axes, state)
     assert {"“7”", "“4”"} <= {text.get_text() for text in axes.texts}
 
 
 def test_continuous_actions_are_numbers(tmp_path):
-    env = make_env("navigation", controls="force")
-    state, _ = env.reset(jax.random.key(0))
+    env, reset, _ = compiled("navigation", controls="force")
+    state, _ = reset(jax.random.key(0))
     actions = np.array([[0.5, -1.0], [0.0, 0.25]])
     figure = draw_frame(env, state, actions=actions)
     assert figure.axes[0].get_title() == "0: +0.5 -1.0   1: +0.0 +0.2"
