@@ -28,7 +28,7 @@ class Decision(NamedTuple):
 
     q: jax.Array  # [..., N, A] what speaks for each action: its value, or a policy's logit
     messages: Messages  # as delivered
-    auxiliary: dict[str, jax.Array]  # what channel and agent computed by the way, such as `memory` [..., N, H]
+    auxiliary: dict[str, jax.Array]  # whatever else the channel computed
     key: jax.Array  # [..., 2] randomness of channel and edit, the same for everything that acted together
 
 

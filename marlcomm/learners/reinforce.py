@@ -92,12 +92,12 @@ class ReturnScale(NamedTuple):
         """[] at least 0.1 (as in MAPPO's released code): what hardly varies must not be blown up."""
         return jnp.sqrt(jnp.maximum(self.square - self.mean**2, 0.01))
 
-    def after(self, target: jax.Array, valid: jax.Array, batches: jax.Array) -> ReturnScale:
+    def after(self, returns: jax.Array, valid: jax.Array, batches: jax.Array) -> ReturnScale:
         """With the returns [B, T, N] of one more batch, the `batches`-th, at the real steps [B, T]."""
-        real = jnp.broadcast_to(valid[..., None], target.shape)
+        real = jnp.broadcast_to(valid[..., None], returns.shape)
         count = jnp.maximum(real.sum(), 1)
         rate = jnp.maximum(1.0 / batches, 1e-3)
-        moments = [jnp.where(real, x, 0.0).sum() / count for x in (target, target**2)]
+        moments = [jnp.where(real, x, 0.0).sum() / count for x in (returns, returns**2)]
         return ReturnScale(*(old + rate * (new - old) for old, new in zip(self, moments, strict=True)))
 
 

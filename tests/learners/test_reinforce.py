@@ -67,6 +67,29 @@ def test_weight_is_one_where_somebody_acted(acting):
     assert {0.0, 1.0} == set(np.unique(unroll.weight))
 
 
+def test_nothing_after_the_end_changes_any_loss(acting):
+    """Other contents after the last observation that counts: that after a limit does, as the critic looks at it."""
+    learner, valid, terminal = acting.algorithm.learner, acting.episodes.valid, acting.episodes.terminal
+    last = valid.sum(1) - terminal.any(1)
+    assert len(set(np.asarray(last).tolist())) > 1
+
+    def scramble(x, where):
+        where = where[:, : x.shape[1]].reshape(*x.shape[:2], *[1] * (x.ndim - 2))
+        return jnp.where(where, jnp.roll(x, 1, axis=0), x)
+
+    def losses(where):
+        parts = acting.episodes._asdict()
+        kept = {name: parts.pop(name) for name in ("valid", "won")}
+        episodes = acting.episodes._replace(**{name: scramble(x, where) for name, x in parts.items()}, **kept)
+        unroll = acting.unroll(acting.state.params, acting.state, episodes, acting.decisions, KEY)
+        return np.array([loss(unroll, episodes, acting.state.hparams)[0] for loss in learner.losses.values()])
+
+    time = jnp.arange(HORIZON + 1)
+    before, after, earlier = (losses(time > end[:, None]) for end in (last + HORIZON + 1, last, last - 1))
+    np.testing.assert_allclose(after, before, rtol=1e-5)
+    assert not np.allclose(earlier[:2], before[:2], rtol=1e-3), "what counts does change them"
+
+
 def test_actions_are_drawn_from_the_policy_or_its_mode_and_always_allowed(acting):
     """The same observation 4000 times; messages differ by their noise, so each row has a policy of its own."""
     one = jax.tree.map(lambda x: x[:1, 0], acting.episodes._replace(won=acting.episodes.won[:, None]))
