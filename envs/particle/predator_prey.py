@@ -125,7 +125,7 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
     def reset(self, key: chex.PRNGKey) -> tuple[PredatorPreyState, TimeStep[Observation]]:
         """Places predators and prey uniformly in the square -1 .. 1, obstacles within -0.9 .. 0.9, all at rest."""
         place_key, prey_key = jax.random.split(key)
-        widths = np.repeat(np.float32([1.0, 0.9]), [self.bodies.num_moving, self.num_obstacles])
+        widths = np.repeat(np.array([1.0, 0.9], np.float32), [self.bodies.num_moving, self.num_obstacles])
         state = PredatorPreyState(*self.place(place_key, widths), prey_key, jnp.zeros((), jnp.int32))
         return state, restart(self._look(state), {"contacts": jnp.zeros((), jnp.int32)})
 
