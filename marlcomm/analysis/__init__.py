@@ -17,7 +17,7 @@ from marlcomm.analysis.signalling import Dependence, Signalling, measure_signall
 from marlcomm.analysis.tabular import TabularTask
 from marlcomm.analysis.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, talk_table, who_talks
 from marlcomm.analysis.words import Words, find_words
-from marlcomm.analysis.worth import Difference, Loss, MessageWorth, TalkGraph, message_worth, smallest_graph
+from marlcomm.analysis.worth import Difference, LostReturn, MessageWorth, TalkGraph, message_worth, smallest_graph
 
 __all__ = [
     "SPOKEN",
@@ -27,7 +27,7 @@ __all__ = [
     "Difference",
     "Inspection",
     "Intervention",
-    "Loss",
+    "LostReturn",
     "MeasuredGap",
     "MessageFindings",
     "MessageWorth",

@@ -45,7 +45,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Loss:
+class LostReturn:
     """Return that is lost when messages do not arrive as they were said: positive where messages help.
 
     Attributes:
@@ -70,8 +70,8 @@ class MessageWorth:
     """
 
     team_return: Difference
-    cut: Loss
-    swapped: Loss
+    cut: LostReturn
+    swapped: LostReturn
 
 
 @dataclass(frozen=True)
@@ -112,13 +112,13 @@ def message_worth(policy: Policy | tuple[Algorithm, Any], *, episodes: int = 100
     full, agents = judge.returns(), range(judge.agents)
     everyone = list(itertools.product(agents, agents))
 
-    def lost(how: str) -> Loss:
+    def lost(how: str) -> LostReturn:
         def without(pairs: Iterable[Pair]) -> Difference:
             return interval(full - judge.returns(**{how: pairs}))
 
         pair = [without([pair]) if pair[0] != pair[1] else _UNKNOWN for pair in everyone]
         sender = [without([pair for pair in everyone if pair[0] == i]) for i in agents]
-        return Loss(_stack(pair, (len(agents), len(agents))), _stack(sender, (len(agents),)), without(everyone))
+        return LostReturn(_stack(pair, (len(agents), len(agents))), _stack(sender, (len(agents),)), without(everyone))
 
     return MessageWorth(interval(full), lost("cut"), lost("swapped"))
 
