@@ -14,25 +14,37 @@ from marlcomm.messages import AttentionChannel, Channel, GatedChannel, MeanChann
 
 
 def commnet_maddpg(
-    env: Environment, *, message_dims: int = 32, hops: int = 1, recurrent: bool = True, **settings: Any
+    env: Environment,
+    *,
+    message_dims: int = 32,
+    hops: int = 1,
+    recurrent: bool = True,
+    paper: bool = False,
+    **settings: Any,
 ) -> Algorithm:
     """CommNet's channel on MADDPG: everybody hears the mean of the others (mean x centralised critic x off-policy).
 
     Settings as for `MeanChannel` and `maddpg`; where actors remember, they speak of what they remember too.
     """
     channel = MeanChannel(dims=message_dims, hops=hops, reads_memory=recurrent)
-    return _on_maddpg(env, channel, recurrent, settings)
+    return _on_maddpg(env, channel, recurrent, paper, settings)
 
 
 def ic3net_maddpg(
-    env: Environment, *, message_dims: int = 32, hops: int = 1, recurrent: bool = True, **settings: Any
+    env: Environment,
+    *,
+    message_dims: int = 32,
+    hops: int = 1,
+    recurrent: bool = True,
+    paper: bool = False,
+    **settings: Any,
 ) -> Algorithm:
     """IC3Net's channel on MADDPG: agents decide when to take part (gated x centralised critic x off-policy).
 
     Settings as for `GatedChannel` and `maddpg`. Gradient passes straight through the gates.
     """
     channel = GatedChannel(dims=message_dims, hops=hops, reads_memory=recurrent)
-    return _on_maddpg(env, channel, recurrent, settings)
+    return _on_maddpg(env, channel, recurrent, paper, settings)
 
 
 def tarmac_maddpg(
@@ -42,6 +54,7 @@ def tarmac_maddpg(
     message_dims: int = 32,
     rounds: int = 1,
     recurrent: bool = True,
+    paper: bool = False,
     **settings: Any,
 ) -> Algorithm:
     """TarMAC's channel on MADDPG: receivers weigh what they hear (attention x centralised critic x off-policy).
@@ -49,17 +62,19 @@ def tarmac_maddpg(
     Settings as for `AttentionChannel`, whose `value` is `message_dims`, and `maddpg`.
     """
     channel = AttentionChannel(signature=signature, value=message_dims, rounds=rounds, reads_memory=recurrent)
-    return _on_maddpg(env, channel, recurrent, settings)
+    return _on_maddpg(env, channel, recurrent, paper, settings)
 
 
-def sarnet_maddpg(env: Environment, *, width: int = 32, **settings: Any) -> Algorithm:
+def sarnet_maddpg(env: Environment, *, width: int = 32, paper: bool = False, **settings: Any) -> Algorithm:
     """SARNet's channel on MADDPG: what is heard is read against memory (memory x centralised critic x off-policy).
 
     Settings as for `MemoryChannel` and `maddpg`. Actors remember.
     """
-    return _on_maddpg(env, MemoryChannel(width=width), True, settings)
+    return _on_maddpg(env, MemoryChannel(width=width), True, paper, settings)
 
 
-def _on_maddpg(env: Environment, channel: Channel, recurrent: bool, settings: Mapping[str, Any]) -> Algorithm:
+def _on_maddpg(
+    env: Environment, channel: Channel, recurrent: bool, paper: bool, settings: Mapping[str, Any]
+) -> Algorithm:
     team = {"separate_actors": False, "agent_id": True}  # also where MADDPG's published actors are one an agent
-    return maddpg(env, **{"channel": channel, "recurrent": recurrent, **team, **settings})
+    return maddpg(env, paper=paper, **{"channel": channel, "recurrent": recurrent, **team, **settings})

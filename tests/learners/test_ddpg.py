@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from scipy import special
 from toy_env import ACTIONS, AGENTS, HORIZON, Toy
 
-from marlcomm.algorithms import maddpg, vdn
-from marlcomm.envs import make_env
+from marlcomm.algorithms import maddpg, make_algorithm, vdn
+from marlcomm.envs import FullObservation, make_env
 from marlcomm.envs.api import Environment, Observation, restart, timestep
 from marlcomm.learners.actions import ContinuousActions, DiscreteActions
 from marlcomm.messages import AttentionChannel, MeanChannel, MemoryChannel
@@ -413,6 +413,20 @@ def test_choices_are_learned_too_in_silence_and_with_messages():
         found[name] = np.mean(list(contexts.values()))
     np.testing.assert_allclose(found["silent"], 33.325, rtol=1e-5)
     assert found["talks"] > 38.0
+
+
+@pytest.mark.parametrize("name", ["maddpg", "commnet_maddpg", "ic3net_maddpg", "tarmac_maddpg", "sarnet_maddpg"])
+def test_every_name_fits_together_with_the_published_settings(name):
+    """Only shapes: `step` gives back a state like the one it took."""
+    env = FullObservation(make_env("navigation", controls="pairs", steps=3))
+    algorithm = make_algorithm(name, env, paper=True, hidden=HIDDEN, replay_steps=300)
+    learner: Any = algorithm.learner
+    assert learner.remembers == (name != "maddpg")
+    assert learner.updates_per_step == 3
+    state = jax.eval_shape(algorithm.init, KEY)
+    after, metrics = jax.eval_shape(algorithm.step, state)
+    assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(lambda x: (x.shape, x.dtype), state)
+    assert {"actor", "critic", "saturation", "return"} <= metrics.keys()
 
 
 def test_what_cannot_be_is_named():
