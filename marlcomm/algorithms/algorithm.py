@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.collect import collect, team_return
@@ -46,14 +47,17 @@ class Algorithm:
         Args:
           state: from `init` or the last step.
           limit: environment steps of the whole run: then the state no longer changes, and schedules that follow the
-            run's progress end there.
+            run's progress, a task's curriculum too, end there. Without a limit there is no curriculum.
 
         Returns:
           the new state, and metrics, each []: losses, `return`, `won`, `epsilon`, `episode_length`.
         """
         epsilon = self.learner.epsilon(state)
         play_key, _ = jax.random.split(state.key)  # `learn` goes on from the other half
-        episodes, decisions, _ = self.play(state.params, play_key, epsilon=epsilon, edit=self.learner.edit(state))
+        progress = jnp.where(jnp.isfinite(limit), state.env_steps / limit, 1.0)
+        episodes, decisions, _ = self.play(
+            state.params, play_key, epsilon=epsilon, edit=self.learner.edit(state), progress=progress
+        )
         state, metrics = self.learn(state, episodes, decisions, limit)
         return state, metrics | {
             "return": team_return(episodes).mean(),
@@ -70,6 +74,7 @@ class Algorithm:
         num_envs: int | None = None,
         epsilon: Scalar = 0.0,
         edit: Edit | None = None,
+        progress: Scalar = 1.0,
     ) -> tuple[Episodes, Decision, Any]:
         """Whole episodes of the team.
 
@@ -82,6 +87,7 @@ class Algorithm:
           num_envs: B, episodes to play; by default the learner's own number.
           epsilon: share of exploring actions; 0 is the team at its best, as it is evaluated.
           edit: what happens to the messages on their way.
+          progress: how far training is, 0 .. 1, for tasks with a curriculum; 1 is the task itself.
         """
         count = self.learner.settings.num_envs if num_envs is None else num_envs
         learner, edit = with_delay(self.learner, edit)
@@ -89,7 +95,7 @@ class Algorithm:
         def policy(observation: Observation, memory: AgentMemory, key: jax.Array) -> tuple:
             return learner.act(params, observation, memory, key, epsilon, edit)
 
-        return collect(self.env, policy, learner.initial_memory(count), count, key)
+        return collect(self.env, policy, learner.initial_memory(count), count, key, progress)
 
     def act(
         self,

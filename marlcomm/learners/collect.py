@@ -9,12 +9,14 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.envs.api import Environment, Observation
-from marlcomm.types import Episodes
+from marlcomm.types import Episodes, Scalar
 
 Policy = Callable[[Observation, Any, jax.Array], tuple[jax.Array, Any, Any]]
 
 
-def collect(env: Environment, policy: Policy, memory: Any, num_envs: int, key: jax.Array) -> tuple[Episodes, Any, Any]:
+def collect(
+    env: Environment, policy: Policy, memory: Any, num_envs: int, key: jax.Array, progress: Scalar = 1.0
+) -> tuple[Episodes, Any, Any]:
     """One episode in each of B = `num_envs` environments, from reset to the horizon T.
 
     Args:
@@ -24,13 +26,14 @@ def collect(env: Environment, policy: Policy, memory: Any, num_envs: int, key: j
       memory: the policy's memory at the start, leading axis B.
       num_envs: B.
       key: decides everything.
+      progress: how far training is, 0 .. 1, for tasks that begin easily; 1 plays them as they are.
 
     Returns:
       the episodes; what the policy recorded, leading axes [B, T]; the environments' states, leading axes [B, T+1].
       What the caller does not use costs nothing: the compiler drops it.
     """
     reset_key, play_key = jax.random.split(key)
-    state, first = jax.vmap(env.reset)(jax.random.split(reset_key, num_envs))
+    state, first = jax.vmap(env.reset_at, (0, None))(jax.random.split(reset_key, num_envs), progress)
 
     def play(carry: tuple, step_key: jax.Array) -> tuple[tuple, tuple]:
         state, observation, memory, done = carry

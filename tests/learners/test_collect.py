@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from toy_env import ACTIONS, AGENTS, HORIZON, Toy
 
+import marlcomm as mc
 from marlcomm.learners import collect
 from marlcomm.learners.collect import team_return
 
@@ -66,3 +67,22 @@ def test_team_return_is_the_mean_over_agents_of_real_rewards(played):
         length = states.length[b, 0]
         expected = sum(states.reward[b, 0, t, i] for t in range(length) for i in range(AGENTS)) / AGENTS
         np.testing.assert_allclose(found[b], expected, rtol=1e-4, atol=1e-6)
+
+
+class Growing(Toy):
+    """Shows how far training is in the first global state."""
+
+    def reset_at(self, key, progress):
+        state, first = self.reset(key)
+        shown = jnp.full_like(first.observation.global_state, progress)
+        return state, first.replace(observation=first.observation._replace(global_state=shown))
+
+
+@pytest.mark.parametrize(("limit", "expected"), [(200, 0.25), (float("inf"), 1.0)])
+def test_a_task_with_a_curriculum_is_told_how_far_training_is(limit, expected):
+    algorithm = mc.iql(Growing(), hidden=4, num_envs=2, batch_episodes=2, replay_episodes=2)
+    state = algorithm.init(jax.random.PRNGKey(0)).replace(env_steps=jnp.int32(50))
+    after, _ = jax.jit(lambda state: algorithm.step(state, limit))(state)
+    np.testing.assert_array_equal(after.replay.experience.global_state[0, :, 0], expected)
+    evaluated, _, _ = algorithm.play(after.params, jax.random.PRNGKey(1))
+    np.testing.assert_array_equal(evaluated.global_state[:, 0], 1.0)
