@@ -1,6 +1,5 @@
 """MADDPG (Lowe et al. 2017): off-policy actors, each with a critic that sees what all see and do."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +24,7 @@ PUBLISHED: Mapping[str, Any] = {
     "critic_learning_rate": 1e-3,
     "learning_rate_finish": 1.0,
     "discount": 0.95,
-    "gradient_clip": math.inf,
+    "gradient_clip": 1e9,  # none
     "epsilon_start": 0.1,
     "epsilon_finish": 0.05,
     "epsilon_steps": 100_000,
