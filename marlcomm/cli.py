@@ -48,7 +48,7 @@ def train(
         settings: Settings of the algorithm, such as beta=0.01, and of the task, such as task.lengths=6,6; several
             values for a hyper-parameter, such as beta=0.001|0.01, train as one population.
         evaluations: How often to evaluate, evenly over the run.
-        evaluation_episodes: Greedy episodes of each evaluation.
+        evaluation_episodes: Greedy episodes of each evaluation; the last takes ten times as many.
         checkpoint_seconds: Least time between checkpoints.
         tensorboard: Also write TensorBoard events into the run folder.
         quiet: Print no progress.

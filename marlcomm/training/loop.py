@@ -25,6 +25,8 @@ from marlcomm.training.population import Population, make_population
 from marlcomm.training.progress import ProgressReport
 from marlcomm.training.step import chunk_length, make_chunk
 
+FINAL_ROUNDS = 10  # the last evaluation counts: it is as large as this many of the others
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -82,7 +84,7 @@ def train(
       out: a folder for the run; None keeps nothing on disk.
       resume: go on with the run in `out` from its newest whole checkpoint (or begin it, if there is none).
       evaluations: how often to evaluate, evenly over the steps.
-      evaluation_episodes: greedy episodes of each evaluation.
+      evaluation_episodes: greedy episodes of each evaluation; the last takes ten times as many.
       checkpoint_seconds: least time between checkpoints, seconds; 0 saves after every chunk.
       tensorboard: also write TensorBoard events (needs the extra `tensorboard`, and `out`).
       progress: whether to print progress to stderr.
@@ -146,7 +148,7 @@ class _Run:
             self.report_diverged(state, was_healthy & ~healthy, rows)
             over = done >= self.steps or not healthy.any()
             if over or self.evaluation_due(was_done, done):
-                self.found = self.evaluate(evaluate, state)
+                self.found = self.evaluate(evaluate, state, FINAL_ROUNDS if over else 1)
                 self.report.evaluated(done, speed, self.found)
                 rows |= {f"test_{name}": value for name, value in self.found.items()}
             self.report.advance(done, speed, rows)
@@ -154,7 +156,7 @@ class _Run:
             if stopping.is_set() and not over:
                 self.report.say(f"interrupted after {done:,} steps{self.journal.how_to_resume()}", style="yellow")
                 raise KeyboardInterrupt
-        self.found = self.found or self.evaluate(evaluate, state)  # a run that was complete when resumed
+        self.found = self.found or self.evaluate(evaluate, state, FINAL_ROUNDS)  # a run that was complete when resumed
         return state
 
     def compile(self, state: LearnerState, limit: jax.Array) -> tuple[Any, Any]:
@@ -172,9 +174,11 @@ class _Run:
         """One member's evaluation."""
         return assess(self.algorithm, params, key, None, self.evaluation_episodes)
 
-    def evaluate(self, evaluate: Any, state: LearnerState) -> dict[str, np.ndarray]:
-        """The population's evaluation; how far the run is decides its randomness."""
-        return _to_numpy(evaluate(state.params, _key(int(state.env_steps.sum()))))
+    def evaluate(self, evaluate: Any, state: LearnerState, rounds: int) -> dict[str, np.ndarray]:
+        """The population's evaluation, mean over rounds; how far the run is decides its randomness."""
+        keys = jax.random.split(_key(int(state.env_steps.sum())), rounds)
+        found = [_to_numpy(evaluate(state.params, key)) for key in keys]
+        return {name: np.mean([each[name] for each in found], axis=0) for name in found[0]}
 
     def evaluation_due(self, before: int, done: int) -> bool:
         """Whether the slowest member passed a multiple of steps / evaluations."""
