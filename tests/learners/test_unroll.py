@@ -147,7 +147,9 @@ def test_jaxmarl_bug_the_terminal_mask_is_not_shifted():
             np.testing.assert_allclose(unroll.target[b, :count, i], targets, rtol=1e-6)
             np.testing.assert_array_equal(unroll.weight[b, :, i], [1.0] * count + [0.0] * (HORIZON - count))
     errors = [2.0 - target for targets in known for target in targets]
-    loss, _ = case.learner.losses["temporal_difference"](unroll, episodes, case.hparams)
+    loss, _ = case.learner.losses["temporal_difference"](
+        unroll, episodes, case.hparams.replace(overestimate_weight=1.0)
+    )
     np.testing.assert_allclose(loss, sum(e**2 for e in errors) / len(errors), rtol=1e-6)
 
 
