@@ -23,7 +23,6 @@ from marlcomm.training import RunFolderError, SavedRun, load_run, make_populatio
 from marlcomm.training.record import RunFolder, commit, stack_metrics, versions
 
 EVALUATIONS, EVALUATION_EPISODES = 20, 320  # as `marlcomm train`, so that its runs can be used
-NO_TARMAC = "TarMAC is not in the library yet, so the paper's TarMAC columns are left out."
 
 
 class FinishedRun(NamedTuple):
@@ -101,7 +100,7 @@ class Experiment:
         self.out.mkdir(parents=True, exist_ok=True)
         scale = f"{self.seeds} seeds, {self.steps:,} environment steps each, {self.episodes} test episodes"
         trial = " **Trial run (--quick): says nothing about the paper's claim.**" if self.quick else ""
-        text = "\n\n".join([f"## {title}", f"{scale}.{trial}", *tables, NO_TARMAC]) + "\n"
+        text = "\n\n".join([f"## {title}", f"{scale}.{trial}", *tables]) + "\n"
         (self.out / "tables.md").write_text(text)
         facts = {
             "experiment": self.name,
