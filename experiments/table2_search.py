@@ -11,8 +11,8 @@ from marlcomm.analysis import plot_curves
 from marlcomm.training import evaluate
 
 # The paper gives none for this task. An episode is 100 steps long: with one update for 16 of them, learning would take
-# millions of steps, and the shortest way is the same at any discount. Ten updates for eight episodes: with four, one ndq
-# team of ten still had an agent that stood still at the end.
+# millions of steps, and the shortest way is the same at any discount. Ten updates for eight episodes: with four, one
+# ndq team of ten still had an agent that stood still at the end.
 SETTINGS = {"updates_per_step": 10, "num_envs": 8, "batch_episodes": 16, "replay_episodes": 1000, "discount": 0.9}
 
 
