@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import Any, ParamSpec
 
 import jax
 import jax.numpy as jnp
@@ -25,8 +26,8 @@ class Algorithm:
       env: the task.
       learner: how parameters move.
       hparams: defaults of what may be traced.
-      settings: the settings it was made from by name, so that a saved run can make it again; None where it was
-        put together by hand.
+      settings: the settings that its factory was given, so that a saved run can make it again; None where it was
+        put together by hand. A run folder holds them only if all are numbers, flags and words.
       aliases: short names of hyper-parameters, such as beta -> weights.succinctness.
     """
 
@@ -147,7 +148,7 @@ class Algorithm:
             "algorithm": self.name,
             "task": made_by[0] if made_by else type(self.env).__name__,
             "task_options": made_by[1] if made_by else None,
-            "settings": None if self.settings is None else {k: _plain(v) for k, v in self.settings.items()},
+            "settings": dict(self.settings) if self.settings is not None and _is_plain(self.settings) else None,
             "resolved": {
                 **asdict(self.learner.settings),
                 **{name: float(value) for name, value in (hparams | weights).items()},
@@ -162,6 +163,20 @@ class Algorithm:
             *_plain_names(self.hparams),
             *(f"weights.{name}" for name in self.hparams.weights),
         ]
+
+
+P = ParamSpec("P")
+
+
+def recorded(factory: Callable[P, Algorithm]) -> Callable[P, Algorithm]:
+    """Lets what a factory makes remember its name and the settings given, so that a saved run can make it again."""
+
+    @functools.wraps(factory)
+    def make(*args: P.args, **settings: P.kwargs) -> Algorithm:
+        given = {name: value for name, value in settings.items() if name != "env"}
+        return replace(factory(*args, **settings), name=make.__name__, settings=given)
+
+    return make
 
 
 def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
@@ -193,5 +208,6 @@ def _named(part: Any) -> Any:
     return list(part) if isinstance(part, Mapping) else " ".join(repr(part).split())
 
 
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, bool | int | float | str | None) else repr(value)
+def _is_plain(settings: Mapping[str, Any]) -> bool:
+    """Whether a run folder can hold them: it keeps numbers and words, no code."""
+    return all(isinstance(value, bool | int | float | str | None) for value in settings.values())

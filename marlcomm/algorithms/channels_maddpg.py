@@ -7,12 +7,13 @@ By default actors remember, as those of all four do.
 from collections.abc import Mapping
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.maddpg import maddpg
 from marlcomm.envs.api import Environment
 from marlcomm.messages import AttentionChannel, Channel, GatedChannel, MeanChannel, MemoryChannel
 
 
+@recorded
 def commnet_maddpg(
     env: Environment,
     *,
@@ -30,6 +31,7 @@ def commnet_maddpg(
     return _on_maddpg(env, channel, recurrent, paper, settings)
 
 
+@recorded
 def ic3net_maddpg(
     env: Environment,
     *,
@@ -47,6 +49,7 @@ def ic3net_maddpg(
     return _on_maddpg(env, channel, recurrent, paper, settings)
 
 
+@recorded
 def tarmac_maddpg(
     env: Environment,
     *,
@@ -65,6 +68,7 @@ def tarmac_maddpg(
     return _on_maddpg(env, channel, recurrent, paper, settings)
 
 
+@recorded
 def sarnet_maddpg(env: Environment, *, width: int = 32, paper: bool = False, **settings: Any) -> Algorithm:
     """SARNet's channel on MADDPG: what is heard is read against memory (memory x centralised critic x off-policy).
 

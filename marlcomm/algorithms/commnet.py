@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.optimisers import torch_rmsprop
 from marlcomm.algorithms.policy_based import REINFORCE, policy_based
 from marlcomm.envs.api import Environment
@@ -22,6 +22,7 @@ PUBLISHED = {
 }
 
 
+@recorded
 def commnet(
     env: Environment, *, message_dims: int = 50, hops: int = 2, paper: bool = False, **settings: Any
 ) -> Algorithm:

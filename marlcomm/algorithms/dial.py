@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.value_based import value_based
 from marlcomm.envs.api import Environment
 from marlcomm.messages import DiscreteChannel
@@ -11,6 +11,7 @@ from marlcomm.networks import IndependentMixer, SumMixer
 MIXERS = {"none": IndependentMixer, "sum": SumMixer}
 
 
+@recorded
 def dial(
     env: Environment,
     *,

@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.ddpg_based import ddpg_based
 from marlcomm.envs.api import Environment
 
@@ -35,6 +35,7 @@ PUBLISHED: Mapping[str, Any] = {
 }
 
 
+@recorded
 def maddpg(env: Environment, *, paper: bool = False, **settings: Any) -> Algorithm:
     """MADDPG: off-policy actors with centralised critics (silent x centralised critic x off-policy actor-critic).
 

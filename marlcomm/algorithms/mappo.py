@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.envs.api import Environment
 from marlcomm.networks import CentralCritic
@@ -23,6 +23,7 @@ PUBLISHED = {
 }
 
 
+@recorded
 def mappo(env: Environment, *, paper: bool = False, **settings: Any) -> Algorithm:
     """MAPPO: PPO with a critic that reads the global state (silent x on-policy).
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.value_based import value_based
 from marlcomm.envs.api import Environment
 from marlcomm.losses import expressiveness_loss, succinctness_loss
@@ -10,6 +10,7 @@ from marlcomm.messages import GaussianChannel
 from marlcomm.networks import MonotonicMixer
 
 
+@recorded
 def ndq(
     env: Environment,
     *,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.policy_based import REINFORCE, policy_based
 from marlcomm.envs.api import Environment
 from marlcomm.messages import MemoryChannel
@@ -20,6 +20,7 @@ PUBLISHED = {
 }
 
 
+@recorded
 def sarnet(env: Environment, *, width: int = 32, paper: bool = False, **settings: Any) -> Algorithm:
     """SARNet: what is heard is read against the receiver's own memory (memory x on-policy).
 

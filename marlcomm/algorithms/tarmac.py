@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.policy_based import REINFORCE, policy_based
 from marlcomm.envs.api import Environment
 from marlcomm.messages import AttentionChannel
@@ -22,6 +22,7 @@ PUBLISHED = {
 }
 
 
+@recorded
 def tarmac(
     env: Environment,
     *,

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.value_based import value_based
 from marlcomm.envs.api import Environment
 from marlcomm.messages import AttentionChannel
 from marlcomm.networks import MonotonicMixer
 
 
+@recorded
 def tarmac_qmix(
     env: Environment,
     *,

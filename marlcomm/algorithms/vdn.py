@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.value_based import value_based
 from marlcomm.envs.api import Environment
 from marlcomm.networks import SumMixer
 
 
+@recorded
 def vdn(env: Environment, **settings: Any) -> Algorithm:
     """Value decomposition: the team's value is the sum of the agents' (silent x sum x value).
 
