@@ -179,6 +179,21 @@ def recorded(factory: Callable[P, Algorithm]) -> Callable[P, Algorithm]:
     return make
 
 
+def static_and_traced(settings: Mapping[str, Any], static: type) -> tuple[Any, dict[str, Any]]:
+    """The learner's settings of type `static`, made from those of `settings` that are its fields; and the rest."""
+    names = {field.name for field in fields(static)}
+    fixed = {name: value for name, value in settings.items() if name in names}
+    return static(**fixed), {name: value for name, value in settings.items() if name not in names}
+
+
+def assemble(
+    name: str, env: Environment, learner: Learner, hparams: Any, changes: Mapping[str, Any], aliases: Mapping[str, str]
+) -> Algorithm:
+    """The algorithm with `changes` to the hyper-parameters by name. Raises as `set_hparams`."""
+    algorithm = Algorithm(name, env, learner, hparams, aliases=aliases)
+    return replace(algorithm, hparams=set_hparams(algorithm, changes))
+
+
 def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
     """The algorithm's hyper-parameters with `changes` by name.
 

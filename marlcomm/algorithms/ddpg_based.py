@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm, set_hparams
+from marlcomm.algorithms.algorithm import Algorithm, assemble, static_and_traced
 from marlcomm.algorithms.optimisers import Optimiser, as_function
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
@@ -65,12 +64,9 @@ def ddpg_based(
     Raises:
       ValueError: a setting that does not exist, a value out of its range, or settings that exclude each other.
     """
-    static = {field.name for field in fields(DdpgSettings)}
-    fixed = {key: value for key, value in settings.items() if key in static}
-    traced = {key: value for key, value in settings.items() if key not in static}
-    static_settings = DdpgSettings(**fixed)
+    static, traced = static_and_traced(settings, DdpgSettings)
     if agent is None:
-        agent = communicating_agent(env, static_settings, channel, hidden, delay, bandwidth)
+        agent = communicating_agent(env, static, channel, hidden, delay, bandwidth)
         agent = _recurrent(agent, separate_actors) if recurrent else _feed_forward(agent, layers, separate_actors)
     learner = DdpgLearner(
         env=env,
@@ -78,13 +74,12 @@ def ddpg_based(
         critic=ActionCritic(hidden, layers, shared_critic) if critic is None else critic,
         losses={"actor": actor_loss, "critic": critic_loss, "saturation": saturation_loss, **(losses or {})},
         optimiser=as_function(optimiser),
-        settings=static_settings,
+        settings=static,
         training_edit=training_edit,
     )
     hparams = DdpgHParams(weights={"actor": 1.0, "critic": 1.0, "saturation": saturation, **(weights or {})})
     names = {"saturation": "weights.saturation", **(aliases or {})}
-    algorithm = Algorithm(name, env, learner, hparams, aliases=names)
-    return Algorithm(name, env, learner, set_hparams(algorithm, traced), aliases=names)
+    return assemble(name, env, learner, hparams, traced, names)
 
 
 def _recurrent(agent: CommunicatingAgent, separate: bool) -> CommunicatingAgent:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm, set_hparams
+from marlcomm.algorithms.algorithm import Algorithm, assemble, static_and_traced
 from marlcomm.algorithms.optimisers import Optimiser, as_function
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
@@ -71,12 +70,9 @@ def policy_based(
     Raises:
       ValueError: a setting that does not exist, or a value out of its range.
     """
-    static = {field.name for field in fields(ReinforceSettings)}
-    fixed = {key: value for key, value in settings.items() if key in static}
-    traced = {key: value for key, value in settings.items() if key not in static}
-    static_settings = ReinforceSettings(**fixed)
+    static, traced = static_and_traced(settings, ReinforceSettings)
     if agent is None:
-        agent = communicating_agent(env, static_settings, channel, hidden, delay, bandwidth)
+        agent = communicating_agent(env, static, channel, hidden, delay, bandwidth)
     own = {"policy": policy_loss, "value": value_loss, "entropy": entropy_loss}
     own_weights = {"policy": 1.0, "value": value_weight, "entropy": entropy}
     if getattr(channel, "sampled", False):  # gates that are drawn pass no gradient
@@ -87,10 +83,9 @@ def policy_based(
         critic=LocalCritic() if critic is None else critic,
         losses={**own, **(losses or {})},
         optimiser=as_function(optimiser),
-        settings=static_settings,
+        settings=static,
         training_edit=training_edit,
     )
     hparams = ReinforceHParams(weights={**own_weights, **(weights or {})})
     names = {"entropy": "weights.entropy", "value_weight": "weights.value", **(aliases or {})}
-    algorithm = Algorithm(name, env, learner, hparams, aliases=names)
-    return Algorithm(name, env, learner, set_hparams(algorithm, traced), aliases=names)
+    return assemble(name, env, learner, hparams, traced, names)

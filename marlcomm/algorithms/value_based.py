@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm, set_hparams
+from marlcomm.algorithms.algorithm import Algorithm, assemble, static_and_traced
 from marlcomm.algorithms.optimisers import Optimiser, as_function, torch_rmsprop
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
@@ -63,21 +62,17 @@ def value_based(
       ValueError: a setting that does not exist, or a value out of its range.
     """
     settings = settings if paper else {**IMPROVED, **settings}
-    static = {field.name for field in fields(ValueSettings)}
-    fixed = {key: value for key, value in settings.items() if key in static}
-    traced = {key: value for key, value in settings.items() if key not in static}
-    static_settings = ValueSettings(**fixed)
+    static, traced = static_and_traced(settings, ValueSettings)
     if agent is None:
-        agent = communicating_agent(env, static_settings, channel, hidden, delay, bandwidth)
+        agent = communicating_agent(env, static, channel, hidden, delay, bandwidth)
     learner = ValueLearner(
         env=env,
         agent=agent,
         mixer=mixer,
         losses={"temporal_difference": temporal_difference_loss, **(losses or {})},
         optimiser=as_function(optimiser),
-        settings=static_settings,
+        settings=static,
         training_edit=training_edit,
     )
     hparams = ValueHParams(weights={"temporal_difference": 1.0, **(weights or {})})
-    algorithm = Algorithm(name, env, learner, hparams, aliases=aliases or {})
-    return Algorithm(name, env, learner, set_hparams(algorithm, traced), aliases=aliases or {})
+    return assemble(name, env, learner, hparams, traced, aliases or {})

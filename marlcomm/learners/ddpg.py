@@ -23,6 +23,8 @@ from marlcomm.learners.learner import (
     for_all,
     keep_pointers,
     learning_rate_now,
+    linear_epsilon,
+    shared_reward,
     weighted_sum,
 )
 from marlcomm.learners.replay import StepReplay
@@ -207,9 +209,7 @@ class DdpgLearner:
 
     def epsilon(self, state: DdpgState) -> jax.Array:
         """[] how much is explored at this point of training."""
-        h = state.hparams
-        explored = jnp.clip(state.env_steps / h.epsilon_steps, 0.0, 1.0)
-        return h.epsilon_start + explored * (h.epsilon_finish - h.epsilon_start)
+        return linear_epsilon(state)
 
     def edit(self, state: DdpgState) -> Edit | None:
         """What happens to messages in training."""
@@ -320,12 +320,13 @@ class DdpgLearner:
         own = jnp.eye(self.env.num_agents, dtype=bool)[..., None]
         as_it_would = jnp.where(own, action[..., None, :, :], done[..., None, :, :])
         next_value = self._next_value(target_params, episodes, hparams, target_key, edit)
-        reward = episodes.reward + hparams.team_share * (episodes.reward.mean(-1, keepdims=True) - episodes.reward)
         return ActorCriticUnroll(
             outputs=outputs,
             action=action,
             value=self.critic.apply(params["critic"], seen[:, :steps], _for_each_critic(done)),
-            target=double_q_target(reward, episodes.terminal, next_value, hparams.discount),
+            target=double_q_target(
+                shared_reward(episodes.reward, hparams.team_share), episodes.terminal, next_value, hparams.discount
+            ),
             policy_value=self.critic.apply(judge, seen[:, :steps], as_it_would),
             weight=(episodes.valid[..., None] & alive).astype(jnp.float32),
             messages=messages,

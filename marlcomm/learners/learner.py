@@ -164,6 +164,22 @@ def weighted_sum(
     return total, {"loss": total} | metrics
 
 
+def explored(state: Any) -> jax.Array:
+    """[] how far exploration has come: 0 at the start, 1 once epsilon is at its finish."""
+    return jnp.clip(state.env_steps / state.hparams.epsilon_steps, 0.0, 1.0)
+
+
+def linear_epsilon(state: Any) -> jax.Array:
+    """[] epsilon, linear in environment steps: from `epsilon_start` to `epsilon_finish` over `epsilon_steps`."""
+    h = state.hparams
+    return h.epsilon_start + explored(state) * (h.epsilon_finish - h.epsilon_start)
+
+
+def shared_reward(reward: jax.Array, team_share: Scalar) -> jax.Array:
+    """[..., N] each agent's reward, of which the share `team_share` is the team's mean (1: all, 0: its own only)."""
+    return reward + team_share * (reward.mean(-1, keepdims=True) - reward)
+
+
 def learning_rate_now(hparams: Any, progress: Scalar) -> jax.Array:
     """[] the learning rate: falls over the run's second half to the share `learning_rate_finish` of itself.
 

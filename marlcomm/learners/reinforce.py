@@ -24,6 +24,7 @@ from marlcomm.learners.learner import (
     for_all,
     learning_rate_now,
     require_discrete,
+    shared_reward,
     weighted_sum,
 )
 from marlcomm.losses.policy import generalised_advantage, normalise
@@ -337,8 +338,7 @@ class ReinforceLearner:
 
     def _advantage(self, episodes: Episodes, value: jax.Array, hparams: ReinforceHParams) -> jax.Array:
         """[B, T, N], in units of reward; `value` [B, T+1, N]."""
-        own = episodes.reward
-        reward = own + hparams.team_share * (own.mean(-1, keepdims=True) - own)
+        reward = shared_reward(episodes.reward, hparams.team_share)
         ends = episodes.terminal, episodes.valid
         return generalised_advantage(reward, value, *ends, hparams.discount, hparams.trace)
 

@@ -21,9 +21,11 @@ from marlcomm.learners.learner import (
     Loss,
     agent_inputs,
     choose,
+    explored,
     for_all,
     keep_pointers,
     learning_rate_now,
+    linear_epsilon,
     require_discrete,
     weighted_sum,
 )
@@ -203,8 +205,7 @@ class ValueLearner:
 
     def epsilon(self, state: TrainState) -> jax.Array:
         """[] the share of random actions at this point of training."""
-        h = state.hparams
-        return h.epsilon_start + _explored(state) * (h.epsilon_finish - h.epsilon_start)
+        return linear_epsilon(state)
 
     def edit(self, state: TrainState) -> Edit | None:
         """What happens to messages in training at this point of it, both when acting and when learning."""
@@ -360,17 +361,12 @@ class ValueLearner:
         )
 
 
-def _explored(state: TrainState) -> jax.Array:
-    """[] how far exploration has come: 0 at the start, 1 once epsilon is at its finish."""
-    return jnp.clip(state.env_steps / state.hparams.epsilon_steps, 0.0, 1.0)
-
-
 def _at_this_point(state: TrainState, progress: jax.Array) -> ValueHParams:
     """The hyper-parameters with those that follow a schedule as they are now (`progress`: 0 to 1 over the run)."""
     h = state.hparams
     return h.replace(
         learning_rate=learning_rate_now(h, progress),
-        overestimate_weight=h.overestimate_weight + _explored(state) * (1.0 - h.overestimate_weight),
+        overestimate_weight=h.overestimate_weight + explored(state) * (1.0 - h.overestimate_weight),
     )
 
 
