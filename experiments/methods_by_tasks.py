@@ -42,10 +42,10 @@ class Task:
 
 
 TASKS = {
-    "sensor": Task("sensor", 0.15, "return"),
+    "sensor": Task("sensor", 0.25, "return"),
     "hallway 4x4": Task("hallway", 1.0),
     "hallway, delays to 6": Task("hallway", 1.0, options={"start_delay": 6}),
-    "search": Task("search", 0.32, "return", settings=SEARCH_SETTINGS),
+    "search": Task("search", 0.25, "return", settings=SEARCH_SETTINGS),
     "traffic junction easy": Task("traffic_junction", 1.0, options={"difficulty": "easy"}),
 }
 HEAD = ("channel", "mean ± 95 % interval", "every seed", "bits a step", "with random messages, every seed")
@@ -53,7 +53,7 @@ HEAD = ("channel", "mean ± 95 % interval", "every seed", "bits a step", "with r
 
 def main() -> None:
     """Trains, prints."""
-    experiment = start("methods_by_tasks", __doc__, steps=1_000_000, quick_steps=50_000, seeds=5)
+    experiment = start("methods_by_tasks", __doc__, steps=500_000, quick_steps=40_000, seeds=5)
     tables, numbers = [], {}
     for label, task in TASKS.items():
         steps = int(task.share * experiment.steps)
