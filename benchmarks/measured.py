@@ -1,0 +1,116 @@
+"""Variants of training, compiled and timed chunk by chunk in turns, so that load on the machine meets all alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+WARM_UP_CHUNKS = 3
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One variant; speeds are of all members together, one entry a timed chunk."""
+
+    label: str
+    members: int
+    compile_seconds: list[float]  # one entry a compilation
+    env_steps_per_second: list[float]
+    updates_per_second: list[float]
+    member_bytes: int
+    replay_bytes: int
+
+
+def measure(
+    algorithms: Mapping[str, Any], members: int, *, chunk: int, repeats: int, compilations: int = 1
+) -> list[Measured]:
+    """Compiles and times every algorithm, by label, in turns; `chunk` is in training steps."""
+    variants = [Variant(label, algorithm, members, chunk) for label, algorithm in algorithms.items()]
+    for _ in range(compilations):
+        for variant in variants:
+            variant.compile()
+    for variant in variants:
+        variant.warm_up()
+    for _ in range(repeats):
+        for variant in variants:
+            variant.time_one_chunk()
+    return [variant.measured() for variant in variants]
+
+
+class Variant:
+    """A chunk of training and the state that it moves."""
+
+    def __init__(self, label: str, algorithm: Any, members: int, chunk: int) -> None:
+        """Names what is measured: `chunk` training steps of so many members."""
+        from marlcomm.training import make_population  # jumanji touches a device when it is imported
+
+        self.label, self.members, self._algorithm, self._chunk = label, members, algorithm, chunk
+        self._population = make_population(algorithm, members)
+        self._state = self._population.init(algorithm)
+        self._limit = jnp.int32(jnp.iinfo(jnp.int32).max)
+        self._compile_seconds, self._env_steps, self._updates = [], [], []
+
+    def compile(self) -> None:
+        """Compiles the chunk anew and notes how long that took."""
+        from marlcomm.training.step import make_chunk
+
+        started = time.perf_counter()
+        advance = make_chunk(self._algorithm, self._population, self._chunk)
+        self._advance = advance.lower(self._state, self._limit).compile()
+        self._compile_seconds.append(time.perf_counter() - started)
+
+    def warm_up(self) -> None:
+        """Runs until replay holds a batch."""
+        for _ in range(WARM_UP_CHUNKS):
+            self.time_one_chunk()
+        self._env_steps, self._updates = [], []
+
+    def time_one_chunk(self) -> None:
+        """Runs one chunk and notes its speeds."""
+        before = self._counts()
+        started = time.perf_counter()
+        self._state, _ = jax.block_until_ready(self._advance(self._state, self._limit))
+        seconds = time.perf_counter() - started
+        steps, updates = (self._counts() - before) / seconds
+        self._env_steps.append(float(steps))
+        self._updates.append(float(updates))
+
+    def measured(self) -> Measured:
+        """What was found."""
+        return Measured(
+            self.label,
+            self.members,
+            self._compile_seconds,
+            self._env_steps,
+            self._updates,
+            _bytes(self._state) // self.members,
+            _bytes(self._state.replay) // self.members,
+        )
+
+    def _counts(self) -> np.ndarray:
+        return np.array([int(np.sum(self._state.env_steps)), int(np.sum(self._state.updates))])
+
+
+def spread(values: Sequence[float], form: str = ",.0f") -> str:
+    """The median, with the lowest and the highest."""
+    return f"{np.median(values):{form}} ({min(values):{form}} .. {max(values):{form}})"
+
+
+def ratio(values: Sequence[float], to: Sequence[float]) -> str:
+    """The spread of one variant's values over another's, turn by turn."""
+    return spread((np.array(values) / np.array(to)).tolist(), ".2f")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a markdown table."""
+    return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
+
+
+def _bytes(tree: Any) -> int:
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
