@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import NamedTuple
 
 import jax
@@ -14,6 +16,7 @@ from flax import linen as nn
 import marlcomm as mc
 from marlcomm.messages import by_receiver, offer, to_everybody
 from marlcomm.networks.layers import Linear
+from marlcomm.training import RunFolderError
 
 SMALL = {"num_envs": 4, "batch_episodes": 8, "replay_episodes": 64, "hidden": 8}
 
@@ -67,10 +70,11 @@ def loudness_loss(unroll, episodes, hparams):
 
 
 @pytest.fixture(scope="module")
-def trained():
+def trained(tmp_path_factory):
     algorithm = mc.qmix(Guess(), channel=Signs(), optimiser=optax.adam(3e-3), epsilon_steps=2000, **SMALL)
     algorithm = algorithm.with_loss("loudness", loudness_loss, 1e-4)
-    return mc.train(algorithm, steps=8000, seeds=2, evaluations=1, progress=False)
+    out = tmp_path_factory.mktemp("runs") / "signs"
+    return mc.train(algorithm, steps=8000, seeds=2, evaluations=1, out=out, progress=False)
 
 
 def test_own_task_keeps_the_contract():
@@ -91,6 +95,25 @@ def test_own_channel_is_what_wins(trained):
     controlled = mc.evaluate(trained, edits=["quantise:1", "random"], episodes=400)
     assert (controlled["return"] < 0.65).all(), "as loud as ever, but without information"
     assert (controlled["bits_per_step"] == 2).all()
+
+
+def test_own_channel_is_inspected(trained):
+    with pytest.raises(RunFolderError, match="no code: pass what was trained, algorithm="):
+        mc.inspect_run(trained.folder)
+    page = mc.inspect_run(mc.load_run(trained.folder, algorithm=trained.algorithm), episodes=50)
+    assert page == trained.folder / "inspection.html"
+    bare = re.sub(r"<style.*?</style>|<[^>]*>", " ", page.read_text(), flags=re.DOTALL)
+    text = " ".join(html.unescape(bare).split())
+    for said in (
+        "The team spends 64 bits a step",  # a real number from each of two to the other
+        "depends on what the sender sees in 1 of 2 directions",
+        "What is heard changes actions: 0 → 1 in",
+        "it is enough that 0 → 1 can talk",
+        "when it sees 1 (100% of the times",
+        "As it is, the team earns 1. It loses 0.",  # half of it, as far as 50 episodes tell
+        "Signs(",  # among the settings
+    ):
+        assert said in text
 
 
 def test_own_loss_has_a_weight_that_can_be_swept():

@@ -89,7 +89,8 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
 def _make_again(folder: RunFolder, config: Mapping[str, Any]) -> Algorithm:
     if config["settings"] is None or config["task_options"] is None:
         raise RunFolderError(
-            f"{folder.path} was trained with parts that have no name on record: pass algorithm=..., as it was trained"
+            f"{folder.path} was trained with parts of your own, and a run folder holds no code: pass what was trained, "
+            f"algorithm=..., to load_run or load in Python; evaluate and inspect_run take what load_run gives"
         )
     env = make_env(config["task"], **config["task_options"])
     return make_algorithm(config["algorithm"], env, **config["settings"])
