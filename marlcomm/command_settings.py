@@ -14,6 +14,7 @@ from marlcomm.envs.registry import env_factory
 from marlcomm.messages.edits import edit_names
 
 SEVERAL = "|"
+ANY_TASK = "hallway"  # defaults do not depend on the task
 
 
 def split_settings(algorithm: str, task: str, words: Sequence[str]) -> tuple[Algorithm, dict[str, list[float]]]:
@@ -50,8 +51,9 @@ def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
     algorithms = []
     for family in FAMILIES:
         names = [name for name in algorithm_names() if family_of(name) is family]
-        algorithms += [(name, _first_line(factory_of(name)), _listed(own_settings(name))) for name in names]
-        algorithms.append(("all of these", f"settings of {family.title}", _listed(shared_settings(family))))
+        algorithms += [(name, _first_line(factory_of(name)), _listed(_defaults(name))) for name in names]
+        shared = {key: default for key, (_, default) in shared_settings(family).items()}
+        algorithms.append(("all of these", f"settings of {family.title}", _listed(shared)))
     tasks = [
         (
             name,
@@ -64,8 +66,17 @@ def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
     return {"Algorithms": algorithms, "Tasks": tasks, "Edits (marlcomm evaluate --edit)": edits}
 
 
-def _listed(settings: dict[str, tuple[Any, Any]]) -> str:
-    return ", ".join(f"{key}={default}" for key, (_, default) in settings.items()) or "-"
+def _defaults(name: str) -> dict[str, Any]:
+    """An algorithm's own settings, and those of its family that it sets otherwise."""
+    made = make_algorithm(name, make_env(ANY_TASK))
+    found = vars(made.learner.settings) | vars(made.hparams)
+    shared = shared_settings(family_of(name))
+    otherwise = {key: found[key] for key, (_, default) in shared.items() if found.get(key, default) != default}
+    return {key: default for key, (_, default) in own_settings(name).items()} | otherwise
+
+
+def _listed(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{key}={default}" for key, default in settings.items()) or "-"
 
 
 def _as_type(key: str, text: str, kind: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from marlcomm.cli import _repeat_flags, main
+from marlcomm.command_settings import describe_everything
 
 SMALL = ["--set", "hidden=8", "num_envs=4", "batch_episodes=8", "replay_episodes=64", "--evaluation-episodes", "20"]
 
@@ -46,6 +47,12 @@ def test_list_names_everything(capsys):
     assert main(["list"]) == 0
     said = capsys.readouterr().out
     assert all(name in said for name in ("ndq", "qmix", "vdn", "iql", "hallway", "sensor", "search", "cut:f"))
+
+
+def test_list_shows_what_an_algorithm_sets_otherwise_than_its_family():
+    rows = {name: settings for name, _, settings in describe_everything()["Algorithms"] if name != "all of these"}
+    assert "cut_in_training=True" in rows["ndq"]
+    assert "cut_in_training" not in rows["qmix"]
 
 
 @pytest.mark.parametrize(

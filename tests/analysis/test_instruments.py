@@ -8,14 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
-from handmade import recorded_with
+from handmade import drawn_curve, recorded_with
 from html_reader import Reader, is_self_contained
 from scripted import HIGHER, NOOP, ScriptedTeams
 
 import marlcomm as mc
 from marlcomm.algorithms import value_based
 from marlcomm.analysis import (
-    CutCurve,
     find_words,
     inspect_run,
     intervene,
@@ -230,13 +229,6 @@ def test_refuses_nonsense(plain):
     ):
         with pytest.raises(ValueError, match=message):
             call()
-
-
-def drawn_curve(run, fractions=(0.0, 1.0), **more):
-    """In place of `cut_curve`, which has tests of its own and takes long."""
-    shape = len(fractions), len(run.population)
-    known, unknown = np.broadcast_to([[7.25]], shape), np.full(shape, np.nan)
-    return CutCurve("cut", np.array(fractions), known, unknown, 1 - np.outer(fractions, [1] * shape[1]), known, unknown)
 
 
 @pytest.fixture(scope="module")
