@@ -21,6 +21,7 @@ class Measured:
     label: str
     members: int
     compile_seconds: list[float]  # one entry a compilation
+    compile_cpu_seconds: list[float]  # of all threads: a busy machine stretches these less
     env_steps_per_second: list[float]
     updates_per_second: list[float]
     member_bytes: int
@@ -54,16 +55,17 @@ class Variant:
         self._population = make_population(algorithm, members)
         self._state = self._population.init(algorithm)
         self._limit = jnp.int32(jnp.iinfo(jnp.int32).max)
-        self._compile_seconds, self._env_steps, self._updates = [], [], []
+        self._compile_seconds, self._compile_cpu_seconds, self._env_steps, self._updates = [], [], [], []
 
     def compile(self) -> None:
         """Compiles the chunk anew and notes how long that took."""
         from marlcomm.training.step import make_chunk
 
-        started = time.perf_counter()
+        started, cpu_started = time.perf_counter(), time.process_time()
         advance = make_chunk(self._algorithm, self._population, self._chunk)
         self._advance = advance.lower(self._state, self._limit).compile()
         self._compile_seconds.append(time.perf_counter() - started)
+        self._compile_cpu_seconds.append(time.process_time() - cpu_started)
 
     def warm_up(self) -> None:
         """Runs until replay holds a batch."""
@@ -87,6 +89,7 @@ class Variant:
             self.label,
             self.members,
             self._compile_seconds,
+            self._compile_cpu_seconds,
             self._env_steps,
             self._updates,
             _bytes(self._state) // self.members,
