@@ -23,15 +23,25 @@ PUBLISHED = {
 
 
 @recorded
-def ic3net(env: Environment, *, message_dims: int = 128, paper: bool = False, **settings: Any) -> Algorithm:
+def ic3net(
+    env: Environment, *, message_dims: int = 128, talk_price: float = 0.0, paper: bool = False, **settings: Any
+) -> Algorithm:
     """IC3Net: agents decide when to talk, by a gate that is drawn like an action (gated x on-policy).
 
     Args:
       env: the task.
       message_dims: D, the size of what is said.
+      talk_price: what an open gate costs its agent at a step, in deviations of the return. Published: nothing; then
+        nothing shuts the gate of one whose messages are useless, but do no harm. It grows over the run's first half.
       paper: take the published value of everything that is not given.
       **settings: as for `policy_based`; `team_share` is 0 here, so that each agent is paid for itself.
     """
     channel = GatedChannel(dims=message_dims, reads_memory=True, sampled=True)
-    given = {"channel": channel, "team_share": 0.0, **(PUBLISHED if paper else {}), **settings}
+    given = {
+        "channel": channel,
+        "team_share": 0.0,
+        "talk_price": talk_price,
+        **(PUBLISHED if paper else {}),
+        **settings,
+    }
     return policy_based("ic3net", env, **given)

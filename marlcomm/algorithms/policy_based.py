@@ -11,7 +11,7 @@ from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
 from marlcomm.learners.learner import Loss
 from marlcomm.learners.reinforce import ReinforceHParams, ReinforceLearner, ReinforceSettings
-from marlcomm.losses.policy import entropy_loss, gate_loss, policy_loss, value_loss
+from marlcomm.losses.policy import entropy_loss, gate_loss, policy_loss, talk_loss, value_loss
 from marlcomm.messages import Channel, Edit
 from marlcomm.networks import LocalCritic
 
@@ -60,7 +60,8 @@ def policy_based(
       bandwidth: entries that an agent may send at a step (see `Channel`); 0 for no cap.
       entropy: weight of the policy's entropy at the start; see `entropy_finish`.
       value_weight: weight of the critic's squared error.
-      losses: further losses by name, beside `policy`, `value`, `entropy` and `gate`; functions of a `PolicyUnroll`.
+      losses: further losses by name, beside `policy`, `value`, `entropy`, and `gate` and `talk` where gates are drawn;
+        functions of a `PolicyUnroll`.
       weights: their weights.
       optimiser: "adam", "rmsprop", an optax transformation, or a function from hyper-parameters to one.
       training_edit: what happens to messages in training.
@@ -76,7 +77,8 @@ def policy_based(
     own = {"policy": policy_loss, "value": value_loss, "entropy": entropy_loss}
     own_weights = {"policy": 1.0, "value": value_weight, "entropy": entropy}
     if getattr(channel, "sampled", False):  # gates that are drawn pass no gradient
-        own, own_weights = {**own, "gate": gate_loss}, {**own_weights, "gate": 1.0}
+        own |= {"gate": gate_loss, "talk": talk_loss}
+        own_weights |= {"gate": 1.0, "talk": 0.0}
     learner = ReinforceLearner(
         env=env,
         agent=agent,
@@ -87,5 +89,6 @@ def policy_based(
         training_edit=training_edit,
     )
     hparams = ReinforceHParams(weights={**own_weights, **(weights or {})})
-    names = {"entropy": "weights.entropy", "value_weight": "weights.value", **(aliases or {})}
-    return assemble(name, env, learner, hparams, traced, names)
+    names = {"entropy": "weights.entropy", "value_weight": "weights.value"}
+    names |= {"talk_price": "weights.talk"} if "talk" in own else {}
+    return assemble(name, env, learner, hparams, traced, {**names, **(aliases or {})})

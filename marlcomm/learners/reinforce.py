@@ -251,7 +251,7 @@ class ReinforceLearner:
             env_steps=state.env_steps + episodes.valid.sum(),
             episodes=state.episodes + self.settings.num_envs,
         )
-        hparams = _at_this_point(state.hparams, state.env_steps / limit)
+        hparams = _at_this_point(state.hparams, state.env_steps, limit)
         now = played.replace(hparams=hparams)
         loss = functools.partial(self._loss, state=now, episodes=episodes, decisions=decisions, key=last_key)
 
@@ -352,13 +352,18 @@ class ReinforceLearner:
         return state.scale.after(returns, episodes.valid, batches)
 
 
-def _at_this_point(hparams: ReinforceHParams, progress: jax.Array) -> ReinforceHParams:
-    """The hyper-parameters with those that follow a schedule as they are now (`progress`: 0 to 1 over the run)."""
+def _at_this_point(hparams: ReinforceHParams, env_steps: jax.Array, limit: Scalar) -> ReinforceHParams:
+    """The hyper-parameters with those that follow a schedule as they are now; a run without a limit stays at its start.
+
+    But for the price of talk, which such a run pays in full.
+    """
+    progress = env_steps / limit
     first_half = jnp.clip(2.0 * progress, 0.0, 1.0)
-    entropy = hparams.weights.get("entropy", 0.0) * (1.0 + first_half * (hparams.entropy_finish - 1.0))
-    return hparams.replace(
-        learning_rate=learning_rate_now(hparams, progress), weights={**hparams.weights, "entropy": entropy}
-    )
+    paid = jnp.where(jnp.isfinite(limit), first_half, 1.0)
+    # what talk costs grows as the entropy falls: whoever paid before there is something to say would never say it
+    factors = {"entropy": 1.0 + first_half * (hparams.entropy_finish - 1.0), "talk": paid}
+    weights = {name: weight * factors.get(name, 1.0) for name, weight in hparams.weights.items()}
+    return hparams.replace(learning_rate=learning_rate_now(hparams, progress), weights=weights)
 
 
 def _hidden(memory: Any) -> jax.Array:

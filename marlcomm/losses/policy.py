@@ -41,6 +41,17 @@ def gate_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[j
     return -_mean(same * log_prob * advantage, unroll.weight), {"open": _mean(gate, unroll.weight)}
 
 
+def talk_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """How probable an open gate is, mean over the steps of living agents: its weight is the price of an open gate.
+
+    The price is in deviations of the return, the units of `advantage`, and is paid beside the reward: it teaches gates
+    only, each at its own step. Needs the same of `unroll.auxiliary` as `gate_loss`.
+    """
+    steps = episodes.valid.shape[1]
+    log_prob, gate = (unroll.auxiliary[name][:, :steps] for name in ("gate_log_prob", "gate"))
+    return _mean(jnp.where(gate > 0.5, jnp.exp(log_prob), -jnp.expm1(log_prob)), unroll.weight), {}
+
+
 def value_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Mean squared error of the critic in units of `scale`, over real steps; also for the dead, whose team may win."""
     real = jnp.broadcast_to(episodes.valid[..., None], unroll.value.shape).astype(jnp.float32)

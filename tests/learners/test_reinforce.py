@@ -14,6 +14,7 @@ from toy_env import ACTIONS, AGENTS, HORIZON, Toy
 
 from marlcomm.algorithms import policy_based
 from marlcomm.envs.api import Environment, restart, timestep
+from marlcomm.learners.reinforce import ReinforceHParams, _at_this_point
 from marlcomm.messages import Channel, GaussianChannel, Noise, SilentChannel
 from marlcomm.messages.channel import by_receiver, offer
 from marlcomm.networks import CentralCritic
@@ -270,6 +271,18 @@ def test_gates_are_taught_by_their_score():
     assert np.abs(exact["params"]["channel"]["logit"]).max() > 0.05
     agent_steps = 2  # the loss is a mean over these
     jax.tree.map(lambda a, b: np.testing.assert_allclose(-agent_steps * b, a, atol=0.03), exact, found)
+
+
+@pytest.mark.parametrize(
+    ("env_steps", "limit", "entropy", "talk"),
+    [(0, 1000, 0.5, 0.0), (250, 1000, 0.3, 0.1), (500, 1000, 0.1, 0.2), (900, 1000, 0.1, 0.2), (900, np.inf, 0.5, 0.2)],
+)
+def test_talk_gets_dearer_as_the_entropy_falls_and_is_paid_in_full_without_a_limit(env_steps, limit, entropy, talk):
+    hparams = ReinforceHParams(entropy_finish=0.2, weights={"entropy": 0.5, "talk": 0.2, "value": 0.7})
+    now = _at_this_point(hparams, jnp.int32(env_steps), limit)
+    assert {name: float(weight) for name, weight in now.weights.items()} == pytest.approx(
+        {"entropy": entropy, "talk": talk, "value": 0.7}
+    )
 
 
 WELL, SICK, LIMIT, TWIN = range(4)

@@ -10,7 +10,14 @@ import pytest
 from batches import ACTIONS, AGENTS, BATCH, STEPS, Batch, make_batch, real_steps, scramble_after_end
 from hypothesis import strategies as st
 
-from marlcomm.losses.policy import entropy_loss, generalised_advantage, normalise, policy_loss, value_loss
+from marlcomm.losses.policy import (
+    entropy_loss,
+    generalised_advantage,
+    normalise,
+    policy_loss,
+    talk_loss,
+    value_loss,
+)
 from marlcomm.types import PolicyUnroll
 
 SEEDS = st.integers(0, 2**31)
@@ -114,6 +121,27 @@ def test_at_the_first_step_it_is_reinforce_whatever_the_clip():
     count = len(acting(batch))
     for place in acting(batch):
         np.testing.assert_allclose(gradient["log_prob"][place], -unroll.advantage[place] / count, rtol=1e-5)
+
+
+def test_talk_costs_the_probability_of_open_gates_however_they_fell():
+    batch, rng = make(4), np.random.default_rng(4)
+    logit = 3.0 * rng.normal(size=(BATCH, STEPS + 1, AGENTS))
+    gate = rng.random(logit.shape) < 0.5
+
+    @jax.jit
+    @jax.value_and_grad
+    def price(logit):
+        log_prob = jnp.where(gate, jax.nn.log_sigmoid(logit), jax.nn.log_sigmoid(-logit))
+        auxiliary = {"gate": jnp.asarray(gate, jnp.float32), "gate_log_prob": log_prob}
+        return talk_loss(batch.unroll._replace(auxiliary=auxiliary), batch.episodes, HPARAMS)[0]
+
+    found, gradient = price(jnp.asarray(logit, jnp.float32))
+    is_open = 1 / (1 + np.exp(-logit))
+    np.testing.assert_allclose(found, np.mean([is_open[place] for place in acting(batch)]), rtol=1e-5)
+    expected = np.zeros_like(logit)
+    for place in acting(batch):
+        expected[place] = is_open[place] * (1 - is_open[place]) / len(acting(batch))
+    np.testing.assert_allclose(gradient, expected, rtol=1e-4, atol=1e-7)
 
 
 @jax.jit

@@ -61,7 +61,7 @@ def folder(tmp_path_factory):
 
 def test_a_sweep_is_recorded(folder):
     config = json.loads((folder / "config.json").read_text())
-    assert config["resolved"]["losses"] == ["policy", "value", "entropy", "gate"]
+    assert config["resolved"]["losses"] == ["policy", "value", "entropy", "gate", "talk"]
     assert config["resolved"]["critic"].startswith("LocalCritic")
     assert [member["entropy"] for member in config["members"]] == [0.01, 0.5]
     rows = [json.loads((folder / f"member_{m}" / "metrics.jsonl").read_text().splitlines()[0]) for m in range(2)]
@@ -115,3 +115,12 @@ def test_ic3net_pays_each_agent_for_itself():
     assert mc.ic3net(env).hparams.team_share == 0.0
     assert mc.commnet(env).hparams.team_share == 1.0
     assert mc.ic3net(env).learner.agent.channel.sampled
+
+
+def test_only_gates_that_are_drawn_have_a_price():
+    env = mc.make_env("sensor")
+    assert mc.ic3net(env).hparams.weights["talk"] == 0.0
+    assert mc.ic3net(env, talk_price=0.1).hparams.weights["talk"] == 0.1
+    assert mc.ic3net(env).with_hparams(talk_price=0.2).hparams.weights["talk"] == 0.2
+    with pytest.raises(ValueError, match="talk_price"):
+        mc.tarmac(env, talk_price=0.1)
