@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 import marlcomm as mc
 from experiments.common import FinishedRun, markdown_table, percent, plain_return, start
@@ -29,7 +30,7 @@ TASKS: Mapping[str, tuple[float, Mapping[str, Any], Mapping[str, Any]]] = {
     "search": (3.0, {"size": 3, "steps": 6}, {"entropy": 0.05, "num_envs": 16}),
 }
 OPTIMA = {"sensor": "15 (12.5 without messages)", "search": "4 (with or without messages)"}
-HEAD = ("task", "price of an open gate", "", "mean", "every seed")
+HEAD = ("task", "price of an open gate", "measured", "mean", "every seed")
 
 
 def main() -> None:
@@ -90,6 +91,7 @@ def draw(curves: Mapping[tuple[str, float], Mapping[str, np.ndarray]]) -> Figure
         panels[task].plot(steps, share.mean(1), color=colour, linewidth=2, label=f"price {price:g}")
     for task, axes in panels.items():
         axes.set(title=task, xlabel="environment steps", ylim=(-3, 103), xlim=(0, None))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 50k
         axes.legend(fontsize=8, frameon=False)
         plain_frame(axes)
     panels["sensor"].set_ylabel("gates open, %")
@@ -98,8 +100,7 @@ def draw(curves: Mapping[tuple[str, float], Mapping[str, np.ndarray]]) -> Figure
 
 def _row(task: str, price: float, what: str, values: np.ndarray) -> list[str]:
     form = percent if what.endswith("%") else plain_return
-    label = f"{task}, {what.removesuffix(', %')}"
-    return [task, f"{price:g}", label, form(float(values.mean())), " ".join(form(float(value)) for value in values)]
+    return [task, f"{price:g}", what, form(float(values.mean())), " ".join(form(float(value)) for value in values)]
 
 
 if __name__ == "__main__":
