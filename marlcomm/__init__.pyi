@@ -26,6 +26,8 @@ from .algorithms import ndq as ndq
 from .algorithms import policy_based as policy_based
 from .algorithms import qmix as qmix
 from .algorithms import register_algorithm as register_algorithm
+from .algorithms import rgmcomm as rgmcomm
+from .algorithms import rgmcomm_qmix as rgmcomm_qmix
 from .algorithms import sarnet as sarnet
 from .algorithms import sarnet_maddpg as sarnet_maddpg
 from .algorithms import sarnet_qmix as sarnet_qmix
@@ -80,6 +82,7 @@ from .training import evaluate as evaluate
 from .training import load as load
 from .training import load_run as load_run
 from .training import train as train
+from .training import train_pipeline as train_pipeline
 from .types import ActorCriticUnroll as ActorCriticUnroll
 from .types import Episodes as Episodes
 from .types import Messages as Messages

@@ -13,6 +13,7 @@ Axes always stand in this order, and are never flattened into one another:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -52,6 +53,21 @@ class Messages(NamedTuple):
     overhead: jax.Array  # [..., N, N] float32: bits paid for a message whatever is sent, such as a mask
 
 
+class Judge(NamedTuple):
+    """What a critic that sees and hears of everything thinks, for losses that ask it about what did not happen."""
+
+    worth: Callable[[jax.Array, jax.Array], jax.Array]  # views [..., N, O], actions [..., N, A] -> [...]; no gradient
+    action: jax.Array  # [B, T, N, A] what the team would do, one-hot where actions are discrete; no gradient
+
+
+class Taught(NamedTuple):
+    """What a teacher, who sees what all see, made of episodes."""
+
+    value: jax.Array  # [B, T, 1] of the actions taken
+    target: jax.Array  # [B, T, 1] what it should be; no gradient
+    weight: jax.Array  # [B, T, 1] float32: 1 on real steps
+
+
 class Unroll(NamedTuple):
     """What the networks made of whole episodes; the losses read this.
 
@@ -65,6 +81,8 @@ class Unroll(NamedTuple):
     weight: jax.Array  # [B, T, G] float32: 1 where the value counts, 0 after the end and for the dead
     messages: Messages  # of the online network, leading axes [B, T+1]
     auxiliary: dict[str, jax.Array]  # whatever else the channel computed, leading axes [B, T+1]
+    taught: Taught | None = None  # where the learner has a teacher
+    judge: Judge | None = None  # that teacher, as it was a while ago
 
 
 class PolicyUnroll(NamedTuple):
@@ -98,6 +116,7 @@ class ActorCriticUnroll(NamedTuple):
     weight: jax.Array  # [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
     messages: Messages  # of the actors as they are, leading axes [B, T]
     auxiliary: dict[str, jax.Array]  # whatever else the channel computed, leading axes [B, T]
+    judge: Judge | None = None  # the mean of the target critics, where they see all agents' views and nothing else
 
 
 def others(num_agents: int) -> jax.Array:

@@ -14,6 +14,7 @@ from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.qmix import qmix
 from marlcomm.algorithms.registry import algorithm_names, algorithm_settings, make_algorithm, register_algorithm
+from marlcomm.algorithms.rgmcomm import rgmcomm, rgmcomm_qmix
 from marlcomm.algorithms.sarnet import sarnet
 from marlcomm.algorithms.tarmac import tarmac
 from marlcomm.algorithms.tarmac_qmix import tarmac_qmix
@@ -40,6 +41,8 @@ __all__ = [
     "policy_based",
     "qmix",
     "register_algorithm",
+    "rgmcomm",
+    "rgmcomm_qmix",
     "sarnet",
     "sarnet_maddpg",
     "sarnet_qmix",

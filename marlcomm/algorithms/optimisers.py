@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
+import jax
 import optax
 
 MakeOptimiser = Callable[[Any], optax.GradientTransformation]
@@ -19,6 +20,41 @@ def torch_rmsprop(hparams: Any, decay: float = 0.99, eps: float = 1e-5) -> optax
 def adam(hparams: Any, eps: float = 1e-5) -> optax.GradientTransformation:
     """Adam after clipping by global norm; eps as MAPPO has it."""
     return _after_clipping(hparams, optax.adam(hparams.learning_rate, eps=eps))
+
+
+def apart(rate: float, rest: MakeOptimiser = torch_rmsprop) -> MakeOptimiser:
+    """The channel and the teacher each by an optimiser of its own, so that none disturbs another's scale.
+
+    Args:
+      rate: of the channel's learning rate to the team's; its optimiser is Adam (published with RGMComm: 2e-3).
+      rest: the optimiser of everything else, and of a teacher.
+    """
+
+    def make(hparams: Any) -> optax.GradientTransformation:
+        channel = adam(hparams.replace(learning_rate=rate * hparams.learning_rate))
+        each: dict[Hashable, Any] = {"channel": channel, "teacher": rest(hparams), "team": rest(hparams)}
+
+        def of_those_in(params: Any) -> optax.GradientTransformation:
+            parts = _parts(params)
+            found = set(jax.tree.leaves(parts))  # what is flattened must not be empty
+            return optax.partition({name: each[name] for name in each if name in found}, parts)
+
+        return optax.GradientTransformation(
+            lambda params: of_those_in(params).init(params),
+            lambda gradient, state, params=None: of_those_in(gradient).update(gradient, state, params),
+        )
+
+    return make
+
+
+def _parts(params: Any) -> Any:
+    """The name of the part that each array of `params` belongs to."""
+
+    def part(path: tuple, _: Any) -> str:
+        names = [getattr(entry, "key", None) for entry in path]
+        return next((name for name in ("channel", "teacher") if name in names), "team")
+
+    return jax.tree_util.tree_map_with_path(part, params)
 
 
 def as_function(optimiser: Optimiser | str) -> MakeOptimiser:

@@ -21,6 +21,7 @@ from marlcomm.algorithms.mappo import mappo
 from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.qmix import qmix
+from marlcomm.algorithms.rgmcomm import rgmcomm, rgmcomm_qmix
 from marlcomm.algorithms.sarnet import sarnet
 from marlcomm.algorithms.tarmac import tarmac
 from marlcomm.algorithms.tarmac_qmix import tarmac_qmix
@@ -77,6 +78,8 @@ _ALGORITHMS: dict[str, _Entry] = {
     "mappo": _Entry(mappo, ON_POLICY),
     "ndq": _Entry(ndq, VALUE),
     "qmix": _Entry(qmix, VALUE),
+    "rgmcomm": _Entry(rgmcomm, OFF_POLICY),
+    "rgmcomm_qmix": _Entry(rgmcomm_qmix, VALUE),
     "sarnet": _Entry(sarnet, ON_POLICY),
     "sarnet_maddpg": _Entry(sarnet_maddpg, OFF_POLICY),
     "sarnet_qmix": _Entry(sarnet_qmix, VALUE),

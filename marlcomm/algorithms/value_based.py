@@ -28,6 +28,7 @@ def value_based(
     mixer: Any,
     channel: Channel | None = None,
     agent: Any = None,
+    teacher: Any = None,
     hidden: int = 64,
     delay: int = 0,
     bandwidth: int = 0,
@@ -47,6 +48,7 @@ def value_based(
       mixer: a flax module [..., N], [..., S] -> [..., G]; its field `team` says whether G is 1 or N.
       channel: how agents talk; silent by default. Sizes are filled in here.
       agent: a flax module with the methods of `CommunicatingAgent`, in place of it and of `channel`.
+      teacher: a flax module such as `JointTeacher` that judges joint actions for the losses; none by default.
       hidden: H of the default agent.
       delay: steps that messages are under way (see `Channel`).
       bandwidth: entries that an agent may send at a step (see `Channel`); 0 for no cap.
@@ -73,6 +75,7 @@ def value_based(
         optimiser=as_function(optimiser),
         settings=static,
         training_edit=training_edit,
+        teacher=teacher,
     )
     hparams = ValueHParams(weights={"temporal_difference": 1.0, **(weights or {})})
     return assemble(name, env, learner, hparams, traced, aliases or {})

@@ -30,7 +30,7 @@ from marlcomm.learners.learner import (
 from marlcomm.learners.replay import StepReplay
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.edits import Edit
-from marlcomm.types import ActorCriticUnroll, Episodes, Scalar
+from marlcomm.types import ActorCriticUnroll, Episodes, Judge, Scalar
 
 CRITICS_SEE = ("state", "observations")
 
@@ -331,7 +331,18 @@ class DdpgLearner:
             weight=(episodes.valid[..., None] & alive).astype(jnp.float32),
             messages=messages,
             auxiliary=auxiliary,
+            judge=self._judge(target_params, action),
         )
+
+    def _judge(self, target_params: Any, action: jax.Array) -> Judge | None:
+        if self.settings.critics_see != "observations":
+            return None  # which state goes with views of different steps is not known
+
+        def worth(params: Any, views: jax.Array, action: jax.Array) -> jax.Array:
+            return self.critic.apply(params, _side_by_side(views), _for_each_critic(action)).mean(-1)
+
+        frozen, action = jax.lax.stop_gradient((target_params["critic"], action))
+        return Judge(jax.tree_util.Partial(worth, frozen), action)
 
     def _next_value(
         self, target_params: Any, episodes: Episodes, hparams: DdpgHParams, key: jax.Array, edit: Edit | None
@@ -359,7 +370,7 @@ class DdpgLearner:
         """[..., F] what critics read of [..., N, O] and [..., S]."""
         if self.settings.critics_see == "state":
             return global_state
-        return agents_view.reshape(*agents_view.shape[:-2], -1)
+        return _side_by_side(agents_view)
 
     def _optimiser(self, hparams: DdpgHParams) -> optax.GradientTransformation:
         of_critics = hparams.replace(learning_rate=hparams.critic_learning_rate)
@@ -379,6 +390,10 @@ class DdpgLearner:
 def _for_each_critic(action: jax.Array) -> jax.Array:
     """[..., N, A] -> [..., N, N, A]: the same joint action for all critics."""
     return jnp.broadcast_to(action[..., None, :, :], (*action.shape[:-1], *action.shape[-2:]))
+
+
+def _side_by_side(views: jax.Array) -> jax.Array:
+    return views.reshape(*views.shape[:-2], -1)
 
 
 def _of_living(action: jax.Array, alive: jax.Array) -> jax.Array:

@@ -29,9 +29,10 @@ from marlcomm.learners.learner import (
     require_discrete,
     weighted_sum,
 )
+from marlcomm.learners.teaching import teach
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.edits import CutBelow, Edit, chain_edits, importance_quantile, pairs_at_work
-from marlcomm.types import Episodes, Messages, Scalar, Unroll
+from marlcomm.types import Episodes, Judge, Messages, Scalar, Taught, Unroll
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class ValueLearner:
       optimiser: hyper-parameters -> optax transformation.
       settings: what fixes shapes and branches.
       training_edit: what happens to messages in training, both when acting and when learning.
+      teacher: a flax module such as `JointTeacher` that judges joint actions for losses that ask; None for none.
     """
 
     env: Environment
@@ -139,6 +141,7 @@ class ValueLearner:
     optimiser: Callable[[ValueHParams], optax.GradientTransformation]
     settings: ValueSettings
     training_edit: Edit | None = None
+    teacher: Any = None
 
     def __post_init__(self) -> None:
         require_discrete(self.env, "the value learner")
@@ -146,6 +149,7 @@ class ValueLearner:
     def init(self, key: jax.Array, hparams: ValueHParams) -> TrainState:
         """The state before the first step; `key` alone decides it and everything after it."""
         agent_key, mixer_key, noise_key, key = jax.random.split(key, 4)
+        teacher_key = jax.random.fold_in(mixer_key, 1)  # so that nothing changes where there is none
         n, size = self.env.num_agents, self.env.observation_size
         inputs = self._inputs(jnp.zeros((1, n, size)), jnp.full((1, n), -1))
         memory = self.agent.initial_memory(1, n)
@@ -153,6 +157,9 @@ class ValueLearner:
         agent = self.agent.init(agent_key, memory, inputs, alive, noise_key, None, method="step")
         mixer = self.mixer.init(mixer_key, jnp.zeros((1, n)), jnp.zeros((1, self.env.state_size)))
         params = {"agent": agent, "mixer": mixer}
+        if self.teacher is not None:
+            views, action = jnp.zeros((1, n, size)), jnp.zeros((1, n, self.env.num_actions))
+            params["teacher"] = self.teacher.init(teacher_key, views, action)
         return TrainState(
             params=params,
             target_params=jax.tree.map(jnp.copy, params),
@@ -325,7 +332,15 @@ class ValueLearner:
         )
         reward, weight = self._account(episodes)
         target = double_q_target(reward, episodes.terminal, next_value, hparams.discount)
-        return Unroll(q, target_q, value, target, weight, messages, auxiliary)
+        taught, judge = self._teach(params, target_params, episodes, hparams)
+        return Unroll(q, target_q, value, target, weight, messages, auxiliary, taught, judge)
+
+    def _teach(
+        self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams
+    ) -> tuple[Taught | None, Judge | None]:
+        if self.teacher is None:
+            return None, None
+        return teach(self.teacher, params["teacher"], target_params["teacher"], episodes, hparams.discount)
 
     def _account(self, episodes: Episodes) -> tuple[jax.Array, jax.Array]:
         valid = episodes.valid[..., None]

@@ -10,12 +10,14 @@ from marlcomm.losses.clustering import (
     most_frequent,
 )
 from marlcomm.losses.information import expressiveness_loss, succinctness_loss
+from marlcomm.losses.labels import LabelLoss, teacher_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, generalised_advantage, policy_loss, value_loss
 from marlcomm.losses.temporal_difference import double_q_target, temporal_difference_loss
 
 __all__ = [
     "AS_PRINTED",
     "AS_RELEASED",
+    "LabelLoss",
     "action_value_matrix",
     "action_value_vectors",
     "actor_loss",
@@ -30,6 +32,7 @@ __all__ = [
     "policy_loss",
     "saturation_loss",
     "succinctness_loss",
+    "teacher_loss",
     "temporal_difference_loss",
     "value_loss",
 ]

@@ -42,11 +42,27 @@ def most_frequent(rows: jax.Array, count: int) -> jax.Array:
     Raises:
       ValueError: K2 is not in 1 .. B.
     """
+    return with_frequency(rows, count)[0]
+
+
+def with_frequency(rows: jax.Array, count: int, real: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+    """As `most_frequent`, and how often each of these rows occurs: 0 for repetitions and for what is not real.
+
+    Args:
+      rows: [B, F]; count: K.
+      real: [B] bool: which rows count; all by default.
+
+    Returns:
+      indices [K] int32, and frequency [K] float32.
+    """
     if not 1 <= count <= len(rows):
         raise ValueError(f"K2 is {count}: must be in 1 .. {len(rows)}, the size of the batch that columns come from")
-    same = (rows[:, None] == rows[None]).all(-1)
-    is_first = jnp.argmax(same, -1) == jnp.arange(len(rows))
-    return jnp.argsort(jnp.where(is_first, -same.sum(-1), 0), stable=True)[:count]
+    real = jnp.ones(len(rows), bool) if real is None else real
+    same = (rows[:, None] == rows[None]).all(-1) & real
+    is_first = real & (jnp.argmax(same, -1) == jnp.arange(len(rows)))
+    frequency = jnp.where(is_first, same.sum(-1), 0)
+    chosen = jnp.argsort(-frequency, stable=True)[:count]
+    return chosen, frequency[chosen].astype(jnp.float32)
 
 
 def action_value_matrix(critic: Callable[[Any, Any], jax.Array], own: Any, other: Any) -> jax.Array:

@@ -3,6 +3,7 @@
 from marlcomm.networks.agent import CommunicatingAgent, FeedForwardAgent
 from marlcomm.networks.critics import ActionCritic, CentralCritic, LocalCritic
 from marlcomm.networks.mixers import IndependentMixer, MonotonicMixer, SumMixer
+from marlcomm.networks.teacher import JointTeacher
 
 __all__ = [
     "ActionCritic",
@@ -10,6 +11,7 @@ __all__ = [
     "CommunicatingAgent",
     "FeedForwardAgent",
     "IndependentMixer",
+    "JointTeacher",
     "LocalCritic",
     "MonotonicMixer",
     "SumMixer",

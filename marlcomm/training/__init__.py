@@ -3,6 +3,7 @@
 from marlcomm.training.checkpoint import CheckpointError
 from marlcomm.training.evaluate import assess, evaluate
 from marlcomm.training.loop import TrainResult, train
+from marlcomm.training.pipeline import PipelineResult, fit_labels, train_pipeline
 from marlcomm.training.policy import Policy
 from marlcomm.training.population import Population, make_population
 from marlcomm.training.record import RunFolderError
@@ -10,6 +11,7 @@ from marlcomm.training.saved import SavedRun, load, load_run
 
 __all__ = [
     "CheckpointError",
+    "PipelineResult",
     "Policy",
     "Population",
     "RunFolderError",
@@ -17,8 +19,10 @@ __all__ = [
     "TrainResult",
     "assess",
     "evaluate",
+    "fit_labels",
     "load",
     "load_run",
     "make_population",
     "train",
+    "train_pipeline",
 ]

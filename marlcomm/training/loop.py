@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from marlcomm.training.policy import Policy, policy_of
 from marlcomm.training.population import Population, make_population
 from marlcomm.training.progress import ProgressReport
 from marlcomm.training.step import chunk_length, make_chunk
+
+Prepare = Callable[[LearnerState], LearnerState]
 
 FINAL_ROUNDS = 10  # the last evaluation counts: it is as large as this many of the others
 
@@ -72,6 +74,7 @@ def train(
     checkpoint_seconds: float = 30.0,
     tensorboard: bool = False,
     progress: bool = True,
+    prepare: Prepare | None = None,
 ) -> TrainResult:
     """Trains a population: every seed with every combination of hyper-parameters, in one compiled program.
 
@@ -101,13 +104,15 @@ def train(
     for name, value in counts.items():
         if value < 1:
             raise ValueError(f"{name} is {value}: must be at least 1")
+    if not checkpoint_seconds >= 0:
+        raise ValueError(f"checkpoint_seconds is {checkpoint_seconds}: must be at least 0")
     if out is None and (resume or tensorboard):
         raise ValueError("resume and tensorboard need out, the folder of the run")
     population = make_population(algorithm, seeds, seed, hparams)
     with ProgressReport(steps, len(population), progress) as report, stop_between_chunks() as stopping:
         journal = Journal(algorithm, population, counts, out, checkpoint_seconds, report)
         run = _Run(algorithm, population, steps, evaluations, evaluation_episodes, journal, report)
-        state = run.loop(run.begin(resume, tensorboard), stopping)
+        state = run.loop(run.begin(resume, tensorboard, prepare), stopping)
         summary = journal.finish(state, run.found)
     return TrainResult(algorithm, population, state, journal.metrics(), summary, journal.path)
 
@@ -125,9 +130,10 @@ class _Run:
     report: ProgressReport
     found: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def begin(self, resume: bool, tensorboard: bool) -> LearnerState:
+    def begin(self, resume: bool, tensorboard: bool, prepare: Prepare | None) -> LearnerState:
         """The state to start from: a new one, or that of the newest whole checkpoint."""
         state = self.population.init(self.algorithm)
+        state = state if prepare is None else prepare(state)
         saved = self.journal.open(state, resume, tensorboard)
         if saved is None:
             return state

@@ -1,0 +1,152 @@
+"""Teaching labels while a team trains: the clustering loss on what the learner's judge says (RGMComm, section 4.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from marlcomm.losses.clustering import action_value_matrix, action_value_vectors, clustering_loss, with_frequency
+from marlcomm.losses.temporal_difference import temporal_difference_loss
+from marlcomm.types import ActorCriticUnroll, Episodes, Judge, Unroll
+
+MOST_STEPS = 512  # of a batch that are compared with each other, at a cost of their square
+
+
+class _Steps(NamedTuple):
+    """Steps of a batch side by side, R of them."""
+
+    views: jax.Array  # [R, N, O]
+    action: jax.Array  # [R, N, A] what the judge would have the team do; where continuous, what was done
+    allowed: jax.Array  # [R, N, A] bool
+    logits: jax.Array  # [R, N, M]
+    counts: jax.Array  # [R, N] bool: whether an agent acted there
+
+
+@dataclass(frozen=True)
+class LabelLoss:
+    """The loss of `ClusterChannel`: what calls for the same actions of the others gets the same label.
+
+    For each sender: rows are its different views in the batch, with how often they occur; columns are contexts, which
+    are what the others saw, and what they did. Where actions are discrete, every context stands once with each action
+    of each other agent, the rest doing their best; else with what was done there. The learner's judge is asked about
+    every row and column, and `clustering_loss` gives labels to the rows. Mean over senders.
+
+    Attributes:
+      rows: K1, views of a sender; the most frequent ones.
+      contexts: what the others saw, at most; K2 is as many, times A (N - 1) where actions are discrete.
+      neighbours, information_weight, entropy_weight, pull, labels: as for `clustering_loss`.
+      normalisation, activation: as for `action_value_vectors`; `normalisation` is by default "advantage" where actions
+        are discrete, else "range".
+    """
+
+    rows: int = 48
+    contexts: int = 12
+    neighbours: int = 4
+    information_weight: float = 0.5
+    entropy_weight: float = 4.0
+    pull: str = "similarity"
+    labels: str = "soft"
+    normalisation: str = ""
+    activation: str = "tanh"
+
+    def __call__(
+        self, unroll: Unroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """See `Loss`.
+
+        Raises:
+          ValueError: the channel gives no `label_logits`, the learner has no judge, or the batch is smaller than
+            `rows` or `contexts`.
+        """
+        if "label_logits" not in unroll.auxiliary:
+            raise ValueError("the channel reports no label_logits: this loss teaches a ClusterChannel")
+        judge = unroll.judge
+        if judge is None:
+            raise ValueError(
+                "the learner has no judge to cluster by: give the value learner a teacher, and let the critics of "
+                'maddpg see "observations"'
+            )
+        discrete = jnp.issubdtype(episodes.action.dtype, jnp.integer)
+        steps = _side_by_side(unroll, judge, episodes, discrete)
+        agents = jnp.arange(steps.views.shape[1])
+        losses, metrics = jax.vmap(lambda sender: self._of_sender(sender, steps, judge, discrete))(agents)
+        return losses.mean(), jax.tree.map(jnp.mean, metrics)
+
+    def _of_sender(
+        self, sender: jax.Array, steps: _Steps, judge: Judge, discrete: bool
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        num_agents, num_actions = steps.action.shape[1:]
+        is_sender = (jnp.arange(num_agents) == sender)[:, None]
+        real = jnp.take(steps.counts, sender, 1)
+        row, frequency = with_frequency(jnp.take(steps.views, sender, 1), self.rows, real)
+        around = [steps.views] if discrete else [steps.views, steps.action]
+        others = jnp.concatenate([jnp.where(is_sender, 0.0, x).reshape(len(real), -1) for x in around], -1)
+        context, _ = with_frequency(others, self.contexts, real)
+        alternatives = steps.action[context][:, None]
+        if discrete:
+            alternatives = _alternatives(alternatives, steps.allowed[context], sender)
+
+        def worth(own: tuple, other: tuple) -> jax.Array:
+            view, action = (jnp.where(is_sender, mine, theirs) for mine, theirs in zip(own, other, strict=True))
+            return judge.worth(view, action)
+
+        def matrix(action: jax.Array) -> jax.Array:
+            return action_value_matrix(worth, (steps.views[row], steps.action[row]), (steps.views[context], action))
+
+        values = jax.vmap(matrix, 1, -1)(alternatives)  # so that what depends on views only is computed once
+        vectors = action_value_vectors(
+            values.reshape(self.rows, -1),
+            self.normalisation or ("advantage" if discrete else "range"),
+            self.activation,
+            num_actions if discrete else None,
+        )
+        return clustering_loss(
+            jnp.take(steps.logits, sender, 1)[row],
+            vectors,
+            neighbours=self.neighbours,
+            information_weight=self.information_weight,
+            entropy_weight=self.entropy_weight,
+            pull=self.pull,
+            labels=self.labels,
+            frequency=frequency,
+        )
+
+
+def teacher_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The temporal-difference loss of the learner's teacher.
+
+    Raises:
+      ValueError: the learner has none.
+    """
+    if unroll.taught is None:
+        raise ValueError("the learner has no teacher to teach")
+    return temporal_difference_loss(unroll._replace(**unroll.taught._asdict()), episodes, hparams)
+
+
+def _side_by_side(unroll: Unroll | ActorCriticUnroll, judge: Judge, episodes: Episodes, discrete: bool) -> _Steps:
+    """The batch's steps in one row, evenly thinned to at most `MOST_STEPS`."""
+    length = episodes.valid.shape[1]
+    alive = episodes.alive[:, :length]
+    steps = _Steps(
+        views=episodes.agents_view[:, :length],
+        action=judge.action if discrete else episodes.action,
+        allowed=episodes.action_mask[:, :length],
+        logits=unroll.auxiliary["label_logits"][:, :length],
+        counts=alive & episodes.valid[..., None],
+    )
+    stride = -(-episodes.valid.size // MOST_STEPS)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[::stride], steps)
+
+
+def _alternatives(action: jax.Array, allowed: jax.Array, sender: jax.Array) -> jax.Array:
+    """[C, 1, N, A] -> [C, (N - 1) A, N, A]: with each action of each agent but the sender, where it is allowed."""
+    n, num_actions = action.shape[2:]
+    changed = (sender + 1 + jnp.arange(n - 1)) % n
+    at_agent = jax.nn.one_hot(changed, n, dtype=bool)[:, None, :, None]  # [N - 1, 1, N, 1]
+    to_action = jnp.eye(num_actions)[:, None, :]  # [A, 1, A]
+    may = allowed[:, changed, :, None, None]  # [C, N - 1, A, 1, 1]
+    alternatives = jnp.where(at_agent & may, to_action, action[:, :, None])  # [C, N - 1, A, N, A]
+    return alternatives.reshape(len(action), -1, n, num_actions)

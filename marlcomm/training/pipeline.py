@@ -1,0 +1,122 @@
+"""RGMComm's released order of work: first an ideal team, then labels from its critic, then a team that hears them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.learners.learner import LearnerState
+from marlcomm.training.loop import TrainResult, train
+
+EXPLORING = 0.3  # share of random actions in the episodes that labels are fitted to, so that critics are asked widely
+
+
+class PipelineResult(NamedTuple):
+    """What the three stages gave.
+
+    `fit` holds the metrics of the second: name -> [P, updates], such as `label_information`, in nats.
+    """
+
+    ideal: TrainResult
+    fit: dict[str, jax.Array]
+    team: TrainResult
+
+
+def train_pipeline(
+    ideal: Algorithm,
+    team: Algorithm,
+    *,
+    steps: int,
+    ideal_steps: int | None = None,
+    seeds: int | Sequence[int] = 1,
+    updates: int = 500,
+    episodes: int = 256,
+    learning_rate: float = 2e-3,
+    warm: bool = True,
+    out: str | Path | None = None,
+    **options: Any,
+) -> PipelineResult:
+    """Trains in three stages, each seed by itself: the ideal team, the labels, the team that hears them.
+
+    Args:
+      ideal: a team that sees everything, such as `maddpg(env, channel=SharedChannel(), critics_see="observations")`.
+      team: the same learner with a `ClusterChannel` and the loss `labels`, such as `rgmcomm(env, message_rate=0.0)`;
+        with another rate than 0, labels go on learning.
+      steps: environment steps of the team; ideal_steps: of the ideal one, by default as many.
+      seeds: how many, or which.
+      updates: gradient steps on the labels, by Adam (released: 70, on one batch).
+      episodes: of the ideal team, exploring, that labels are fitted to; every update sees an eighth of them.
+      learning_rate: of these updates (released: 2e-3).
+      warm: whether the team begins with the ideal team's critics, as released, or with new ones.
+      out: a folder, for the runs `ideal` and `team`; with `resume=True` finished stages are read from it.
+      **options: as for `train`, the same for both runs.
+
+    Raises:
+      ValueError: the two algorithms do not fit, or as `train`.
+    """
+    if "labels" not in team.learner.losses:
+        raise ValueError(f"{team.name} has no loss called labels: nothing would teach its messages")
+    folders = {name: None if out is None else Path(out) / name for name in ("ideal", "team")}
+    first = train(ideal, steps=ideal_steps or steps, seeds=seeds, out=folders["ideal"], **options)
+    start = first.population.init(team).params
+    params, fit = fit_labels(ideal, first.params, team, start, updates, episodes, learning_rate)
+
+    def prepare(state: LearnerState) -> LearnerState:
+        chosen = {**params, **({k: v for k, v in first.params.items() if k != "agent"} if warm else {})}
+        return state.replace(params=chosen, target_params=jax.tree.map(jnp.copy, chosen))
+
+    second = train(team, steps=steps, seeds=seeds, out=folders["team"], prepare=prepare, **options)
+    return PipelineResult(first, fit, second)
+
+
+def fit_labels(
+    ideal: Algorithm,
+    ideal_params: Any,
+    team: Algorithm,
+    params: Any,
+    updates: int = 500,
+    episodes: int = 256,
+    learning_rate: float = 2e-3,
+) -> tuple[Any, dict[str, jax.Array]]:
+    """Teaches a team's message network what an ideal team's critics say; nothing else of its parameters moves.
+
+    Args:
+      ideal: of which the learner has a judge; ideal_params: its parameters, leading axis P.
+      team: with a `ClusterChannel` and the loss `labels`; params: its parameters, leading axis P.
+      updates, episodes, learning_rate: as for `train_pipeline`.
+
+    Returns:
+      the team's parameters, and metrics [P, updates].
+    """
+    optimiser = optax.adam(learning_rate)
+    batch = max(episodes // 8, 1)
+
+    def of_member(ideal_params: Any, params: Any, key: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
+        play_key, fit_key = jax.random.split(key)
+        played, *_ = ideal.play(ideal_params, play_key, num_envs=episodes, epsilon=EXPLORING)
+
+        def loss(params: Any, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+            chosen = jax.random.choice(key, episodes, (batch,), replace=False)
+            seen = jax.tree.map(lambda x: x[chosen], played)
+            judged = ideal.learner.unroll(ideal_params, ideal_params, seen, ideal.hparams, key)
+            said = team.learner.unroll(params, params, seen, team.hparams, key).auxiliary
+            return team.learner.losses["labels"](judged._replace(auxiliary=said), seen, team.hparams)
+
+        def update(carry: tuple[Any, Any], key: jax.Array) -> tuple[tuple[Any, Any], dict[str, jax.Array]]:
+            params, memory = carry
+            gradient, metrics = jax.grad(loss, has_aux=True)(params, key)
+            change, memory = optimiser.update(gradient, memory, params)
+            return (optax.apply_updates(params, change), memory), metrics
+
+        keys = jax.random.split(fit_key, updates)
+        (params, _), metrics = jax.lax.scan(update, (params, optimiser.init(params)), keys)
+        return params, metrics
+
+    keys = jax.vmap(jax.random.PRNGKey)(jnp.arange(len(jax.tree.leaves(params)[0])))
+    return jax.jit(jax.vmap(of_member))(ideal_params, params, keys)

@@ -1,0 +1,166 @@
+"""The loss that teaches labels while a team trains, against loops that ask the judge one question at a time."""
+
+from collections import Counter
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from marlcomm.losses import LabelLoss, clustering_loss, teacher_loss, temporal_difference_loss
+from marlcomm.types import Episodes, Judge, Taught
+
+BATCH, STEPS, AGENTS, ACTIONS, LABELS = 6, 4, 3, 2, 3
+ROWS, CONTEXTS, NEIGHBOURS = 4, 3, 2
+VIEWS = np.array([[0.0, 1.0], [1.0, -1.0], [2.0, 0.5], [-1.0, 0.3]], np.float32)  # few, so that they repeat
+LOSS = LabelLoss(rows=ROWS, contexts=CONTEXTS, neighbours=NEIGHBOURS)
+WEIGHTS = np.random.default_rng(3).normal(size=(AGENTS * 2, AGENTS * ACTIONS))
+
+
+@jax.jit
+def clustering(logits, vectors, frequency):
+    return clustering_loss(logits, vectors, neighbours=NEIGHBOURS, frequency=frequency)
+
+
+def worth(views, action, np=jnp):
+    """Every agent's action is worth something else to everybody, for every view of everybody."""
+    seen, done = (x.reshape(*x.shape[:-2], -1) for x in (views, action))
+    return np.sin(seen @ WEIGHTS + done).prod(-1) + (done * np.cos(seen @ WEIGHTS)).sum(-1)
+
+
+def make_case(continuous):
+    rng = np.random.default_rng(5)
+    length = rng.integers(1, STEPS + 1, BATCH)
+    valid = np.arange(STEPS) < length[:, None]
+    pick = rng.integers(len(VIEWS), size=(BATCH, STEPS + 1, AGENTS))
+    mask = rng.random((BATCH, STEPS + 1, AGENTS, ACTIONS)) < 0.7
+    action = rng.integers(ACTIONS, size=(BATCH, STEPS, AGENTS))
+    if continuous:
+        action = rng.integers(3, size=(*action.shape, ACTIONS)).astype(np.float32)
+    episodes = Episodes(
+        agents_view=VIEWS[pick],
+        action_mask=mask,
+        global_state=np.zeros((BATCH, STEPS + 1, 1), np.float32),
+        alive=rng.random((BATCH, STEPS + 1, AGENTS)) < 0.9,
+        action=action,
+        reward=np.zeros((BATCH, STEPS, AGENTS), np.float32),
+        terminal=np.zeros((BATCH, STEPS), bool),
+        valid=valid,
+        won=np.zeros(BATCH, bool),
+    )
+    best = np.eye(ACTIONS, dtype=np.float32)[rng.integers(ACTIONS, size=(BATCH, STEPS, AGENTS))]
+    logits = rng.normal(size=(BATCH, STEPS + 1, AGENTS, LABELS)).astype(np.float32)
+    unroll = SimpleNamespace(auxiliary={"label_logits": logits}, judge=Judge(worth, best))
+    return unroll, episodes
+
+
+def most_common(keys):
+    """Key -> where it first occurs, the most frequent first; and how often each occurs."""
+    counts = Counter(keys)
+    return sorted(counts, key=lambda key: (-counts[key], keys.index(key))), counts
+
+
+def expected(unroll, episodes, continuous):
+    losses = []
+    best = episodes.action if continuous else unroll.judge.action
+    for sender in range(AGENTS):
+        others = [i for i in range(AGENTS) if i != sender]
+        at = [
+            (b, t) for b in range(BATCH) for t in range(STEPS) if episodes.valid[b, t] and episodes.alive[b, t, sender]
+        ]
+        own = [tuple(episodes.agents_view[b, t, sender]) for b, t in at]
+        around = [
+            tuple(episodes.agents_view[b, t, others].ravel())
+            + (tuple(episodes.action[b, t, others].ravel()) if continuous else ())
+            for b, t in at
+        ]
+        rows, counts = most_common(own)
+        columns, _ = most_common(around)
+        vectors, logits = [], []
+        for row in rows[:ROWS]:
+            b, t = at[own.index(row)]
+            logits.append(unroll.auxiliary["label_logits"][b, t, sender])
+            vector = []
+            for column in columns[:CONTEXTS]:
+                c, s = at[around.index(column)]
+                views, action = episodes.agents_view[c, s].copy(), best[c, s].copy()
+                views[sender], action[sender] = episodes.agents_view[b, t, sender], best[b, t, sender]
+                changes = [(i, a) for i in (*range(sender + 1, AGENTS), *range(sender)) for a in range(ACTIONS)]
+                group = []
+                for i, a in changes if not continuous else [(0, 0)]:
+                    changed = action.copy()
+                    if not continuous and episodes.action_mask[c, s, i, a]:
+                        changed[i] = np.eye(ACTIONS)[a]
+                    group.append(float(worth(views, changed, np)))
+                vector += group
+            vectors.append(vector)
+        vectors = np.array(vectors)
+        if continuous:
+            middle = (vectors.max(1, keepdims=True) + vectors.min(1, keepdims=True)) / 2
+            vectors = (vectors - middle) / (vectors.max(1, keepdims=True) - middle)
+        else:
+            by_context = vectors.reshape(len(vectors), -1, ACTIONS)
+            vectors = (by_context - by_context.mean(-1, keepdims=True)).reshape(vectors.shape)
+            vectors = vectors / np.abs(vectors).max(1, keepdims=True)
+        frequency = jnp.array([counts[row] for row in rows[:ROWS]])
+        loss, _ = clustering(jnp.array(logits), np.tanh(vectors), frequency)
+        losses.append(float(loss))
+    return np.mean(losses)
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_equals_asking_the_judge_one_question_at_a_time(continuous):
+    unroll, episodes = make_case(continuous)
+    found, metrics = jax.jit(lambda logits: loss_of(unroll, episodes, logits))(unroll.auxiliary["label_logits"])
+    np.testing.assert_allclose(found, expected(unroll, episodes, continuous), rtol=1e-4)
+    assert 0 <= metrics["label_information"] <= np.log(LABELS)
+
+
+def test_teaches_only_what_was_said_on_real_steps_of_the_living():
+    unroll, episodes = make_case(continuous=False)
+    gradient = jax.jit(jax.grad(lambda logits: loss_of(unroll, episodes, logits)[0]))(
+        jnp.asarray(unroll.auxiliary["label_logits"])
+    )
+    counts = episodes.valid[..., None] & episodes.alive[:, :-1]
+    taught = np.abs(gradient).max(-1) > 0
+    assert not taught[:, -1].any()
+    assert not taught[:, :-1][~counts].any()
+    assert taught.any((0, 1)).all(), "every sender is taught"
+
+
+def test_teacher_loss_is_temporal_difference_on_the_teachers_numbers():
+    rng = np.random.default_rng(0)
+    _, episodes = make_case(continuous=False)
+    value, target = rng.normal(size=(2, BATCH, STEPS, 1)).astype(np.float32)
+    taught = Taught(value, target, episodes.valid[..., None].astype(np.float32))
+    unroll = _Replaceable(taught=taught, value=None, target=None, weight=None)
+    hparams = SimpleNamespace(overestimate_weight=1.0)
+    loss, _ = teacher_loss(unroll, episodes, hparams)
+    np.testing.assert_allclose(loss, ((value - target) ** 2)[episodes.valid].mean(), rtol=1e-5)
+    again, _ = temporal_difference_loss(unroll._replace(**taught._asdict()), episodes, hparams)
+    assert loss == again
+
+
+def test_what_is_missing_is_named():
+    unroll, episodes = make_case(continuous=False)
+    with pytest.raises(ValueError, match="teaches a ClusterChannel"):
+        LOSS(SimpleNamespace(auxiliary={}, judge=unroll.judge), episodes, None)
+    with pytest.raises(ValueError, match="no judge to cluster by"):
+        LOSS(SimpleNamespace(auxiliary=unroll.auxiliary, judge=None), episodes, None)
+    with pytest.raises(ValueError, match="no teacher"):
+        teacher_loss(_Replaceable(taught=None), episodes, None)
+    with pytest.raises(ValueError, match=r"must be in 1 \.\. 24"):
+        LabelLoss(rows=25)(unroll, episodes, None)
+
+
+class _Replaceable(SimpleNamespace):
+    def _replace(self, **changes):
+        return _Replaceable(**{**vars(self), **changes})
+
+
+def loss_of(unroll, episodes, logits):
+    judge = unroll.judge._replace(action=jnp.asarray(unroll.judge.action))
+    return LOSS(
+        SimpleNamespace(auxiliary={"label_logits": logits}, judge=judge), jax.tree.map(jnp.asarray, episodes), None
+    )
