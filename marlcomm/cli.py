@@ -180,7 +180,7 @@ def plot(
     if not runs:
         raise ValueError("plot needs at least one run folder")
     folders = [RunFolder(path) for path in runs]
-    tables = {f.path.name: stack_metrics(f.read_metrics(len(f.config()["members"]))) for f in folders}
+    tables = {f.path.name: stack_metrics(f.read_metrics(len(f.config("members")["members"]))) for f in folders}
     plot_curves(tables).savefig(out, dpi=150)
     print(out)
     return 0

@@ -37,6 +37,8 @@ def split_settings(algorithm: str, task: str, words: Sequence[str]) -> tuple[Alg
             raise ValueError(f"--set {word!r}: must be key=value")
         if key in settings or key in options or key in sweep:
             raise ValueError(f"--set {key}: given twice")
+        if key not in known and key in _parts(algorithm):
+            raise ValueError(f"--set {key}: takes no number, flag or word; only Python can pass what it takes")
         if key.startswith("task."):
             options[key.removeprefix("task.")] = _parse(text)
         elif SEVERAL in text:
@@ -73,6 +75,12 @@ def _defaults(name: str) -> dict[str, Any]:
     shared = shared_settings(family_of(name))
     otherwise = {key: found[key] for key, (_, default) in shared.items() if found.get(key, default) != default}
     return {key: default for key, (_, default) in own_settings(name).items()} | otherwise
+
+
+def _parts(algorithm: str) -> set[str]:
+    """The parameters of an algorithm, those that take objects too."""
+    makers = factory_of(algorithm), family_of(algorithm).build
+    return {name for maker in makers for name in inspect.signature(maker).parameters}
 
 
 def _listed(settings: dict[str, Any]) -> str:

@@ -74,6 +74,9 @@ def test_list_shows_what_an_algorithm_sets_otherwise_than_its_family():
         (["train", "ndq", "hallway", "--set", "task.lengths=0,4"], "lengths"),
         (["train", "ndq", "hallway", "--set", "task.length=4"], "Did you mean 'lengths'"),
         (["train", "ndq", "hallway", "--set", "hidden=8|16"], "hidden"),
+        (["train", "ndq", "hallway", "--set", "channel=mean"], "only Python can pass"),
+        (["train", "ndq", "hallway", "--checkpoint-seconds", "-1"], "checkpoint_seconds is -1"),
+        (["evaluate", "/dev/null"], "not a run folder"),
         (["train", "ndq", "hallway", "--resume"], "needs --out"),
         (["train", "ndq", "hallway", "--out", "/dev/null/run"], "cannot write"),
         (["evaluate", "/nowhere"], "not a run folder"),
@@ -92,6 +95,18 @@ def test_bad_edits_are_answered_likewise(run, capsys):
     for edit, message in {"cut:1.5": "outside", "cutt:1": "unknown name", "drop": "needs a number"}.items():
         assert main(["evaluate", str(run), "--edit", edit]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [(b"{", "cannot be read"), (b"\xff\xfe", "cannot be read"), (b"[]", "holds a list"), (b"{}", "no algorithm, task")],
+)
+def test_a_damaged_configuration_is_named(tmp_path, capsys, written, message):
+    (tmp_path / "config.json").write_bytes(written)
+    assert main(["evaluate", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert str(tmp_path / "config.json") in said
+    assert message in said
 
 
 def test_an_existing_run_folder_is_refused(run, capsys):

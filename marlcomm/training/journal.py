@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,21 @@ class Journal:
         self._started = self._saved_at = time.monotonic()
 
     def open(self, template: LearnerState, resume: bool, tensorboard: bool) -> LearnerState | None:
-        """Creates the run folder, or finds the state to go on from; None where the run begins."""
+        """Creates the run folder, or finds the state to go on from; None where the run begins.
+
+        This and all that writes raise OSError where the disk is full or gone; what was saved before stays whole.
+        """
         if self.folder is None:
             return None
         saved = None
-        if resume and self.folder.exists():
-            saved = self._reopen(self.folder, template)
-        else:
-            self.folder.create(self.config)
-        self._checkpoints = self._checkpoints or Checkpoints(self.folder.checkpoints())
-        if tensorboard:
-            self._writers = [_event_writer(self.folder.member(m)) for m in range(len(self.population))]
+        with self._writing():
+            if resume and self.folder.exists():
+                saved = self._reopen(self.folder, template)
+            else:
+                self.folder.create(self.config)
+            self._checkpoints = self._checkpoints or Checkpoints(self.folder.checkpoints())
+            if tensorboard:
+                self._writers = [_event_writer(self.folder.member(m)) for m in range(len(self.population))]
         return saved
 
     def record(self, state: LearnerState, rows: Mapping[str, np.ndarray], save: bool) -> None:
@@ -71,13 +76,14 @@ class Journal:
             history.append(lines[-1])
         if self.folder is None:
             return
-        self.folder.append_metrics(lines)
-        for writer, line in zip(self._writers, lines, strict=False):
-            for name, value in line.items():
-                if value is not None:
-                    writer.add_scalar(name, value, line["env_steps"])
-        if save or time.monotonic() - self._saved_at >= self._checkpoint_seconds:
-            self._save(state)
+        with self._writing():
+            self.folder.append_metrics(lines)
+            for writer, line in zip(self._writers, lines, strict=False):
+                for name, value in line.items():
+                    if value is not None:
+                        writer.add_scalar(name, value, line["env_steps"])
+            if save or time.monotonic() - self._saved_at >= self._checkpoint_seconds:
+                self._save(state)
 
     def metrics(self) -> dict[str, np.ndarray]:
         """Every metric as an array [time, P]."""
@@ -109,15 +115,27 @@ class Journal:
         if self.folder is not None:
             from marlcomm.analysis.plots import plot_curves  # matplotlib only where something is drawn
 
-            self.folder.write_json("summary.json", summary)
-            plot_curves({self.folder.path.name: self.metrics()}).savefig(self.folder.path / "curves.png", dpi=120)
-            for writer in self._writers:
-                writer.close()
+            with self._writing():
+                self.folder.write_json("summary.json", summary)
+                plot_curves({self.folder.path.name: self.metrics()}).savefig(self.folder.path / "curves.png", dpi=120)
+                for writer in self._writers:
+                    writer.close()
         return summary
 
     def how_to_resume(self) -> str:
         """The end of a sentence that says what can be done after an interruption."""
         return "" if self.folder is None else f"; saved, go on with --resume --out {self.folder.path}"
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Says what to do where the disk is full or gone."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(
+                f"cannot write to {self.path}: {error.strerror or error}. What was saved before is whole: make room, "
+                f"and go on with --resume --out {self.path}"
+            ) from error
 
     def _reopen(self, folder: RunFolder, template: LearnerState) -> LearnerState | None:
         for warning in folder.check_same(self.config):

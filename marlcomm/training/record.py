@@ -56,13 +56,15 @@ class RunFolder:
           RunFolderError: there is no run here, or it was asked for something else; the message shows the difference.
         """
         recorded = self.config()
-        asked = json.loads(json.dumps(config))
-        different = [
-            f"{name}: {recorded.get(name)!r} in the run, {asked.get(name)!r} now"
-            for name in sorted(asked.keys() | recorded.keys() - {"versions", "commit"})
-            if recorded.get(name) != asked.get(name)
-        ]
-        if different:
+        before, asked = _flat(recorded), _flat(json.loads(json.dumps(config)))
+        names = [name for name in sorted(asked.keys() | before.keys()) if before.get(name) != asked.get(name)]
+        if names:
+            different = [f"{name}: {before.get(name)!r} in the run, {asked.get(name)!r} now" for name in names]
+            if "steps" in names:  # what people try with a run that has ended
+                different.append(
+                    "a run cannot be made longer or shorter: learning rates, curricula and evaluations follow its "
+                    "length; train anew, into another folder, or go on with the steps of the run"
+                )
             raise RunFolderError(
                 f"{self.path} was started with another configuration, and cannot go on with this one:\n  "
                 + "\n  ".join(different)
@@ -74,22 +76,29 @@ class RunFolder:
             if now.get(name) != version
         ]
 
-    def config(self) -> dict[str, Any]:
+    def config(self, *needed: str) -> dict[str, Any]:
         """What the run was asked for.
 
         Raises:
-          RunFolderError: there is no readable run here.
+          RunFolderError: there is no readable run here, or its configuration lacks a name of `needed`.
         """
-        return self.read_json("config.json")
+        config = self.read_json("config.json")
+        missing = [name for name in needed if name not in config]
+        if missing:
+            raise RunFolderError(f"{self.path / 'config.json'} is no configuration of a run: no {', '.join(missing)}")
+        return config
 
     def read_json(self, name: str) -> dict[str, Any]:
         """The contents of a file of the run. Raises RunFolderError where it is missing or damaged."""
         try:
-            return json.loads((self.path / name).read_text())
-        except FileNotFoundError:
+            found = json.loads((self.path / name).read_text())
+        except (FileNotFoundError, NotADirectoryError):
             raise RunFolderError(f"{self.path} is not a run folder: it has no {name}") from None
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError) as error:  # no JSON, or no text at all
             raise RunFolderError(f"{self.path / name} cannot be read: {error}") from None
+        if not isinstance(found, dict):
+            raise RunFolderError(f"{self.path / name} cannot be read: it holds a {type(found).__name__}, no names")
+        return found
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """Replaces a file whole: a reader sees the old or the new one, never half."""
@@ -183,12 +192,26 @@ def commit() -> str | None:
     return git.stdout.strip() or None if git.returncode == 0 else None
 
 
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a run, by name; entries of mappings by themselves, so that only those that differ are shown."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, dict) and value and name != "versions":
+            flat |= {f"{name}.{key}": entry for key, entry in value.items()}
+        elif name not in ("versions", "commit"):
+            flat[name] = value
+    return flat
+
+
 def _read_lines(path: Path) -> list[dict[str, Any]]:
     rows = []
     if path.exists():
-        for line in path.read_text().splitlines():
+        for line in path.read_text(errors="replace").splitlines():
             try:
-                rows.append(json.loads(line))
+                row = json.loads(line)
             except json.JSONDecodeError:
                 break
+            if not isinstance(row, dict):
+                break
+            rows.append(row)
     return rows

@@ -75,7 +75,7 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
       CheckpointError: it has no whole checkpoint, or the checkpoint does not fit the algorithm.
     """
     folder = RunFolder(run)
-    config = folder.config()
+    config = folder.config("algorithm", "task", "task_options", "settings", "members")
     algorithm = algorithm or _make_again(folder, config)
     members = config["members"]
     changes = tuple({k: v for k, v in member.items() if k != "seed"} for member in members)

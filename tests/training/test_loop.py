@@ -104,7 +104,7 @@ def test_interrupted_and_resumed_is_bit_identical(sensor, finished, tmp_path, mo
 
 
 def test_another_configuration_cannot_go_on_with_a_run(sensor, finished):
-    with pytest.raises(RunFolderError, match="steps: 2400 in the run, 9999 now"):
+    with pytest.raises(RunFolderError, match=r"steps: 2400 in the run, 9999 now\n.*cannot be made longer.*train anew"):
         mc.train(sensor, steps=9999, out=finished.folder, resume=True, progress=False)
     with pytest.raises(RunFolderError, match="exists already"):
         mc.train(sensor, steps=2400, out=finished.folder, progress=False)

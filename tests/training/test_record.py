@@ -31,6 +31,8 @@ def test_the_same_configuration_passes_and_another_is_shown(tmp_path):
     assert folder.check_same(CONFIG) == []
     with pytest.raises(RunFolderError, match="steps: 100 in the run, 200 now"):
         folder.check_same({**CONFIG, "steps": 200})
+    with pytest.raises(RunFolderError, match=r"this one:\n  settings.beta: 0.1 in the run, 0.2 now$"):
+        folder.check_same({**CONFIG, "settings": {"beta": 0.2}})
 
 
 def test_other_package_versions_are_a_warning(tmp_path):

@@ -1,0 +1,51 @@
+"""What a run leaves behind where the disk fails: nothing that was saved is lost, and the message says how to go on."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import jax
+import numpy as np
+import pytest
+
+from marlcomm.training.checkpoint import Checkpoints, digest
+from marlcomm.training.journal import Journal
+from marlcomm.training.population import make_population
+from marlcomm.training.progress import ProgressReport
+from marlcomm.training.record import RunFolder
+
+
+def full_disk(*arguments):
+    """In place of what writes."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture
+def states(sensor):
+    """Two states that no training gave, of two members."""
+    template = make_population(sensor, 2).template(sensor)
+    return [jax.tree.map(lambda x, value=value: np.full(x.shape, value, x.dtype), template) for value in (0, 1)]
+
+
+def journal_of(sensor, out):
+    population = make_population(sensor, 2)
+    return Journal(sensor, population, {"steps": 100}, out, 0.0, ProgressReport(100, 2, shown=False))
+
+
+@pytest.mark.parametrize("broken", [(RunFolder, "append_metrics"), (Checkpoints, "save")])
+def test_a_full_disk_loses_nothing_that_was_saved(sensor, states, tmp_path, monkeypatch, broken):
+    rows = {"loss": np.array([0.5, 0.25])}
+    journal = journal_of(sensor, tmp_path / "run")
+    journal.open(states[0], resume=False, tensorboard=False)
+    journal.record(states[0], rows, save=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(*broken, full_disk)
+        with pytest.raises(OSError, match=r"run: No space left on device.*make room.*--resume --out .*run"):
+            journal.record(states[1], rows, save=True)
+    again = journal_of(sensor, tmp_path / "run")
+    saved = again.open(states[0], resume=True, tensorboard=False)
+    assert digest(saved) == digest(states[0])
+    np.testing.assert_array_equal(again.metrics()["loss"], [rows["loss"]])
+    again.record(states[1], rows, save=True)
+    np.testing.assert_array_equal(again.metrics()["chunk"], [[1, 1], [2, 2]])
