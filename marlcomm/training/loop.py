@@ -106,8 +106,6 @@ def train(
             raise ValueError(f"{name} is {value}: must be at least 1")
     if not checkpoint_seconds >= 0:
         raise ValueError(f"checkpoint_seconds is {checkpoint_seconds}: must be at least 0")
-    if not checkpoint_seconds >= 0:
-        raise ValueError(f"checkpoint_seconds is {checkpoint_seconds}: must be at least 0")
     if out is None and (resume or tensorboard):
         raise ValueError("resume and tensorboard need out, the folder of the run")
     population = make_population(algorithm, seeds, seed, hparams)
