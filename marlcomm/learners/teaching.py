@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -36,5 +37,15 @@ def teach(teacher: Any, params: Any, target_params: Any, episodes: Episodes, dis
         target=double_q_target(reward, episodes.terminal, next_value[..., None], discount),
         weight=episodes.valid[..., None].astype(jnp.float32),
     )
-    judge = jax.tree_util.Partial(teacher.apply, jax.lax.stop_gradient(target_params))
-    return taught, Judge(judge, best(target_params)[:, :steps])
+    frozen = jax.lax.stop_gradient(target_params)
+    judge = Judge(
+        worth=jax.tree_util.Partial(teacher.apply, frozen),
+        action=best(frozen)[:, :steps],
+        best=jax.tree_util.Partial(functools.partial(_best_of_all, teacher), frozen),
+    )
+    return taught, judge
+
+
+def _best_of_all(teacher: Any, params: Any, views: jax.Array) -> jax.Array:
+    utilities = teacher.apply(params, views, method="utilities")
+    return jax.nn.one_hot(utilities.argmax(-1), utilities.shape[-1])

@@ -42,6 +42,8 @@ def most_frequent(rows: jax.Array, count: int) -> jax.Array:
     Raises:
       ValueError: K2 is not in 1 .. B.
     """
+    if not 1 <= count <= len(rows):
+        raise ValueError(f"K2 is {count}: must be in 1 .. {len(rows)}, the size of the batch that columns come from")
     return with_frequency(rows, count)[0]
 
 
@@ -49,14 +51,12 @@ def with_frequency(rows: jax.Array, count: int, real: jax.Array | None = None) -
     """As `most_frequent`, and how often each of these rows occurs: 0 for repetitions and for what is not real.
 
     Args:
-      rows: [B, F]; count: K.
+      rows: [B, F]; count: K, at most B.
       real: [B] bool: which rows count; all by default.
 
     Returns:
       indices [K] int32, and frequency [K] float32.
     """
-    if not 1 <= count <= len(rows):
-        raise ValueError(f"K2 is {count}: must be in 1 .. {len(rows)}, the size of the batch that columns come from")
     real = jnp.ones(len(rows), bool) if real is None else real
     same = (rows[:, None] == rows[None]).all(-1) & real
     is_first = real & (jnp.argmax(same, -1) == jnp.arange(len(rows)))
@@ -69,20 +69,23 @@ def action_value_matrix(critic: Callable[[Any, Any], jax.Array], own: Any, other
     """Every own row against every column, in one batched call of the critic. No gradient.
 
     Args:
-      critic: (one entry of `own`, one entry of `other`) -> [] action value.
+      critic: (one entry of `own`, one entry of `other`) -> [] action value, or [G] those of G alternatives.
       own: pytree with leading axis K1: what the sender saw and did.
       other: pytree with leading axis K2: what the others saw and did.
 
     Returns:
-      [K1, K2].
+      [K1, K2], or [K1, K2 G] with alternatives side by side.
 
     Raises:
-      ValueError: the critic gives anything but one number for one pair.
+      ValueError: the critic gives anything else for one pair.
     """
     values = jax.vmap(jax.vmap(critic, (None, 0)), (0, None))(own, other)
-    if values.ndim != 2:
-        raise ValueError(f"the critic gives shape {values.shape[2:]} for one pair: it must give one number, shape ()")
-    return jax.lax.stop_gradient(values)
+    if values.ndim not in (2, 3):
+        raise ValueError(
+            f"the critic gives shape {values.shape[2:]} for one pair: it must give one number, shape (), or one for "
+            "each alternative"
+        )
+    return jax.lax.stop_gradient(values.reshape(len(values), -1))
 
 
 def action_value_vectors(

@@ -31,8 +31,9 @@ class LabelLoss:
 
     For each sender: rows are its different views in the batch, with how often they occur; columns are contexts, which
     are what the others saw, and what they did. Where actions are discrete, every context stands once with each action
-    of each other agent, the rest doing their best; else with what was done there. The learner's judge is asked about
-    every row and column, and `clustering_loss` gives labels to the rows. Mean over senders.
+    of each other agent, the rest doing their best as far as the judge knows it; else with what was done there. The
+    learner's judge is asked about every row and column, and `clustering_loss` gives labels to the rows. Mean over
+    senders.
 
     Attributes:
       rows: K1, views of a sender; the most frequent ones.
@@ -71,6 +72,9 @@ class LabelLoss:
             )
         discrete = jnp.issubdtype(episodes.action.dtype, jnp.integer)
         steps = _side_by_side(unroll, judge, episodes, discrete)
+        for name, count in {"rows": self.rows, "contexts": self.contexts}.items():
+            if not 1 <= count <= len(steps.views):
+                raise ValueError(f"{name} is {count}: must be in 1 .. {len(steps.views)}, the steps of a batch")
         agents = jnp.arange(steps.views.shape[1])
         losses, metrics = jax.vmap(lambda sender: self._of_sender(sender, steps, judge, discrete))(agents)
         return losses.mean(), jax.tree.map(jnp.mean, metrics)
@@ -85,20 +89,17 @@ class LabelLoss:
         around = [steps.views] if discrete else [steps.views, steps.action]
         others = jnp.concatenate([jnp.where(is_sender, 0.0, x).reshape(len(real), -1) for x in around], -1)
         context, _ = with_frequency(others, self.contexts, real)
-        alternatives = steps.action[context][:, None]
-        if discrete:
-            alternatives = _alternatives(alternatives, steps.allowed[context], sender)
 
         def worth(own: tuple, other: tuple) -> jax.Array:
-            view, action = (jnp.where(is_sender, mine, theirs) for mine, theirs in zip(own, other, strict=True))
-            return judge.worth(view, action)
+            (view, action), (views, actions, allowed) = own, other
+            views = jnp.where(is_sender, view, views)
+            actions = jnp.where(is_sender, action, actions) if judge.best is None else judge.best(views)
+            return judge.worth(views, _alternatives(actions, allowed, sender) if discrete else actions)
 
-        def matrix(action: jax.Array) -> jax.Array:
-            return action_value_matrix(worth, (steps.views[row], steps.action[row]), (steps.views[context], action))
-
-        values = jax.vmap(matrix, 1, -1)(alternatives)  # so that what depends on views only is computed once
+        own = steps.views[row], steps.action[row]
+        values = action_value_matrix(worth, own, tuple(x[context] for x in (steps.views, steps.action, steps.allowed)))
         vectors = action_value_vectors(
-            values.reshape(self.rows, -1),
+            values,
             self.normalisation or ("advantage" if discrete else "range"),
             self.activation,
             num_actions if discrete else None,
@@ -142,11 +143,10 @@ def _side_by_side(unroll: Unroll | ActorCriticUnroll, judge: Judge, episodes: Ep
 
 
 def _alternatives(action: jax.Array, allowed: jax.Array, sender: jax.Array) -> jax.Array:
-    """[C, 1, N, A] -> [C, (N - 1) A, N, A]: with each action of each agent but the sender, where it is allowed."""
-    n, num_actions = action.shape[2:]
+    """[N, A] -> [(N - 1) A, N, A]: with each action of each agent but the sender, where it is allowed."""
+    n, num_actions = action.shape
     changed = (sender + 1 + jnp.arange(n - 1)) % n
     at_agent = jax.nn.one_hot(changed, n, dtype=bool)[:, None, :, None]  # [N - 1, 1, N, 1]
     to_action = jnp.eye(num_actions)[:, None, :]  # [A, 1, A]
-    may = allowed[:, changed, :, None, None]  # [C, N - 1, A, 1, 1]
-    alternatives = jnp.where(at_agent & may, to_action, action[:, :, None])  # [C, N - 1, A, N, A]
-    return alternatives.reshape(len(action), -1, n, num_actions)
+    may = allowed[changed][:, :, None, None]  # [N - 1, A, 1, 1]
+    return jnp.where(at_agent & may, to_action, action).reshape(-1, n, num_actions)

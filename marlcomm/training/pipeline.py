@@ -20,7 +20,7 @@ EXPLORING = 0.3  # share of random actions in the episodes that labels are fitte
 class PipelineResult(NamedTuple):
     """What the three stages gave.
 
-    `fit` holds the metrics of the second: name -> [P, updates], such as `label_information`, in nats.
+    `fit` holds the metrics of the second: name -> [P, updates], such as the loss, `labels`.
     """
 
     ideal: TrainResult
@@ -69,7 +69,8 @@ def train_pipeline(
 
     def prepare(state: LearnerState) -> LearnerState:
         chosen = {**params, **({k: v for k, v in first.params.items() if k != "agent"} if warm else {})}
-        return state.replace(params=chosen, target_params=jax.tree.map(jnp.copy, chosen))
+        # copies: training gives away the arrays that it starts with
+        return state.replace(params=jax.tree.map(jnp.copy, chosen), target_params=jax.tree.map(jnp.copy, chosen))
 
     second = train(team, steps=steps, seeds=seeds, out=folders["team"], prepare=prepare, **options)
     return PipelineResult(first, fit, second)
@@ -96,6 +97,8 @@ def fit_labels(
     """
     optimiser = optax.adam(learning_rate)
     batch = max(episodes // 8, 1)
+    judging: Any = ideal.learner
+    learning: Any = team.learner
 
     def of_member(ideal_params: Any, params: Any, key: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
         play_key, fit_key = jax.random.split(key)
@@ -104,9 +107,10 @@ def fit_labels(
         def loss(params: Any, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
             chosen = jax.random.choice(key, episodes, (batch,), replace=False)
             seen = jax.tree.map(lambda x: x[chosen], played)
-            judged = ideal.learner.unroll(ideal_params, ideal_params, seen, ideal.hparams, key)
-            said = team.learner.unroll(params, params, seen, team.hparams, key).auxiliary
-            return team.learner.losses["labels"](judged._replace(auxiliary=said), seen, team.hparams)
+            judged = judging.unroll(ideal_params, ideal_params, seen, ideal.hparams, key)
+            said = learning.unroll(params, params, seen, team.hparams, key).auxiliary
+            value, metrics = learning.losses["labels"](judged._replace(auxiliary=said), seen, team.hparams)
+            return value, {"labels": value} | metrics
 
         def update(carry: tuple[Any, Any], key: jax.Array) -> tuple[tuple[Any, Any], dict[str, jax.Array]]:
             params, memory = carry

@@ -324,8 +324,8 @@ def test_the_matrix_asks_the_critic_about_every_pair():
         (lambda: most_frequent(jnp.zeros((4, 2)), 5), "K2 is 5: must be in 1 .. 4, the size of the batch"),
         (lambda: most_frequent(jnp.zeros((4, 2)), 0), "K2 is 0"),
         (
-            lambda: action_value_matrix(lambda a, b: jnp.stack([a, b]), jnp.zeros(3), jnp.zeros(2)),
-            r"critic gives shape \(2,\) for one pair: it must give one number",
+            lambda: action_value_matrix(lambda a, b: jnp.zeros((2, 3)), jnp.zeros(3), jnp.zeros(2)),
+            r"critic gives shape \(2, 3\) for one pair: it must give one number",
         ),
         (lambda: clustering_loss(jnp.zeros((3, 2)), jnp.zeros((4, 2))), "logits have 3 rows and vectors 4"),
         (lambda: clustering_loss(jnp.zeros((4, 2)), jnp.zeros((4, 2)), neighbours=4), "neighbours is 4: .* 1 .. 3"),
