@@ -29,6 +29,10 @@ CHANNELS = {
     "discrete": mc.DiscreteChannel,
 }
 
+# With one update for 16 episodes of 20 steps, every channel, the oracle too, was still at "always drive" (27 % without
+# a collision) after 500,000 steps, which are 1,560 updates.
+TRAFFIC_SETTINGS = {"updates_per_step": 4, "num_envs": 8, "batch_episodes": 16, "discount": 0.95}
+
 
 @dataclass(frozen=True)
 class Task:
@@ -46,7 +50,7 @@ TASKS = {
     "hallway 4x4": Task("hallway", 1.0),
     "hallway, delays to 6": Task("hallway", 1.0, options={"start_delay": 6}),
     "search": Task("search", 0.25, "return", settings=SEARCH_SETTINGS),
-    "traffic junction easy": Task("traffic_junction", 1.0, options={"difficulty": "easy"}),
+    "traffic junction easy": Task("traffic_junction", 0.5, options={"difficulty": "easy"}, settings=TRAFFIC_SETTINGS),
 }
 HEAD = ("channel", "mean ± 95 % interval", "every seed", "bits a step", "with random messages, every seed")
 
