@@ -26,11 +26,13 @@ def communicating_agent(
       delay, bandwidth: those of the channel, where they are not 0.
 
     Raises:
-      ValueError: a size below 1, or a delay or bandwidth below 0.
+      ValueError: a size below 1, a delay or bandwidth below 0, or what is no channel.
     """
     if hidden < 1:
         raise ValueError(f"hidden is {hidden}: must be at least 1")
     channel = SilentChannel() if channel is None else channel
+    if not isinstance(channel, Channel):
+        raise ValueError(f"channel is {channel!r}: must be a channel, such as MeanChannel()")
     n, size = env.num_agents, env.observation_size
     view, no_action = jax.ShapeDtypeStruct((n, size), jnp.float32), jax.ShapeDtypeStruct((n,), jnp.int32)
     inputs = jax.eval_shape(lambda *x: agent_inputs(env, settings, *x), view, no_action)
