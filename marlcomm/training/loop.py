@@ -91,6 +91,7 @@ def train(
       checkpoint_seconds: least time between checkpoints, seconds; 0 saves after every chunk.
       tensorboard: also write TensorBoard events (needs the extra `tensorboard`, and `out`).
       progress: whether to print progress to stderr.
+      prepare: changes the members' first states (leading axis P), such as to begin with parameters learned before.
 
     Raises:
       ValueError: an argument out of its range, or an unknown hyper-parameter.

@@ -65,7 +65,16 @@ def train_pipeline(
     folders = {name: None if out is None else Path(out) / name for name in ("ideal", "team")}
     first = train(ideal, steps=ideal_steps or steps, seeds=seeds, out=folders["ideal"], **options)
     start = first.population.init(team).params
-    params, fit = fit_labels(ideal, first.params, team, start, updates, episodes, learning_rate)
+    params, fit = fit_labels(
+        ideal,
+        first.params,
+        team,
+        start,
+        seeds=first.population.seeds,
+        updates=updates,
+        episodes=episodes,
+        learning_rate=learning_rate,
+    )
 
     def prepare(state: LearnerState) -> LearnerState:
         chosen = {**params, **({k: v for k, v in first.params.items() if k != "agent"} if warm else {})}
@@ -81,6 +90,8 @@ def fit_labels(
     ideal_params: Any,
     team: Algorithm,
     params: Any,
+    *,
+    seeds: Sequence[int],
     updates: int = 500,
     episodes: int = 256,
     learning_rate: float = 2e-3,
@@ -90,6 +101,7 @@ def fit_labels(
     Args:
       ideal: of which the learner has a judge; ideal_params: its parameters, leading axis P.
       team: with a `ClusterChannel` and the loss `labels`; params: its parameters, leading axis P.
+      seeds: [P] one a member; they decide what is played, and which of it each update sees.
       updates, episodes, learning_rate: as for `train_pipeline`.
 
     Returns:
@@ -122,5 +134,5 @@ def fit_labels(
         (params, _), metrics = jax.lax.scan(update, (params, optimiser.init(params)), keys)
         return params, metrics
 
-    keys = jax.vmap(jax.random.PRNGKey)(jnp.arange(len(jax.tree.leaves(params)[0])))
+    keys = jnp.stack([jax.random.PRNGKey(seed) for seed in seeds])
     return jax.jit(jax.vmap(of_member))(ideal_params, params, keys)

@@ -7,54 +7,48 @@ import pytest
 from marlcomm.algorithms import maddpg, rgmcomm
 from marlcomm.envs.registry import make_env
 from marlcomm.messages import SharedChannel
-from marlcomm.training import train_pipeline
+from marlcomm.training import fit_labels, train_pipeline
 
+KEY = jax.random.PRNGKey(2)
 SMALL = {"hidden": 8, "num_envs": 16, "batch_steps": 64, "critics_see": "observations"}
-STAGES = {
-    "steps": 16,
-    "ideal_steps": 200,
-    "updates": 40,
-    "learning_rate": 0.05,
-    "episodes": 256,
-    "evaluations": 1,
-    "evaluation_episodes": 8,
-}
+STAGES = {"steps": 16, "ideal_steps": 200, "updates": 40, "learning_rate": 0.05, "episodes": 256}
 
 
-def stages(env, **options):
-    ideal = maddpg(env, channel=SharedChannel(), **SMALL)
-    team = rgmcomm(env, labels=2, message_rate=0.0, **SMALL)
-    return train_pipeline(ideal, team, seeds=2, progress=False, **{**STAGES, **options})
+def pair():
+    env = make_env("maze")
+    return maddpg(env, channel=SharedChannel(), **SMALL), rgmcomm(env, labels=2, message_rate=0.0, **SMALL)
 
 
-@pytest.fixture(scope="module")
-def result(tmp_path_factory):
-    return stages(make_env("maze"), out=tmp_path_factory.mktemp("pipeline") / "run")
-
-
-def test_the_team_begins_with_the_ideal_teams_critics_and_keeps_its_labels(result):
-    """Too few steps for a batch: nothing has been learned in the last stage."""
-    assert (np.asarray(result.team.state.updates) == 0).all()
-    same(result.team.params["critic"], result.ideal.params["critic"])
-    same(result.team.state.target_params["critic"], result.ideal.params["critic"])
-
-
-def test_labels_learn_from_the_critics_and_nothing_else_does(result):
-    fresh = result.team.population.init(result.team.algorithm).params["agent"]["params"]
-    learned = result.team.params["agent"]["params"]
+def test_labels_learn_from_the_ideal_critics_and_nothing_else_does():
+    ideal, team = pair()
+    initial = jax.jit(lambda keys: [jax.vmap(a.init, (0, None))(keys, a.hparams).params for a in (ideal, team)])
+    ideal_params, fresh = initial(jax.random.split(KEY, 2))
+    learned, fit = fit_labels(
+        ideal, ideal_params, team, fresh, seeds=(0, 1), updates=40, episodes=256, learning_rate=0.05
+    )
     changed = jax.tree.map(lambda a, b: bool(np.any(a != b)), fresh, learned)
-    assert all(jax.tree.leaves(changed.pop("channel")))
+    assert all(jax.tree.leaves(changed["agent"]["params"].pop("channel")))
     assert not any(jax.tree.leaves(changed))
-    assert result.fit["labels"].shape == (2, STAGES["updates"])
-    assert (result.fit["labels"][:, -1] < result.fit["labels"][:, 0]).all()
+    assert fit["labels"].shape == (2, 40)
+    assert (fit["labels"][:, -1] < fit["labels"][:, 0]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("warm", [True, False])
+def test_the_team_begins_with_the_ideal_teams_critics_if_warm_and_keeps_its_labels(warm, tmp_path):
+    """Too few steps for a batch: nothing has been learned in the last stage."""
+    options = {"seeds": 2, "evaluations": 1, "evaluation_episodes": 8, "progress": False, "out": tmp_path / "run"}
+    result = train_pipeline(*pair(), warm=warm, **STAGES, **options)
+    assert (np.asarray(result.team.state.updates) == 0).all()
+    kept = result.team.params["critic"], result.team.state.target_params["critic"]
+    for critic in kept:
+        same = jax.tree.map(lambda a, b: bool(np.all(a == b)), critic, result.ideal.params["critic"])
+        assert all(jax.tree.leaves(same)) == warm
+    again = train_pipeline(*pair(), warm=warm, **STAGES, **options, resume=True)
+    assert again.team.summary == result.team.summary
 
 
 def test_a_team_without_labels_is_refused():
-    env = make_env("maze")
+    ideal, _ = pair()
     with pytest.raises(ValueError, match="maddpg has no loss called labels"):
-        train_pipeline(maddpg(env, **SMALL), maddpg(env, **SMALL), **STAGES)
-
-
-def same(a, b):
-    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        np.testing.assert_array_equal(x, y)
+        train_pipeline(ideal, ideal, steps=16)
