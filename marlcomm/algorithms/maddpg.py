@@ -17,6 +17,7 @@ PUBLISHED: Mapping[str, Any] = {
     "update_interval": 1,
     "critics_see": "observations",
     "noise": 1.0,
+    "discrete_gradient": "drawn",
     "agent_id": False,
     "separate_actors": True,
     "shared_critic": False,

@@ -33,6 +33,7 @@ from marlcomm.messages.edits import Edit
 from marlcomm.types import ActorCriticUnroll, Episodes, Judge, Scalar
 
 CRITICS_SEE = ("state", "observations")
+DISCRETE_GRADIENTS = ("expected", "drawn")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class DdpgSettings:
       update_interval: environment steps between gradient steps, as if every episode lasted to the horizon.
       critics_see: "state" (the task's global state) or "observations" (all agents' views).
       noise: standard deviation of the Gaussian noise that explores continuous actions, in epsilons.
+      discrete_gradient: what actors of discrete actions climb: "expected", the mean of their critic over their own
+        choices, or "drawn", one choice by Gumbel noise with the gradient of a softmax (published).
       agent_id: whether an agent's input carries its id.
       last_action: whether it carries its own last action.
     """
@@ -57,6 +60,7 @@ class DdpgSettings:
     update_interval: int = 8
     critics_see: str = "state"
     noise: float = 1.0
+    discrete_gradient: str = "expected"
     agent_id: bool = True
     last_action: bool = False
 
@@ -70,6 +74,10 @@ class DdpgSettings:
             )
         if self.critics_see not in CRITICS_SEE:
             raise ValueError(f"critics_see is {self.critics_see!r}: must be one of {', '.join(CRITICS_SEE)}")
+        if self.discrete_gradient not in DISCRETE_GRADIENTS:
+            raise ValueError(
+                f"discrete_gradient is {self.discrete_gradient!r}: must be one of {', '.join(DISCRETE_GRADIENTS)}"
+            )
         if self.noise < 0:
             raise ValueError(f"noise is {self.noise}: must be at least 0")
 
@@ -316,9 +324,6 @@ class DdpgLearner:
         action = _of_living(actions.policy(outputs, mask, hparams.temperature, draw_key), alive)
         done = _of_living(actions.seen(episodes.action), alive)
         seen = self._seen(episodes.agents_view, episodes.global_state)
-        judge = jax.lax.stop_gradient(params["critic"])  # teaches the actors, and is not taught by them
-        own = jnp.eye(self.env.num_agents, dtype=bool)[..., None]
-        as_it_would = jnp.where(own, action[..., None, :, :], done[..., None, :, :])
         next_value = self._next_value(target_params, episodes, hparams, target_key, edit)
         return ActorCriticUnroll(
             outputs=outputs,
@@ -327,12 +332,28 @@ class DdpgLearner:
             target=double_q_target(
                 shared_reward(episodes.reward, hparams.team_share), episodes.terminal, next_value, hparams.discount
             ),
-            policy_value=self.critic.apply(judge, seen[:, :steps], as_it_would),
+            policy_value=self._policy_value(params, seen[:, :steps], outputs, mask, action, done),
             weight=(episodes.valid[..., None] & alive).astype(jnp.float32),
             messages=messages,
             auxiliary=auxiliary,
             judge=self._judge(target_params, action),
         )
+
+    def _policy_value(
+        self, params: Any, seen: jax.Array, outputs: jax.Array, mask: jax.Array, action: jax.Array, done: jax.Array
+    ) -> jax.Array:
+        """[B, T, N] each agent's critic, had it acted as it would and the others as they did."""
+        judge = jax.lax.stop_gradient(params["critic"])  # teaches the actors, and is not taught by them
+        own = jnp.eye(self.env.num_agents, dtype=bool)[..., None]
+
+        def worth(action: jax.Array) -> jax.Array:
+            return self.critic.apply(judge, seen, jnp.where(own, action[..., None, :, :], done[..., None, :, :]))
+
+        if self.env.continuous or self.settings.discrete_gradient == "drawn":
+            return worth(action)
+        choices = jnp.eye(self.env.num_actions)
+        each = jax.vmap(lambda choice: worth(jnp.broadcast_to(choice, done.shape)), out_axes=-1)(choices)
+        return (each * jax.nn.softmax(self._actions.outputs(outputs, mask))).sum(-1)
 
     def _judge(self, target_params: Any, action: jax.Array) -> Judge | None:
         if self.settings.critics_see != "observations":

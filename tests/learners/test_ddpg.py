@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -131,16 +132,37 @@ def test_gradient_reaches_what_it_should_and_nothing_else(case, module, loss):
 
 
 def test_an_actor_answers_for_its_own_action_alone(case):
-    """Each agent's critic, of its own action as it would be and of the others' as they were."""
+    """Each agent's critic, of its own action as it would be and of the others' as they were.
+
+    Where actions are discrete: the mean over what it might choose, or as published what it drew.
+    """
     _, _, unroll = case.losses(case.params, case.episodes)
     learner, episodes = case.learner, case.episodes
     alive = np.asarray(episodes.alive)[:, :HORIZON, :, None]
     done = learner._actions.seen(episodes.action) * alive
-    for n in range(AGENTS):
-        joint = jnp.where(jnp.arange(AGENTS)[:, None] == n, unroll.action, done)
+
+    def worth(n, own):
+        joint = jnp.where(jnp.arange(AGENTS)[:, None] == n, own, done)
         rows = jnp.broadcast_to(joint[..., None, :, :], (*joint.shape[:-1], AGENTS, ACTIONS))
-        value = learner.critic.apply(case.params[0]["critic"], episodes.global_state[:, :HORIZON], rows)
-        np.testing.assert_allclose(unroll.policy_value[..., n], value[..., n], rtol=1e-4, atol=1e-5)
+        return learner.critic.apply(case.params[0]["critic"], episodes.global_state[:, :HORIZON], rows)[..., n]
+
+    odds = np.exp(np.asarray(unroll.outputs, float)) * np.asarray(episodes.action_mask)[:, :HORIZON]
+    chance = odds / odds.sum(-1, keepdims=True)
+    drawn = np.array(_as_published(case).policy_value)
+    for n in range(AGENTS):
+        expected = as_drawn = worth(n, unroll.action)
+        if not case.learner.env.continuous:
+            expected = sum(chance[:, :, n, a] * worth(n, np.eye(ACTIONS)[a]) for a in range(ACTIONS))
+        counts = alive[:, :, n, 0]
+        np.testing.assert_allclose(unroll.policy_value[..., n][counts], expected[counts], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(drawn[..., n][counts], as_drawn[counts], rtol=1e-4, atol=1e-5)
+
+
+def _as_published(case):
+    learner = dataclasses.replace(
+        case.learner, settings=dataclasses.replace(case.learner.settings, discrete_gradient="drawn")
+    )
+    return jax.jit(lambda *params: learner.unroll(*params, case.episodes, case.hparams, KEY))(*case.params)
 
 
 def scramble_after_end(episodes, seed):
