@@ -15,10 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import bootstrap, trim_mean
 
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import CutCurve
+from marlcomm.envs.drawing import agent_color
 from marlcomm.training import RunFolderError, SavedRun, load_run, make_population, train
 from marlcomm.training.record import RunFolder, commit, stack_metrics, versions
 
@@ -117,39 +120,54 @@ class Experiment:
         print(f"tables and numbers: {self.out}", file=sys.stderr)
 
 
-def start(name: str, description: str | None, *, steps: int, quick_steps: int, seeds: int = 10) -> Experiment:
+def start(
+    name: str,
+    description: str | None,
+    *,
+    steps: int,
+    quick_steps: int,
+    full_steps: int | None = None,
+    seeds: int = 10,
+    episodes: int = 4000,
+) -> Experiment:
     """Reads the command line.
 
     Args:
       name: of the experiment.
       description: its docstring.
-      steps: of a full run; quick_steps: of a trial.
-      seeds: of a full run; a trial has 2.
+      steps: by default, what two cores can do; quick_steps: of a trial; full_steps: of a run on an accelerator, with
+        `--full`, which does not exist where this is None.
+      seeds: how many; a trial has 2.
+      episodes: of each evaluation at the end; a trial has 500.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m experiments.{name}",
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument("--quick", action="store_true", help="a trial of about a minute: few steps, two seeds")
+    if full_steps is not None:
+        scale.add_argument("--full", action="store_true", help=f"for an accelerator: {full_steps:,} steps")
     add = parser.add_argument
-    add("--quick", action="store_true", help="a trial of about a minute: few steps, two seeds")
     add("--out", type=Path, help=f"folder of pictures and numbers (default: results/{name})")
     add("--runs", type=Path, default=Path("results/runs"), help="folder of trained runs (default: %(default)s)")
     add("--steps", type=int, help=f"environment steps of each member (default: {steps:,})")
     add("--seeds", type=int, help=f"how many seeds (default: {seeds})")
-    add("--episodes", type=int, help="test episodes of each member (default: 4000)")
+    add("--episodes", type=int, help=f"test episodes of each member (default: {episodes:,})")
     given = parser.parse_args()
     for option in ("steps", "seeds", "episodes"):
         if getattr(given, option) is not None and getattr(given, option) < 1:
             parser.error(f"--{option} is {getattr(given, option)}: must be at least 1")
+    size = "quick" if given.quick else "full" if getattr(given, "full", False) else ""
     return Experiment(
         name=name,
-        out=given.out or Path("results") / (f"{name}-quick" if given.quick else name),
+        out=given.out or Path("results") / (f"{name}-{size}" if size else name),
         runs=given.runs,
         quick=given.quick,
-        steps=given.steps or (quick_steps if given.quick else steps),
+        steps=given.steps or {"quick": quick_steps, "full": full_steps}.get(size) or steps,
         seeds=given.seeds or (2 if given.quick else seeds),
-        episodes=given.episodes or (500 if given.quick else 4000),
+        episodes=given.episodes or (500 if given.quick else episodes),
     )
 
 
@@ -190,6 +208,56 @@ def result_row(what: str, claim: str, values: np.ndarray, form: Callable[[float]
     width = 1.96 * finite.std(ddof=1) / finite.size**0.5 if finite.size > 1 else float("nan")
     mean = form(float(finite.mean())) + (f" ± {form(width)}" if finite.size > 1 else "")
     return [what, claim, mean, " ".join(form(float(value)) for value in values)]
+
+
+class Middle(NamedTuple):
+    """An interquartile mean and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def interquartile_mean(values: np.ndarray) -> Middle:
+    """The mean of the middle half of the seeds, and its percentile bootstrap interval (Agarwal et al. 2021).
+
+    Args:
+      values: [P]; what is not finite is left out. A single seed has no interval.
+    """
+    finite = values[np.isfinite(values)].astype(float)
+    if finite.size < 2:
+        return Middle(float(finite.mean()) if finite.size else np.nan, np.nan, np.nan)
+
+    def middle(values: np.ndarray, axis: int) -> np.ndarray:
+        return trim_mean(values, 0.25, axis)
+
+    interval = bootstrap((finite,), middle, n_resamples=10_000, method="percentile", rng=0).confidence_interval
+    return Middle(float(middle(finite, 0)), float(interval.low), float(interval.high))
+
+
+def middle_cells(values: np.ndarray, form: Callable[[float], str]) -> list[str]:
+    """Two cells of a table: interquartile mean with its interval, and every seed."""
+    middle = interquartile_mean(values)
+    text = form(middle.mean) + (f" [{form(middle.low)} .. {form(middle.high)}]" if np.isfinite(middle.low) else "")
+    return [text, " ".join(form(float(value)) for value in values)]
+
+
+MIDDLE_HEAD = ("interquartile mean [95 % interval]", "every seed")
+
+
+def draw_middles(axes: Axes, places: Sequence[float], values: np.ndarray, label: str, number: int) -> None:
+    """Every seed a dot, the interquartile mean a line, its interval a band.
+
+    Args:
+      axes: to draw on.
+      places: [K] where they stand.
+      values: [K, P].
+      label: of the line; number: of its colour.
+    """
+    colour, middles = agent_color(number), np.array([interquartile_mean(seeds) for seeds in values])
+    axes.plot(places, values, ".", color=colour, alpha=0.4)
+    axes.plot(places, middles[:, 0], "o-", color=colour, linewidth=2, label=label)
+    axes.fill_between(places, middles[:, 1], middles[:, 2], color=colour, alpha=0.15, linewidth=0)
 
 
 RESULT_HEAD = ("measured", "the paper says", "mean ± 95 % interval", "every seed")
