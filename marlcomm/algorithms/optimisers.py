@@ -39,10 +39,10 @@ def apart(rate: float, rest: MakeOptimiser = torch_rmsprop) -> MakeOptimiser:
             found = set(jax.tree.leaves(parts))  # what is flattened must not be empty
             return optax.partition({name: each[name] for name in each if name in found}, parts)
 
-        return optax.GradientTransformation(
-            lambda params: of_those_in(params).init(params),
-            lambda gradient, state, params=None: of_those_in(gradient).update(gradient, state, params),
-        )
+        def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+            return of_those_in(updates).update(updates, state, params)
+
+        return optax.GradientTransformation(lambda params: of_those_in(params).init(params), update)
 
     return make
 

@@ -31,9 +31,9 @@ class LabelLoss:
 
     For each sender: rows are its different views in the batch, with how often they occur; columns are contexts, which
     are what the others saw, and what they did. Where actions are discrete, every context stands once with each action
-    of each other agent, the rest doing their best as far as the judge knows it; else with what was done there. The
-    learner's judge is asked about every row and column, and `clustering_loss` gives labels to the rows. Mean over
-    senders.
+    of each other agent, the sender doing its best then, or as the judge knows it, all the rest; else with what was done
+    there. The learner's judge is asked about every row and column, and `clustering_loss` gives labels to the rows. Mean
+    over senders.
 
     Attributes:
       rows: K1, views of a sender; the most frequent ones.
@@ -91,13 +91,18 @@ class LabelLoss:
         context, _ = with_frequency(others, self.contexts, real)
 
         def worth(own: tuple, other: tuple) -> jax.Array:
-            (view, action), (views, actions, allowed) = own, other
+            (view, action, may), (views, actions, allowed) = own, other
             views = jnp.where(is_sender, view, views)
-            actions = jnp.where(is_sender, action, actions) if judge.best is None else judge.best(views)
-            return judge.worth(views, _alternatives(actions, allowed, sender) if discrete else actions)
+            if not discrete:
+                return judge.worth(views, jnp.where(is_sender, action, actions))
+            if judge.best is not None:
+                return judge.worth(views, _alternatives(judge.best(views), allowed, sender))
+            choices = jnp.eye(num_actions)[:, None, None]  # the sender does what is best then
+            joint = jnp.where(is_sender, choices, _alternatives(actions, allowed, sender))
+            return jnp.where(may[sender][:, None], judge.worth(views, joint), -jnp.inf).max(0)
 
-        own = steps.views[row], steps.action[row]
-        values = action_value_matrix(worth, own, tuple(x[context] for x in (steps.views, steps.action, steps.allowed)))
+        what = (steps.views, steps.action, steps.allowed)
+        values = action_value_matrix(worth, tuple(x[row] for x in what), tuple(x[context] for x in what))
         vectors = action_value_vectors(
             values,
             self.normalisation or ("advantage" if discrete else "range"),

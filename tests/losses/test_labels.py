@@ -35,6 +35,7 @@ def make_case(continuous):
     valid = np.arange(STEPS) < length[:, None]
     pick = rng.integers(len(VIEWS), size=(BATCH, STEPS + 1, AGENTS))
     mask = rng.random((BATCH, STEPS + 1, AGENTS, ACTIONS)) < 0.7
+    mask[..., 0] |= ~mask.any(-1)
     action = rng.integers(ACTIONS, size=(BATCH, STEPS, AGENTS))
     if continuous:
         action = rng.integers(3, size=(*action.shape, ACTIONS)).astype(np.float32)
@@ -61,8 +62,24 @@ def most_common(keys):
     return sorted(counts, key=lambda key: (-counts[key], keys.index(key))), counts
 
 
+def best_of(views, action, sender, choices):
+    """What it is worth if the sender makes the best of its choices; None leaves its action."""
+    found = []
+    for choice in choices:
+        done = action.copy()
+        done[sender] = done[sender] if choice is None else choice
+        found.append(float(worth(views, done, np)))
+    return max(found)
+
+
+def judged_best_of(views, np=jnp):
+    """Some joint action that depends on all views."""
+    return np.eye(ACTIONS)[(np.sin(3 * views).sum(-1) > 0).astype(int)]
+
+
 def expected(unroll, episodes, continuous):
     losses = []
+    judged_best = judged_best_of if unroll.judge.best else None
     best = episodes.action if continuous else unroll.judge.action
     for sender in range(AGENTS):
         others = [i for i in range(AGENTS) if i != sender]
@@ -86,13 +103,16 @@ def expected(unroll, episodes, continuous):
                 c, s = at[around.index(column)]
                 views, action = episodes.agents_view[c, s].copy(), best[c, s].copy()
                 views[sender], action[sender] = episodes.agents_view[b, t, sender], best[b, t, sender]
+                choices = np.eye(ACTIONS)[episodes.action_mask[b, t, sender]] if judged_best is None else [None]
+                if judged_best is not None:
+                    action = judged_best(views, np)
                 changes = [(i, a) for i in (*range(sender + 1, AGENTS), *range(sender)) for a in range(ACTIONS)]
                 group = []
                 for i, a in changes if not continuous else [(0, 0)]:
                     changed = action.copy()
                     if not continuous and episodes.action_mask[c, s, i, a]:
                         changed[i] = np.eye(ACTIONS)[a]
-                    group.append(float(worth(views, changed, np)))
+                    group.append(best_of(views, changed, sender, [None] if continuous else choices))
                 vector += group
             vectors.append(vector)
         vectors = np.array(vectors)
@@ -109,9 +129,11 @@ def expected(unroll, episodes, continuous):
     return np.mean(losses)
 
 
-@pytest.mark.parametrize("continuous", [False, True])
-def test_equals_asking_the_judge_one_question_at_a_time(continuous):
+@pytest.mark.parametrize(("continuous", "knows_best"), [(False, False), (False, True), (True, False)])
+def test_equals_asking_the_judge_one_question_at_a_time(continuous, knows_best):
     unroll, episodes = make_case(continuous)
+    if knows_best:
+        unroll.judge = unroll.judge._replace(best=judged_best_of)
     found, metrics = jax.jit(lambda logits: loss_of(unroll, episodes, logits))(unroll.auxiliary["label_logits"])
     np.testing.assert_allclose(found, expected(unroll, episodes, continuous), rtol=1e-4)
     assert 0 <= metrics["label_information"] <= np.log(LABELS)
