@@ -30,7 +30,7 @@ CLAIMS = ("below", "nearly 100", "100 or so", "above 100", "above 100", "above 1
 
 def main() -> None:
     """Trains, draws, prints."""
-    experiment = start("fig4_labels", __doc__, steps=150_000, quick_steps=5_000, full_steps=300_000, seeds=5)
+    experiment = start("fig4_labels", __doc__, steps=150_000, quick_steps=5_000, full_steps=500_000, seeds=5)
     found = {}
     for method in ("ideal", *map(_method, LABELS)):
         found[method] = evaluate(train(experiment, BLIND, method).saved, episodes=experiment.episodes)

@@ -34,7 +34,7 @@ GAP, PRINTED, RIGOROUS, DISTANCE = "gap of a step", "bound as printed", "rigorou
 def main() -> None:
     """Trains, draws, prints."""
     experiment = start(
-        "fig6_return_gap", __doc__, steps=150_000, quick_steps=5_000, full_steps=300_000, seeds=5, episodes=1000
+        "fig6_return_gap", __doc__, steps=150_000, quick_steps=5_000, full_steps=500_000, seeds=5, episodes=1000
     )
     ideal = train(experiment, BLIND, "ideal").saved
     best = [record_episodes(ideal.policy(member), experiment.episodes) for member in range(experiment.seeds)]
@@ -65,7 +65,7 @@ def measure(ideal: SavedRun, team: SavedRun, member: int, best: RecordedEpisodes
     return {
         "gap of an episode": gap.episode_gap,
         GAP: gap.step_gap,
-        "of which by labels, says the critic": float(sum(sender.gap for sender in senders)),
+        "cost of labels, says the critic": float(sum(sender.gap for sender in senders)),
         DISTANCE: distance,
         "Q_max, the largest value": largest,
         PRINTED: distance**0.5 * agents * largest,
@@ -75,7 +75,8 @@ def measure(ideal: SavedRun, team: SavedRun, member: int, best: RecordedEpisodes
 
 def of_sender(ideal: SavedRun, params: Any, recorded: RecordedEpisodes, sender: int) -> SenderGap:
     """What a sender's labels cost: its views against those of the others, with every joint action that pushes fully."""
-    critic, env = ideal.algorithm.learner.critic, ideal.algorithm.env
+    learner: Any = ideal.algorithm.learner
+    env: Any = ideal.algorithm.env
     real = np.asarray(recorded.episodes.valid)
     views = np.asarray(recorded.episodes.agents_view)[:, :-1][real]  # [M, N, O]
     heard = recorded.content[:, :, sender, (sender + 1) % env.num_agents, 0][real]
@@ -87,7 +88,7 @@ def of_sender(ideal: SavedRun, params: Any, recorded: RecordedEpisodes, sender: 
     def worth(own: jax.Array, others: jax.Array) -> jax.Array:
         seen = others.at[sender].set(own).reshape(-1)
         seen = jnp.broadcast_to(seen, (len(actions), len(seen)))
-        return critic.apply(params["critic"], seen, for_each_critic).mean(-1)
+        return learner.critic.apply(params["critic"], seen, for_each_critic).mean(-1)
 
     values = jax.jit(lambda own, others: action_value_matrix(worth, own, others))(views[row, sender], views[context])
     labels = np.rint(heard[row]).astype(int) - 1

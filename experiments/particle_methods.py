@@ -79,14 +79,14 @@ def _as_released(predators: int, share: float) -> Task:
 
 BLIND = Task(
     "predator_prey",
-    0.3,
+    0.5,
     {"scripted ring, all see": scripted.chase_on_ring, "scripted, the sighted one alone": sighted_alone},
     {"num_predators": 2, "num_blind": 1},
 )
 TASKS = {
     "navigation": Task(
         "navigation",
-        1.0,
+        0.5,
         {
             "scripted, optimal": lambda env: scripted.cover(env, "optimal"),
             "scripted, each to its nearest": lambda env: scripted.cover(env, "nearest"),
@@ -102,7 +102,7 @@ TASKS = {
 
 def main() -> None:
     """Trains, draws, prints."""
-    experiment = start("particle_methods", __doc__, steps=500_000, quick_steps=5_000, full_steps=1_000_000, seeds=5)
+    experiment = start("particle_methods", __doc__, steps=300_000, quick_steps=5_000, full_steps=1_000_000, seeds=5)
     tables, numbers = [], {}
     for label, task in TASKS.items():
         references = {name: scripted_return(task, make) for name, make in task.scripted.items()}
