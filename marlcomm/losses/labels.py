@@ -16,7 +16,7 @@ MOST_STEPS = 512  # of a batch that are compared with each other, at a cost of t
 
 
 class _Steps(NamedTuple):
-    """Steps of a batch side by side, R of them."""
+    """Steps of a batch side by side, R of them in each stretch of the episodes."""
 
     views: jax.Array  # [R, N, O]
     action: jax.Array  # [R, N, A] what the judge would have the team do; where continuous, what was done
@@ -35,15 +35,20 @@ class LabelLoss:
     there. The learner's judge is asked about every row and column, and `clustering_loss` gives labels to the rows. Mean
     over senders.
 
+    Rows and columns come from the same stretch of an episode: everybody knows how late it is, so no label should tell.
+    (Of all steps together, two of four teams in the maze gave one label to all first steps.)
+
     Attributes:
-      rows: K1, views of a sender; the most frequent ones.
-      contexts: what the others saw, at most; K2 is as many, times A (N - 1) where actions are discrete.
+      rows: K1, views of a sender, at most; the most frequent ones.
+      stretches: into how many an episode is cut, at most.
+      contexts: what the others saw; K2 is as many, times A (N - 1) where actions are discrete.
       neighbours, information_weight, entropy_weight, pull, labels: as for `clustering_loss`.
       normalisation, activation: as for `action_value_vectors`; `normalisation` is by default "advantage" where actions
         are discrete, else "range".
     """
 
     rows: int = 48
+    stretches: int = 4
     contexts: int = 12
     neighbours: int = 4
     information_weight: float = 0.5
@@ -60,7 +65,7 @@ class LabelLoss:
 
         Raises:
           ValueError: the channel gives no `label_logits`, the learner has no judge, or the batch is smaller than
-            `rows` or `contexts`.
+            `contexts`.
         """
         if "label_logits" not in unroll.auxiliary:
             raise ValueError("the channel reports no label_logits: this loss teaches a ClusterChannel")
@@ -71,13 +76,18 @@ class LabelLoss:
                 'maddpg see "observations"'
             )
         discrete = jnp.issubdtype(episodes.action.dtype, jnp.integer)
-        steps = _side_by_side(unroll, judge, episodes, discrete)
-        for name, count in {"rows": self.rows, "contexts": self.contexts}.items():
-            if not 1 <= count <= len(steps.views):
-                raise ValueError(f"{name} is {count}: must be in 1 .. {len(steps.views)}, the steps of a batch")
-        agents = jnp.arange(steps.views.shape[1])
-        losses, metrics = jax.vmap(lambda sender: self._of_sender(sender, steps, judge, discrete))(agents)
-        return losses.mean(), jax.tree.map(jnp.mean, metrics)
+        steps = _stretches(unroll, judge, episodes, discrete, self.stretches)
+        most = steps.views.shape[1]
+        if not 1 <= self.contexts <= most:
+            raise ValueError(f"contexts is {self.contexts}: must be in 1 .. {most}, the steps of a batch in a stretch")
+
+        def of_stretch(steps: _Steps) -> tuple[jax.Array, dict[str, jax.Array]]:
+            agents = jnp.arange(steps.views.shape[1])
+            return jax.vmap(lambda sender: self._of_sender(sender, steps, judge, discrete))(agents)
+
+        losses, metrics = jax.vmap(of_stretch)(steps)  # [stretches, N]
+        weight = steps.counts.sum(1) / jnp.maximum(steps.counts.sum(), 1)
+        return (weight * losses).sum(), jax.tree.map(lambda x: (weight * x).sum(), metrics)
 
     def _of_sender(
         self, sender: jax.Array, steps: _Steps, judge: Judge, discrete: bool
@@ -85,7 +95,7 @@ class LabelLoss:
         num_agents, num_actions = steps.action.shape[1:]
         is_sender = (jnp.arange(num_agents) == sender)[:, None]
         real = jnp.take(steps.counts, sender, 1)
-        row, frequency = with_frequency(jnp.take(steps.views, sender, 1), self.rows, real)
+        row, frequency = with_frequency(jnp.take(steps.views, sender, 1), min(self.rows, len(real)), real)
         around = [steps.views] if discrete else [steps.views, steps.action]
         others = jnp.concatenate([jnp.where(is_sender, 0.0, x).reshape(len(real), -1) for x in around], -1)
         context, _ = with_frequency(others, self.contexts, real)
@@ -132,19 +142,27 @@ def teacher_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.
     return temporal_difference_loss(unroll._replace(**unroll.taught._asdict()), episodes, hparams)
 
 
-def _side_by_side(unroll: Unroll | ActorCriticUnroll, judge: Judge, episodes: Episodes, discrete: bool) -> _Steps:
-    """The batch's steps in one row, evenly thinned to at most `MOST_STEPS`."""
-    length = episodes.valid.shape[1]
-    alive = episodes.alive[:, :length]
+def _stretches(
+    unroll: Unroll | ActorCriticUnroll, judge: Judge, episodes: Episodes, discrete: bool, most: int
+) -> _Steps:
+    """The batch's steps, [stretches, R, ...], of each stretch evenly thinned to at most `MOST_STEPS`."""
+    batch, length = episodes.valid.shape
+    together = -(-length // most)
     steps = _Steps(
         views=episodes.agents_view[:, :length],
         action=judge.action if discrete else episodes.action,
         allowed=episodes.action_mask[:, :length],
         logits=unroll.auxiliary["label_logits"][:, :length],
-        counts=alive & episodes.valid[..., None],
+        counts=episodes.alive[:, :length] & episodes.valid[..., None],
     )
-    stride = -(-episodes.valid.size // MOST_STEPS)
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[::stride], steps)
+
+    def cut(x: jax.Array) -> jax.Array:
+        x = jnp.pad(x, [(0, 0), (0, -length % together)] + [(0, 0)] * (x.ndim - 2))  # with steps that do not count
+        x = jnp.moveaxis(x.reshape(batch, -1, together, *x.shape[2:]), 1, 0)
+        x = x.reshape(len(x), -1, *x.shape[3:])
+        return x[:, :: -(-x.shape[1] // MOST_STEPS)]
+
+    return jax.tree.map(cut, steps)
 
 
 def _alternatives(action: jax.Array, allowed: jax.Array, sender: jax.Array) -> jax.Array:

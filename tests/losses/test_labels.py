@@ -11,10 +11,10 @@ import pytest
 from marlcomm.losses import LabelLoss, clustering_loss, teacher_loss, temporal_difference_loss
 from marlcomm.types import Episodes, Judge, Taught
 
-BATCH, STEPS, AGENTS, ACTIONS, LABELS = 6, 4, 3, 2, 3
+BATCH, STEPS, AGENTS, ACTIONS, LABELS = 12, 4, 3, 2, 3
 ROWS, CONTEXTS, NEIGHBOURS = 4, 3, 2
 VIEWS = np.array([[0.0, 1.0], [1.0, -1.0], [2.0, 0.5], [-1.0, 0.3]], np.float32)  # few, so that they repeat
-LOSS = LabelLoss(rows=ROWS, contexts=CONTEXTS, neighbours=NEIGHBOURS)
+LOSS = LabelLoss(rows=ROWS, contexts=CONTEXTS, neighbours=NEIGHBOURS, stretches=2)
 WEIGHTS = np.random.default_rng(3).normal(size=(AGENTS * 2, AGENTS * ACTIONS))
 
 
@@ -81,10 +81,14 @@ def expected(unroll, episodes, continuous):
     losses = []
     judged_best = judged_best_of if unroll.judge.best else None
     best = episodes.action if continuous else unroll.judge.action
-    for sender in range(AGENTS):
+    counts = []
+    for sender, half in np.ndindex(AGENTS, 2):
         others = [i for i in range(AGENTS) if i != sender]
         at = [
-            (b, t) for b in range(BATCH) for t in range(STEPS) if episodes.valid[b, t] and episodes.alive[b, t, sender]
+            (b, t)
+            for b in range(BATCH)
+            for t in range(half * STEPS // 2, (half + 1) * STEPS // 2)
+            if episodes.valid[b, t] and episodes.alive[b, t, sender]
         ]
         own = [tuple(episodes.agents_view[b, t, sender]) for b, t in at]
         around = [
@@ -92,7 +96,7 @@ def expected(unroll, episodes, continuous):
             + (tuple(episodes.action[b, t, others].ravel()) if continuous else ())
             for b, t in at
         ]
-        rows, counts = most_common(own)
+        rows, frequencies = most_common(own)
         columns, _ = most_common(around)
         vectors, logits = [], []
         for row in rows[:ROWS]:
@@ -123,10 +127,11 @@ def expected(unroll, episodes, continuous):
             by_context = vectors.reshape(len(vectors), -1, ACTIONS)
             vectors = (by_context - by_context.mean(-1, keepdims=True)).reshape(vectors.shape)
             vectors = vectors / np.abs(vectors).max(1, keepdims=True)
-        frequency = jnp.array([counts[row] for row in rows[:ROWS]])
+        frequency = jnp.array([frequencies[row] for row in rows[:ROWS]])
         loss, _ = clustering(jnp.array(logits), np.tanh(vectors), frequency)
         losses.append(float(loss))
-    return np.mean(losses)
+        counts.append(len(at))
+    return np.average(losses, weights=counts)
 
 
 @pytest.mark.parametrize(("continuous", "knows_best"), [(False, False), (False, True), (True, False)])
@@ -172,8 +177,8 @@ def test_what_is_missing_is_named():
         LOSS(SimpleNamespace(auxiliary=unroll.auxiliary, judge=None), episodes, None)
     with pytest.raises(ValueError, match="no teacher"):
         teacher_loss(_Replaceable(taught=None), episodes, None)
-    with pytest.raises(ValueError, match=r"must be in 1 \.\. 24"):
-        LabelLoss(rows=25)(unroll, episodes, None)
+    with pytest.raises(ValueError, match=r"must be in 1 \.\. 12"):
+        LabelLoss(contexts=13)(unroll, episodes, None)
 
 
 class _Replaceable(SimpleNamespace):
