@@ -33,7 +33,7 @@ CLAIMS = {
 
 def main() -> None:
     """Trains, draws, prints."""
-    experiment = start("fig8_maze", __doc__, steps=40_000, quick_steps=2_000, seeds=5)
+    experiment = start("fig8_maze", __doc__, steps=30_000, quick_steps=2_000, seeds=4)
     env = mc.make_env("maze", clock=True)
     runs = {
         name: experiment.train(f"maze-{name.replace(',', '').replace(' ', '-')}", algorithm_of(name, env))

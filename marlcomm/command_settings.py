@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import typing
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ def split_settings(algorithm: str, task: str, words: Sequence[str]) -> tuple[Alg
             raise ValueError(f"--set {word!r}: must be key=value")
         if key in settings or key in options or key in sweep:
             raise ValueError(f"--set {key}: given twice")
-        if key not in known and key in _parts(algorithm):
+        if key not in known and key in _only_objects(algorithm):
             raise ValueError(f"--set {key}: takes no number, flag or word; only Python can pass what it takes")
         if key.startswith("task."):
             options[key.removeprefix("task.")] = _parse(text)
@@ -77,10 +78,11 @@ def _defaults(name: str) -> dict[str, Any]:
     return {key: default for key, (_, default) in own_settings(name).items()} | otherwise
 
 
-def _parts(algorithm: str) -> set[str]:
-    """The parameters of an algorithm, those that take objects too."""
+def _only_objects(algorithm: str) -> set[str]:
+    """The parameters of an algorithm that no word can name."""
     makers = factory_of(algorithm), family_of(algorithm).build
-    return {name for maker in makers for name in inspect.signature(maker).parameters}
+    kinds = {name: kind for maker in makers for name, kind in typing.get_type_hints(maker).items()}
+    return {name for name, kind in kinds.items() if str not in (kind, *typing.get_args(kind))}
 
 
 def _listed(settings: dict[str, Any]) -> str:

@@ -72,7 +72,7 @@ def test_the_judge_is_the_target_teacher_at_the_best_joint_action_that_is_allowe
         assert allowed[_number_of(joint, action[b, t].argmax(-1))]
 
 
-@pytest.mark.parametrize("make", [rgmcomm, rgmcomm_qmix])
+@pytest.mark.parametrize("make", [pytest.param(rgmcomm, marks=pytest.mark.slow), rgmcomm_qmix])
 def test_labels_are_taught_by_their_loss_alone_and_a_teacher_by_its_own(make):
     sizes = {"batch_steps": 48} if make is rgmcomm else {"batch_episodes": 16, "replay_episodes": 16}
     algorithm = make(make_env("maze"), labels=2, hidden=8, num_envs=16, **sizes)

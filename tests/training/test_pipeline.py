@@ -19,6 +19,7 @@ def pair():
     return maddpg(env, channel=SharedChannel(), **SMALL), rgmcomm(env, labels=2, message_rate=0.0, **SMALL)
 
 
+@pytest.mark.slow
 def test_labels_learn_from_the_ideal_critics_and_nothing_else_does():
     ideal, team = pair()
     initial = jax.jit(lambda keys: [jax.vmap(a.init, (0, None))(keys, a.hparams).params for a in (ideal, team)])
