@@ -1,8 +1,8 @@
 """Fig. 4 of the RGMComm paper: what more labels are worth, as a share of the ideal policy's return.
 
 On predator-prey where one of two predators is blind. The paper, as released, where nobody needs to talk: more labels
-are worth more, 2 are nearly enough, and with more than 4 the team is better than the ideal policy. Runs are those of
-`particle_methods` where both have them.
+are worth more, 2 are nearly enough, and with more than 4 the team is better than the ideal policy. Runs are shared with
+`fig6_return_gap`, and with `particle_methods` where steps are as many.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ TASKS = {
 
 def main() -> None:
     """Trains, draws, prints."""
-    experiment = start("particle_methods", __doc__, steps=300_000, quick_steps=5_000, full_steps=1_000_000, seeds=5)
+    experiment = start("particle_methods", __doc__, steps=120_000, quick_steps=5_000, full_steps=1_000_000, seeds=5)
     tables, numbers = [], {}
     for label, task in TASKS.items():
         references = {name: scripted_return(task, make) for name, make in task.scripted.items()}
