@@ -5,6 +5,7 @@ An edit is a pytree whose numbers may be traced, so that one compiled program se
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -146,7 +147,8 @@ class Random(struct.PyTreeNode):
         """See `Edit`."""
         shape = messages.sent.shape[:-1]  # [..., N, N]
         n = shape[-1]
-        every = jax.tree.map(lambda x: x.reshape(-1, *x.shape[len(shape) :]), messages)
+        count = math.prod(shape)  # not -1: a message may have no entries
+        every = jax.tree.map(lambda x: x.reshape(count, *x.shape[len(shape) :]), messages)
         first_key, second_key = jax.random.split(key)
         environment_and_sender = jax.random.randint(first_key, shape, 0, max(every.sent.shape[0] // max(n, 1), 1))
         sender = environment_and_sender % n

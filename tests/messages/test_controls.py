@@ -24,7 +24,7 @@ from marlcomm.messages import (
 )
 from marlcomm.messages.channel import bits_sent, offer
 from marlcomm.messages.courier import Courier
-from marlcomm.messages.edits import split_delay
+from marlcomm.messages.edits import parse_edit, split_delay
 
 BATCH, AGENTS, DIMS = 4, 3, 2
 SELF = np.eye(AGENTS, dtype=bool)
@@ -235,3 +235,12 @@ def test_attention_is_cut_by_its_weights(renormalise):
     expected = expected / expected.sum(0) if renormalise else expected
     np.testing.assert_allclose(left, expected, rtol=1e-4)
     np.testing.assert_allclose(heard, np.einsum("ij,ijv->jv", expected, account.content[..., 2:]), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("control", ["random", "shuffle", "self_only", "silence"])
+def test_a_message_without_entries_stays_one(control):
+    """A silent team can be put under every control."""
+    nothing = jnp.zeros((2, 3, 3, 0))
+    messages = offer(nothing, nothing)
+    edited = parse_edit(control)(messages, KEY)
+    assert jax.tree.map(jnp.shape, edited) == jax.tree.map(jnp.shape, messages)
