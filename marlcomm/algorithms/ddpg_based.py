@@ -9,7 +9,8 @@ from marlcomm.algorithms.algorithm import Algorithm, assemble, static_and_traced
 from marlcomm.algorithms.optimisers import Optimiser, as_function
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
-from marlcomm.learners.ddpg import DdpgHParams, DdpgLearner, DdpgSettings
+from marlcomm.learners.ddpg import DdpgLearner
+from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
 from marlcomm.learners.learner import Loss
 from marlcomm.losses import actor_loss, critic_loss, saturation_loss
 from marlcomm.messages import Channel, Edit

@@ -1,7 +1,8 @@
 """Learners: how parameters move, and how episodes are collected for them."""
 
 from marlcomm.learners.collect import collect
-from marlcomm.learners.ddpg import DdpgHParams, DdpgLearner, DdpgSettings, DdpgState
+from marlcomm.learners.ddpg import DdpgLearner, DdpgState
+from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
 from marlcomm.learners.learner import AgentMemory, Decision, Learner, LearnerState
 from marlcomm.learners.reinforce import ReinforceHParams, ReinforceLearner, ReinforceSettings, ReinforceState
 from marlcomm.learners.value import TrainState, ValueHParams, ValueLearner, ValueSettings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from flax import struct
 
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.actions import ContinuousActions, DiscreteActions, actions_of
+from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
 from marlcomm.learners.learner import (
     AgentMemory,
     Decision,
@@ -30,87 +31,8 @@ from marlcomm.learners.learner import (
 from marlcomm.learners.replay import StepReplay
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.edits import Edit
+from marlcomm.networks.layers import side_by_side
 from marlcomm.types import ActorCriticUnroll, Episodes, Judge, Scalar
-
-CRITICS_SEE = ("state", "observations")
-DISCRETE_GRADIENTS = ("expected", "drawn")
-
-
-@dataclass(frozen=True)
-class DdpgSettings:
-    """What fixes a shape or a branch; a change recompiles.
-
-    Attributes:
-      num_envs: B, environments played at once; each step of training plays one episode in every one.
-      batch_steps: environment steps in a learning batch, drawn one by one; where agents remember, as many whole
-        episodes as hold at least that many.
-      replay_steps: environment steps kept for replay, at least.
-      update_interval: environment steps between gradient steps, as if every episode lasted to the horizon.
-      critics_see: "state" (the task's global state) or "observations" (all agents' views).
-      noise: standard deviation of the Gaussian noise that explores continuous actions, in epsilons.
-      discrete_gradient: what actors of discrete actions climb: "expected", the mean of their critic over their own
-        choices, or "drawn", one choice by Gumbel noise with the gradient of a softmax (published).
-      agent_id: whether an agent's input carries its id.
-      last_action: whether it carries its own last action.
-    """
-
-    num_envs: int = 8
-    batch_steps: int = 256
-    replay_steps: int = 200_000
-    update_interval: int = 8
-    critics_see: str = "state"
-    noise: float = 1.0
-    discrete_gradient: str = "expected"
-    agent_id: bool = True
-    last_action: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("num_envs", "batch_steps", "replay_steps", "update_interval"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
-        if self.replay_steps < self.batch_steps:
-            raise ValueError(
-                f"replay_steps is {self.replay_steps}: must hold at least batch_steps ({self.batch_steps})"
-            )
-        if self.critics_see not in CRITICS_SEE:
-            raise ValueError(f"critics_see is {self.critics_see!r}: must be one of {', '.join(CRITICS_SEE)}")
-        if self.discrete_gradient not in DISCRETE_GRADIENTS:
-            raise ValueError(
-                f"discrete_gradient is {self.discrete_gradient!r}: must be one of {', '.join(DISCRETE_GRADIENTS)}"
-            )
-        if self.noise < 0:
-            raise ValueError(f"noise is {self.noise}: must be at least 0")
-
-
-class DdpgHParams(struct.PyTreeNode):
-    """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
-
-    learning_rate: Scalar = 1e-3  # of the actors and their channel
-    critic_learning_rate: Scalar = 1e-3
-    learning_rate_finish: Scalar = 0.1  # share of both that is left at the end, falling over the run's second half
-    discount: Scalar = 0.95
-    gradient_clip: Scalar = 10.0  # global norm, of actors and of critics
-    epsilon_start: Scalar = 0.3  # exploration, linear in environment steps: share of random actions, scale of the noise
-    epsilon_finish: Scalar = 0.05
-    epsilon_steps: Scalar = 100_000
-    target_rate: Scalar = 0.01  # how far the target networks move at every gradient step
-    temperature: Scalar = 1.0  # of the softmax that gives discrete actions their gradient
-    team_share: Scalar = 1.0  # of the team's mean in each agent's reward; 0: each is paid for itself
-    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
-
-    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
-        "learning_rate": (0.0, math.inf),
-        "critic_learning_rate": (0.0, math.inf),
-        "learning_rate_finish": (0.0, 1.0),
-        "discount": (0.0, 1.0),
-        "gradient_clip": (0.0, math.inf),
-        "epsilon_start": (0.0, 1.0),
-        "epsilon_finish": (0.0, 1.0),
-        "epsilon_steps": (1.0, math.inf),
-        "target_rate": (0.0, 1.0),
-        "temperature": (1e-3, math.inf),
-        "team_share": (0.0, 1.0),
-    }
 
 
 class DdpgState(struct.PyTreeNode):
@@ -360,7 +282,7 @@ class DdpgLearner:
             return None  # which state goes with views of different steps is not known
 
         def worth(params: Any, views: jax.Array, action: jax.Array) -> jax.Array:
-            return self.critic.apply(params, _side_by_side(views), _for_each_critic(action)).mean(-1)
+            return self.critic.apply(params, side_by_side(views), _for_each_critic(action)).mean(-1)
 
         frozen, action = jax.lax.stop_gradient((target_params["critic"], action))
         return Judge(jax.tree_util.Partial(worth, frozen), action)
@@ -391,7 +313,7 @@ class DdpgLearner:
         """[..., F] what critics read of [..., N, O] and [..., S]."""
         if self.settings.critics_see == "state":
             return global_state
-        return _side_by_side(agents_view)
+        return side_by_side(agents_view)
 
     def _optimiser(self, hparams: DdpgHParams) -> optax.GradientTransformation:
         of_critics = hparams.replace(learning_rate=hparams.critic_learning_rate)
@@ -411,10 +333,6 @@ class DdpgLearner:
 def _for_each_critic(action: jax.Array) -> jax.Array:
     """[..., N, A] -> [..., N, N, A]: the same joint action for all critics."""
     return jnp.broadcast_to(action[..., None, :, :], (*action.shape[:-1], *action.shape[-2:]))
-
-
-def _side_by_side(views: jax.Array) -> jax.Array:
-    return views.reshape(*views.shape[:-2], -1)
 
 
 def _of_living(action: jax.Array, alive: jax.Array) -> jax.Array:

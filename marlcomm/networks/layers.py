@@ -42,6 +42,11 @@ class MLP(nn.Module):
         return Linear(self.widths[-1])(x)
 
 
+def side_by_side(views: jax.Array) -> jax.Array:
+    """[..., N, O] -> [..., N * O]: what all agents see, for who sees everything."""
+    return views.reshape(*views.shape[:-2], -1)
+
+
 def one_each(module: type[nn.Module], count: int) -> type[nn.Module]:
     """The same module with parameters of its own for each of `count` agents, on [..., N, F]."""
     return nn.vmap(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from marlcomm.networks.layers import MLP, one_each
+from marlcomm.networks.layers import MLP, one_each, side_by_side
 from marlcomm.networks.mixers import MonotonicMixer
 
 
@@ -40,14 +40,13 @@ class JointTeacher(nn.Module):
 
     def utilities(self, views: jax.Array) -> jax.Array:
         """[..., N, O] -> [..., N, A]: each agent's, given what all see."""
-        joint = _side_by_side(views)
+        joint = side_by_side(views)
         return self.network(jnp.broadcast_to(joint[..., None, :], (*views.shape[:-1], joint.shape[-1])))
 
     def __call__(self, views: jax.Array, action: jax.Array) -> jax.Array:
         """[..., N, O] views and [..., N, A] one-hot actions -> [...] what they are worth to the team."""
-        chosen = (self.utilities(views) * action).sum(-1)
-        return self.mixer(chosen, _side_by_side(views))[..., 0]
+        return self.mix((self.utilities(views) * action).sum(-1), views)
 
-
-def _side_by_side(views: jax.Array) -> jax.Array:
-    return views.reshape(*views.shape[:-2], -1)
+    def mix(self, chosen: jax.Array, views: jax.Array) -> jax.Array:
+        """[..., N] utilities of what is done, and [..., N, O] views -> [...]."""
+        return self.mixer(chosen, side_by_side(views))[..., 0]
