@@ -58,7 +58,8 @@ class Judge(NamedTuple):
 
     worth: Callable[[jax.Array, jax.Array], jax.Array]  # views [..., N, O], actions [..., N, A] -> [...]; no gradient
     action: jax.Array  # [B, T, N, A] what the team would do, one-hot where actions are discrete; no gradient
-    best: Callable[[jax.Array], jax.Array] | None = None  # views [..., N, O] -> [..., N, A], the same for any views
+    # views [..., N, O], what is allowed [..., N, A] -> [..., N, A] the best joint action, where that is known
+    best: Callable[[jax.Array, jax.Array], jax.Array] | None = None
 
 
 class Taught(NamedTuple):

@@ -36,7 +36,7 @@ class LabelLoss:
     over senders.
 
     Rows and columns come from the same stretch of an episode: everybody knows how late it is, so no label should tell.
-    (Of all steps together, two of four teams in the maze gave one label to all first steps.)
+    (Of all steps together, one agent of eight in the maze gave one label to all its first views.)
 
     Attributes:
       rows: K1, views of a sender, at most; the most frequent ones.
@@ -103,13 +103,14 @@ class LabelLoss:
         def worth(own: tuple, other: tuple) -> jax.Array:
             (view, action, may), (views, actions, allowed) = own, other
             views = jnp.where(is_sender, view, views)
+            allowed = jnp.where(is_sender, may, allowed)
             if not discrete:
                 return judge.worth(views, jnp.where(is_sender, action, actions))
             if judge.best is not None:
-                return judge.worth(views, _alternatives(judge.best(views), allowed, sender))
+                return judge.worth(views, _alternatives(judge.best(views, allowed), allowed, sender))
             choices = jnp.eye(num_actions)[:, None, None]  # the sender does what is best then
             joint = jnp.where(is_sender, choices, _alternatives(actions, allowed, sender))
-            return jnp.where(may[sender][:, None], judge.worth(views, joint), -jnp.inf).max(0)
+            return jnp.where(allowed[sender][:, None], judge.worth(views, joint), -jnp.inf).max(0)
 
         what = (steps.views, steps.action, steps.allowed)
         values = action_value_matrix(worth, tuple(x[row] for x in what), tuple(x[context] for x in what))

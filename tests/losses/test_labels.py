@@ -72,9 +72,10 @@ def best_of(views, action, sender, choices):
     return max(found)
 
 
-def judged_best_of(views, np=jnp):
-    """Some joint action that depends on all views."""
-    return np.eye(ACTIONS)[(np.sin(3 * views).sum(-1) > 0).astype(int)]
+def judged_best_of(views, allowed, np=jnp):
+    """Some joint action that depends on all views, and is allowed."""
+    wanted = np.stack([np.sin(3 * views).sum(-1), np.cos(5 * views).sum(-1)], -1)  # [..., N, A], which is 2
+    return np.eye(ACTIONS)[np.where(allowed, wanted, -np.inf).argmax(-1)]
 
 
 def expected(unroll, episodes, continuous):
@@ -109,7 +110,9 @@ def expected(unroll, episodes, continuous):
                 views[sender], action[sender] = episodes.agents_view[b, t, sender], best[b, t, sender]
                 choices = np.eye(ACTIONS)[episodes.action_mask[b, t, sender]] if judged_best is None else [None]
                 if judged_best is not None:
-                    action = judged_best(views, np)
+                    allowed = episodes.action_mask[c, s].copy()
+                    allowed[sender] = episodes.action_mask[b, t, sender]
+                    action = judged_best(views, allowed, np)
                 changes = [(i, a) for i in (*range(sender + 1, AGENTS), *range(sender)) for a in range(ACTIONS)]
                 group = []
                 for i, a in changes if not continuous else [(0, 0)]:
