@@ -45,13 +45,8 @@ def rgmcomm(
     """
     if settings.get("critics_see", "observations") != "observations":
         raise ValueError('critics_see must be "observations": labels are found by asking critics about agents\' views')
-    clustering = LabelLoss(
-        neighbours=neighbours,
-        information_weight=information_weight,
-        normalisation=normalisation,
-        activation=activation,
-    )
-    given = _talking(clustering, labels, encoding) | {
+    clustering = neighbours, information_weight, normalisation, activation
+    given = _talking(labels, encoding, *clustering) | {
         "optimiser": apart(message_rate, adam),
         "critics_see": "observations",
     }
@@ -84,13 +79,8 @@ def rgmcomm_qmix(
     Raises:
       ValueError: fewer than 2 labels.
     """
-    clustering = LabelLoss(
-        neighbours=neighbours,
-        information_weight=information_weight,
-        normalisation=normalisation,
-        activation=activation,
-    )
-    given = _talking(clustering, labels, encoding)
+    clustering = neighbours, information_weight, normalisation, activation
+    given = _talking(labels, encoding, *clustering)
     given["losses"]["teacher"], given["weights"]["teacher"] = teacher_loss, 1.0
     given |= {
         "mixer": MonotonicMixer(),
@@ -100,7 +90,15 @@ def rgmcomm_qmix(
     return value_based("rgmcomm_qmix", env, **{**given, **settings})
 
 
-def _talking(clustering: LabelLoss, labels: int, encoding: str) -> dict[str, Any]:
+def _talking(
+    labels: int, encoding: str, neighbours: int, information_weight: float, normalisation: str, activation: str
+) -> dict[str, Any]:
+    clustering = LabelLoss(
+        neighbours=neighbours,
+        information_weight=information_weight,
+        normalisation=normalisation,
+        activation=activation,
+    )
     return {
         "channel": ClusterChannel(alphabet=labels, encoding=encoding),
         "losses": {"labels": clustering},
