@@ -89,8 +89,7 @@ class Experiment:
                 evaluations=EVALUATIONS,
                 evaluation_episodes=EVALUATION_EPISODES,
             )
-        saved = load_run(folder, algorithm)
-        return FinishedRun(saved, stack_metrics(RunFolder(folder).read_metrics(len(saved.population))))
+        return finished_run(folder, algorithm)
 
     def save_figure(self, name: str, figure: Figure) -> None:
         """Saves a picture as PNG."""
@@ -118,6 +117,12 @@ class Experiment:
         (self.out / "numbers.json").write_text(json.dumps(as_json({**facts, **numbers}), indent=1) + "\n")
         print(text)
         print(f"tables and numbers: {self.out}", file=sys.stderr)
+
+
+def finished_run(folder: Path, algorithm: Algorithm) -> FinishedRun:
+    """Reads a run back."""
+    saved = load_run(folder, algorithm)
+    return FinishedRun(saved, stack_metrics(RunFolder(folder).read_metrics(len(saved.population))))
 
 
 def start(
