@@ -39,6 +39,8 @@ COMPARED = (
 AS_RELEASED = ("rgmcomm, 4 labels", "silent", "ideal")
 HEAD = ("method", *MIDDLE_HEAD, "bits a step")
 SCRIPTED_EPISODES = 4000
+# Released: an update of 256 steps for every step played, which two cores cannot do for so many methods and seeds.
+SETTINGS = {"update_interval": 4, "batch_steps": 128, "epsilon_steps": 30_000}
 
 Scripted = Callable[[Any], scripted.Controller]
 
@@ -81,7 +83,7 @@ BLIND = Task(
     "predator_prey",
     0.5,
     {"scripted ring, all see": scripted.chase_on_ring, "scripted, the sighted one alone": sighted_alone},
-    {"num_predators": 2, "num_blind": 1},
+    {"num_predators": 2, "num_blind": 1, "steps": 25},
 )
 TASKS = {
     "navigation": Task(
@@ -93,6 +95,7 @@ TASKS = {
             "scripted, own side of the nearest": own_side,
         },
         {"steps": 25},
+        ("rgmcomm, 16 labels", *COMPARED),
     ),
     "predator-prey, one of two blind": BLIND,
     "predator-prey as released, 2": _as_released(2, 0.3),
@@ -141,7 +144,7 @@ def algorithm_of(method: str, task: Task) -> Algorithm:
         name, settings = "maddpg", {"channel": mc.SharedChannel()}
     elif method == "silent":
         name = "maddpg"
-    return mc.make_algorithm(name, env, critics_see="observations", **settings)
+    return mc.make_algorithm(name, env, critics_see="observations", **SETTINGS, **settings)
 
 
 def scripted_return(task: Task, make: Scripted) -> float:
