@@ -18,13 +18,14 @@ from marlcomm.losses import (
     clustering_loss,
     most_frequent,
 )
-from marlcomm.losses.clustering import cosine_similarity, nearest_neighbours
+from marlcomm.losses.clustering import cosine_similarity, nearest_neighbours, with_frequency
 
 ROWS, COLUMNS, LABELS, NEIGHBOURS = 9, 6, 3, 4
 SEEDS = st.integers(0, 2**31)
 neighbours_of = jax.jit(lambda similarity: nearest_neighbours(similarity, NEIGHBOURS))
 vectors_of = jax.jit(action_value_vectors, static_argnums=(1, 2, 3))
 similarity_of = jax.jit(cosine_similarity)
+counted = jax.jit(with_frequency, static_argnums=1)
 settings = hypothesis.settings(max_examples=25, deadline=None)
 
 
@@ -297,6 +298,21 @@ def test_most_frequent_rows_once_each():
     assert sorted(repeated) == list(range(7)), "fewer different rows than asked for"
     assert repeated[:4] == [1, 0, 3, 6]
     assert chosen(np.arange(7)[:, None] * [1, 0], 3).tolist() == [0, 1, 2]
+
+
+@settings
+@hypothesis.given(SEEDS, st.sampled_from([1, 3, 12]))
+def test_rows_are_counted_as_numpy_counts_them(seed, width):
+    """Few values, of which many rows differ in one place only, and in the sign of zero, which is no difference."""
+    rows = np.random.default_rng(seed).choice(np.float32([0.0, -0.0, 0.5, 1.0, -1.0]), (64, width))
+    rows[:, 2:] = rows[:1, 2:]
+    rows[32:, -1] = rows[:32, -1][::-1]
+    real = np.arange(64) % 5 > 0
+    chosen, frequency = (np.asarray(x) for x in counted(rows, 64, real))
+    _, number = np.unique(rows[real] + 0.0, axis=0, return_counts=True)
+    assert frequency[frequency > 0].tolist() == sorted(number.tolist(), reverse=True)
+    for row, often in zip(rows[chosen], frequency, strict=True):
+        assert often in (0, (rows[real] == row).all(-1).sum())
 
 
 def test_the_matrix_asks_the_critic_about_every_pair():
