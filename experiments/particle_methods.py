@@ -34,7 +34,8 @@ from marlcomm.envs.particle.views import offsets
 from marlcomm.training import evaluate
 
 COMPARED = (
-    "rgmcomm, 4 labels", "commnet", "ic3net", "tarmac", "sarnet", "silent", "random labels", "ideal",
+    "rgmcomm, 4 labels", "commnet", "ic3net", "tarmac", "sarnet", "silent", "random labels", "untrained labels",
+    "gumbel, 4 symbols", "ideal",
 )  # fmt: skip
 AS_RELEASED = ("rgmcomm, 4 labels", "silent", "ideal")
 HEAD = ("method", *MIDDLE_HEAD, "bits a step")
@@ -142,6 +143,10 @@ def algorithm_of(method: str, task: Task) -> Algorithm:
         name, settings = "rgmcomm", {"labels": int(method.split()[1])}
     elif method == "random labels":  # drawn from all that are said, at every step of training
         name, settings = "rgmcomm", {"labels": 4, "training_edit": mc.parse_edit("random")}
+    elif method == "untrained labels":  # a fixed function of what the sender sees
+        name, settings = "rgmcomm", {"labels": 4, "message_rate": 0.0}
+    elif method == "gumbel, 4 symbols":  # as many bits, taught by the critic's gradient
+        name, settings = "maddpg", {"channel": mc.DiscreteChannel(symbols=4)}
     elif method == "ideal":
         name, settings = "maddpg", {"channel": mc.SharedChannel()}
     elif method == "silent":

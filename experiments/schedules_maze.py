@@ -38,7 +38,7 @@ def main() -> None:
     for name, run in runs.items():
         tested = evaluate(run.saved, episodes=experiment.episodes)["return"]
         curves = curves_as_json(run)
-        early = [middle_cells(curves["test_return"][which], "{:.3f}".format)[0] for which in (1, EVALUATIONS // 4)]
+        early = [middle_cells(curves["test_return"][which], "{:.3f}".format)[0] for which in (0, EVALUATIONS // 4 - 1)]
         rows.append([name, *early, *middle_cells(tested, "{:.3f}".format)])
         numbers[name] = {"return": tested, "curves": curves}
     figure = plot_curves({n: run.metrics for n, run in runs.items()}, panels=["test_return"], references=REFERENCES)

@@ -38,10 +38,12 @@ def rgmcomm(
       neighbours, information_weight, normalisation, activation: see `LabelLoss`.
       message_rate: the message network's learning rate, in units of `learning_rate`; 0 leaves labels as they begin.
       paper: take MADDPG's released settings where none are given.
-      **settings: as for `ddpg_based`; critics see "observations", as labels compare agents' views.
+      **settings: as for `ddpg_based`; critics see "observations", as labels compare agents' views. `losses` come on top
+        of RGMComm's, and one called `labels` takes the place of its `LabelLoss`. (Its weight hardly matters: the
+        message network learns from nothing else, by Adam.)
 
     Raises:
-      ValueError: fewer than 2 labels, or critics that do not see the agents' views.
+      ValueError: fewer than 2 labels, critics that do not see the agents' views, or another channel or optimiser.
     """
     if settings.get("critics_see", "observations") != "observations":
         raise ValueError('critics_see must be "observations": labels are found by asking critics about agents\' views')
@@ -50,7 +52,7 @@ def rgmcomm(
         "optimiser": apart(message_rate, adam),
         "critics_see": "observations",
     }
-    return maddpg(env, paper=paper, **{**given, **settings})
+    return maddpg(env, paper=paper, **_with_settings(given, settings))
 
 
 @recorded
@@ -74,10 +76,10 @@ def rgmcomm_qmix(
     Args:
       env: the task.
       labels, encoding, neighbours, information_weight, normalisation, activation, message_rate: as for `rgmcomm`.
-      **settings: as for `value_based`.
+      **settings: as for `value_based`; `losses` as for `rgmcomm`.
 
     Raises:
-      ValueError: fewer than 2 labels.
+      ValueError: fewer than 2 labels, or another channel or optimiser.
     """
     clustering = neighbours, information_weight, normalisation, activation
     given = _talking(labels, encoding, *clustering)
@@ -87,7 +89,22 @@ def rgmcomm_qmix(
         "teacher": JointTeacher(env.num_agents, env.num_actions),
         "optimiser": apart(message_rate, torch_rmsprop),
     }
-    return value_based("rgmcomm_qmix", env, **{**given, **settings})
+    return value_based("rgmcomm_qmix", env, **_with_settings(given, settings))
+
+
+_INSTEAD = {
+    "channel": "set labels and encoding, or give a ClusterChannel and the loss LabelLoss to maddpg",
+    "optimiser": "set learning_rate and message_rate, or give a ClusterChannel and the loss LabelLoss to maddpg",
+}
+
+
+def _with_settings(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """What RGMComm is made of, and what the user adds or sets otherwise."""
+    for name in ("channel", "optimiser"):
+        if name in settings:
+            raise ValueError(f"{name} is a part of RGMComm: {_INSTEAD[name]}")
+    merged = {name: {**given[name], **(settings.get(name) or {})} for name in ("losses", "weights")}
+    return {**given, **settings, **merged}
 
 
 def _talking(

@@ -80,14 +80,20 @@ class DdpgLearner:
     training_edit: Edit | None = None
 
     def init(self, key: jax.Array, hparams: DdpgHParams) -> DdpgState:
-        """The state before the first step; `key` alone decides it and everything after it."""
+        """The state before the first step; `key` alone decides it and everything after it.
+
+        Raises:
+          ValueError: the critic does not give one value an agent.
+        """
         agent_key, critic_key, noise_key, key = jax.random.split(key, 4)
         env, n, memory = self.env, self.env.num_agents, self.initial_memory(1)
         inputs = agent_inputs(env, self.settings, jnp.zeros((1, n, env.observation_size)), memory.last_action)
         alive = jnp.ones((1, n), bool)
         agent = self.agent.init(agent_key, memory.hidden, inputs, alive, noise_key, None, method="step")
         seen = self._seen(jnp.zeros((n, env.observation_size)), jnp.zeros(env.state_size))
-        critic = self.critic.init(critic_key, seen, jnp.zeros((n, n, env.num_actions)))
+        worth, critic = self.critic.init_with_output(critic_key, seen, jnp.zeros((n, n, env.num_actions)))
+        if worth.shape != (n,):
+            raise ValueError(f"the critic gives shape {worth.shape}: must be ({n},), a value for each agent")
         params = {"agent": agent, "critic": critic}
         return DdpgState(
             params=params,

@@ -120,15 +120,22 @@ def action_value_vectors(
     Raises:
       ValueError: an unknown name, or K2 that is no multiple of `num_actions`.
     """
-    if normalisation not in _NORMALISATIONS:
-        raise ValueError(f"normalisation is {normalisation!r}: must be one of {', '.join(_NORMALISATIONS)}")
-    if activation not in _ACTIVATIONS:
-        raise ValueError(f"activation is {activation!r}: must be one of {', '.join(_ACTIVATIONS)}")
+    check_names(normalisation, activation)
     columns = values.shape[-1]
     group = columns if num_actions is None else num_actions
     if group < 1 or columns % group:
         raise ValueError(f"num_actions is {num_actions}: must divide the {columns} columns")
     return _ACTIVATIONS[activation](_NORMALISATIONS[normalisation](values, group))
+
+
+def check_names(normalisation: str, activation: str) -> None:
+    """Raises ValueError where `action_value_vectors` does not know a name."""
+    for what, name, known in (
+        ("normalisation", normalisation, _NORMALISATIONS),
+        ("activation", activation, _ACTIVATIONS),
+    ):
+        if name not in known:
+            raise ValueError(f"{what} is {name!r}: must be one of {', '.join(known)}")
 
 
 def cosine_similarity(vectors: jax.Array) -> jax.Array:

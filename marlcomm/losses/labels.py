@@ -7,8 +7,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from marlcomm.losses.clustering import action_value_matrix, action_value_vectors, clustering_loss, with_frequency
+from marlcomm.losses.clustering import (
+    action_value_matrix,
+    action_value_vectors,
+    check_names,
+    clustering_loss,
+    with_frequency,
+)
 from marlcomm.losses.temporal_difference import temporal_difference_loss
 from marlcomm.types import ActorCriticUnroll, Episodes, Judge, Unroll
 
@@ -36,10 +43,12 @@ class LabelLoss:
     over senders.
 
     Rows and columns come from the same stretch of an episode: everybody knows how late it is, so no label should tell.
-    (Of all steps together, one agent of eight in the maze gave one label to all its first views.)
+    (Of all steps together, one agent of eight in the maze gave one label to all its first views.) Steps that were drawn
+    from replay one by one are one stretch. Equal views get one label, whatever the sender remembers.
 
     Attributes:
-      rows: K1, views of a sender, at most; the most frequent ones.
+      rows: K1, views of a sender, at most; the most frequent ones. 0 takes twice as many as it needs to give every
+        label a row and its neighbours, and at least 48.
       stretches: into how many an episode is cut, at most.
       contexts: what the others saw; K2 is as many, times A (N - 1) where actions are discrete.
       neighbours, information_weight, entropy_weight, pull, labels: as for `clustering_loss`.
@@ -47,7 +56,7 @@ class LabelLoss:
         are discrete, else "range".
     """
 
-    rows: int = 48
+    rows: int = 0
     stretches: int = 4
     contexts: int = 12
     neighbours: int = 4
@@ -57,6 +66,12 @@ class LabelLoss:
     labels: str = "soft"
     normalisation: str = ""
     activation: str = "tanh"
+
+    def __post_init__(self) -> None:
+        for name, least in (("rows", 0), ("stretches", 1), ("contexts", 1), ("neighbours", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}: must be at least {least}")
+        check_names(self.normalisation or "range", self.activation)
 
     def __call__(
         self, unroll: Unroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
@@ -77,25 +92,26 @@ class LabelLoss:
             )
         discrete = jnp.issubdtype(episodes.action.dtype, jnp.integer)
         steps = _stretches(unroll, judge, episodes, discrete, self.stretches)
-        most = steps.views.shape[1]
-        if not 1 <= self.contexts <= most:
+        most, alphabet = steps.views.shape[1], steps.logits.shape[-1]
+        if self.contexts > most:
             raise ValueError(f"contexts is {self.contexts}: must be in 1 .. {most}, the steps of a batch in a stretch")
+        rows = min(self.rows or max(48, 2 * alphabet * (self.neighbours + 1)), most)
 
         def of_stretch(steps: _Steps) -> tuple[jax.Array, dict[str, jax.Array]]:
             agents = jnp.arange(steps.views.shape[1])
-            return jax.vmap(lambda sender: self._of_sender(sender, steps, judge, discrete))(agents)
+            return jax.vmap(lambda sender: self._of_sender(sender, steps, judge, discrete, rows))(agents)
 
         losses, metrics = jax.vmap(of_stretch)(steps)  # [stretches, N]
         weight = steps.counts.sum(1) / jnp.maximum(steps.counts.sum(), 1)
         return (weight * losses).sum(), jax.tree.map(lambda x: (weight * x).sum(), metrics)
 
     def _of_sender(
-        self, sender: jax.Array, steps: _Steps, judge: Judge, discrete: bool
+        self, sender: jax.Array, steps: _Steps, judge: Judge, discrete: bool, rows: int
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         num_agents, num_actions = steps.action.shape[1:]
         is_sender = (jnp.arange(num_agents) == sender)[:, None]
         real = jnp.take(steps.counts, sender, 1)
-        row, frequency = with_frequency(jnp.take(steps.views, sender, 1), min(self.rows, len(real)), real)
+        row, frequency = with_frequency(jnp.take(steps.views, sender, 1), rows, real)
         around = [steps.views] if discrete else [steps.views, steps.action]
         others = jnp.concatenate([jnp.where(is_sender, 0.0, x).reshape(len(real), -1) for x in around], -1)
         context, _ = with_frequency(others, self.contexts, real)
@@ -114,6 +130,7 @@ class LabelLoss:
 
         what = (steps.views, steps.action, steps.allowed)
         values = action_value_matrix(worth, tuple(x[row] for x in what), tuple(x[context] for x in what))
+        values = jnp.where(frequency[:, None] > 0, values, 0.0)  # who may do nothing has no best action
         vectors = action_value_vectors(
             values,
             self.normalisation or ("advantage" if discrete else "range"),
@@ -146,22 +163,25 @@ def teacher_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.
 def _stretches(
     unroll: Unroll | ActorCriticUnroll, judge: Judge, episodes: Episodes, discrete: bool, most: int
 ) -> _Steps:
-    """The batch's steps, [stretches, R, ...], of each stretch evenly thinned to at most `MOST_STEPS`."""
+    """The batch's steps, [stretches, R, ...], of each stretch at most `MOST_STEPS`, in an order of chance."""
     batch, length = episodes.valid.shape
     together = -(-length // most)
+    counts = episodes.alive[:, :length] & episodes.valid[..., None]
     steps = _Steps(
         views=episodes.agents_view[:, :length],
         action=judge.action if discrete else episodes.action,
-        allowed=episodes.action_mask[:, :length],
+        allowed=episodes.action_mask[:, :length] & counts[..., None],
         logits=unroll.auxiliary["label_logits"][:, :length],
-        counts=episodes.alive[:, :length] & episodes.valid[..., None],
+        counts=counts,
     )
 
     def cut(x: jax.Array) -> jax.Array:
         x = jnp.pad(x, [(0, 0), (0, -length % together)] + [(0, 0)] * (x.ndim - 2))  # with steps that do not count
         x = jnp.moveaxis(x.reshape(batch, -1, together, *x.shape[2:]), 1, 0)
         x = x.reshape(len(x), -1, *x.shape[3:])
-        return x[:, :: -(-x.shape[1] // MOST_STEPS)]
+        # in any order: where no view occurs twice, the first ones are rows and contexts, and should not be one episode
+        order = np.random.default_rng(0).permutation(x.shape[1])
+        return x[:, order[:MOST_STEPS]]
 
     return jax.tree.map(cut, steps)
 

@@ -60,8 +60,7 @@ def train_pipeline(
     Raises:
       ValueError: the two algorithms do not fit, or as `train`.
     """
-    if "labels" not in team.learner.losses:
-        raise ValueError(f"{team.name} has no loss called labels: nothing would teach its messages")
+    _require_fit(ideal, team, warm)
     folders = {name: None if out is None else Path(out) / name for name in ("ideal", "team")}
     first = train(ideal, steps=ideal_steps or steps, seeds=seeds, out=folders["ideal"], **options)
     start = first.population.init(team).params
@@ -83,6 +82,18 @@ def train_pipeline(
 
     second = train(team, steps=steps, seeds=seeds, out=folders["team"], prepare=prepare, **options)
     return PipelineResult(first, fit, second)
+
+
+def _require_fit(ideal: Algorithm, team: Algorithm, warm: bool) -> None:
+    """Raises ValueError where the stages would find out only later that they do not fit."""
+    if "labels" not in team.learner.losses:
+        raise ValueError(f"{team.name} has no loss called labels: nothing would teach its messages")
+    if getattr(ideal.learner.settings, "critics_see", None) != "observations":
+        raise ValueError(f'{ideal.name} cannot judge what others see: give it critics_see="observations"')
+    key = jax.random.PRNGKey(0)
+    critics = [jax.tree.map(jnp.shape, jax.eval_shape(each.init, key).params["critic"]) for each in (ideal, team)]
+    if warm and critics[0] != critics[1]:
+        raise ValueError("the two teams' critics differ in shape: give both the same hidden and layers, or warm=False")
 
 
 def fit_labels(

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_env import ACTIONS, AGENTS, HORIZON, Toy
@@ -382,5 +383,15 @@ def test_what_cannot_be_is_named():
     ]:
         with pytest.raises(ValueError, match=message):
             maddpg(Toy(), **options)
+    with pytest.raises(ValueError, match=rf"the critic gives shape \(1,\): must be \({AGENTS},\)"):
+        jax.eval_shape(maddpg(Toy(), critic=OneForAll()).init, KEY)
     with pytest.raises(ValueError, match="continuous=True: the value learner"):
         vdn(ContinuousToy())
+
+
+class OneForAll(nn.Module):
+    """A critic that gives one value instead of one an agent."""
+
+    @nn.compact
+    def __call__(self, seen, action):
+        return nn.Dense(1)(seen)

@@ -8,6 +8,8 @@ import pytest
 from marlcomm.algorithms import rgmcomm, rgmcomm_qmix
 from marlcomm.envs.registry import make_env
 from marlcomm.learners.teaching import teach
+from marlcomm.losses import LabelLoss
+from marlcomm.messages import SilentChannel
 from marlcomm.networks import JointTeacher
 from marlcomm.types import Episodes
 
@@ -104,6 +106,22 @@ def test_settings_that_exclude_labels_are_named():
         rgmcomm(env, critics_see="state")
     with pytest.raises(ValueError, match="alphabet is 1"):
         rgmcomm_qmix(env, labels=1)
+    for make in (rgmcomm, rgmcomm_qmix):
+        with pytest.raises(ValueError, match="optimiser is a part of RGMComm: set learning_rate and message_rate"):
+            make(env, optimiser="rmsprop")
+        with pytest.raises(ValueError, match="channel is a part of RGMComm: set labels"):
+            make(env, channel=SilentChannel())
+
+
+def test_losses_of_ones_own_come_on_top():
+    mine = LabelLoss(rows=20)
+    learner = rgmcomm_qmix(make_env("maze"), losses={"mine": zero, "labels": mine}, weights={"mine": 2.0}).learner
+    assert {"mine", "labels", "teacher"} <= set(learner.losses)
+    assert learner.losses["labels"] is mine
+
+
+def zero(unroll, episodes, hparams):
+    return jnp.float32(0.0), {}
 
 
 def _number_of(joint, action):

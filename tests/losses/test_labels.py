@@ -83,14 +83,13 @@ def expected(unroll, episodes, continuous):
     judged_best = judged_best_of if unroll.judge.best else None
     best = episodes.action if continuous else unroll.judge.action
     counts = []
+    acts = episodes.alive[:, :-1] & episodes.valid[..., None]
+    mask = episodes.action_mask[:, :-1] & acts[..., None]
     for sender, half in np.ndindex(AGENTS, 2):
         others = [i for i in range(AGENTS) if i != sender]
-        at = [
-            (b, t)
-            for b in range(BATCH)
-            for t in range(half * STEPS // 2, (half + 1) * STEPS // 2)
-            if episodes.valid[b, t] and episodes.alive[b, t, sender]
-        ]
+        at = [(b, t) for b in range(BATCH) for t in range(half * STEPS // 2, (half + 1) * STEPS // 2)]
+        at = [at[i] for i in np.random.default_rng(0).permutation(len(at))]
+        at = [(b, t) for b, t in at if acts[b, t, sender]]
         own = [tuple(episodes.agents_view[b, t, sender]) for b, t in at]
         around = [
             tuple(episodes.agents_view[b, t, others].ravel())
@@ -108,16 +107,16 @@ def expected(unroll, episodes, continuous):
                 c, s = at[around.index(column)]
                 views, action = episodes.agents_view[c, s].copy(), best[c, s].copy()
                 views[sender], action[sender] = episodes.agents_view[b, t, sender], best[b, t, sender]
-                choices = np.eye(ACTIONS)[episodes.action_mask[b, t, sender]] if judged_best is None else [None]
+                choices = np.eye(ACTIONS)[mask[b, t, sender]] if judged_best is None else [None]
                 if judged_best is not None:
-                    allowed = episodes.action_mask[c, s].copy()
-                    allowed[sender] = episodes.action_mask[b, t, sender]
+                    allowed = mask[c, s].copy()
+                    allowed[sender] = mask[b, t, sender]
                     action = judged_best(views, allowed, np)
                 changes = [(i, a) for i in (*range(sender + 1, AGENTS), *range(sender)) for a in range(ACTIONS)]
                 group = []
                 for i, a in changes if not continuous else [(0, 0)]:
                     changed = action.copy()
-                    if not continuous and episodes.action_mask[c, s, i, a]:
+                    if not continuous and mask[c, s, i, a]:
                         changed[i] = np.eye(ACTIONS)[a]
                     group.append(best_of(views, changed, sender, [None] if continuous else choices))
                 vector += group
@@ -145,6 +144,46 @@ def test_equals_asking_the_judge_one_question_at_a_time(continuous, knows_best):
     found, metrics = jax.jit(lambda logits: loss_of(unroll, episodes, logits))(unroll.auxiliary["label_logits"])
     np.testing.assert_allclose(found, expected(unroll, episodes, continuous), rtol=1e-4)
     assert 0 <= metrics["label_information"] <= np.log(LABELS)
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_stretches_that_are_padded_and_rows_that_are_none_are_safe(continuous):
+    unroll, episodes = make_case(continuous)
+    few = jax.tree.map(lambda x: jnp.asarray(x[:4] if x.ndim == 1 else x[:4, :-1]), episodes)
+    logits = jnp.asarray(unroll.auxiliary["label_logits"])[:4, :-1]
+    judge = unroll.judge._replace(action=jnp.asarray(unroll.judge.action)[:4, :-1])
+    loss = LabelLoss(contexts=8, neighbours=NEIGHBOURS, stretches=2)  # 8 rows are all there are
+
+    def of_logits(logits):
+        return loss(SimpleNamespace(auxiliary={"label_logits": logits}, judge=judge), few, None)[0]
+
+    value, gradient = jax.jit(jax.value_and_grad(of_logits))(logits)
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+    assert np.abs(gradient).max() > 0
+
+
+def test_rows_are_enough_for_every_label_and_its_neighbours():
+    """Views that all differ: as many rows are taught as the alphabet asks for."""
+    batch, alphabet = 400, 16
+    rng = np.random.default_rng(0)
+    views = rng.normal(size=(batch, 2, AGENTS, 2)).astype(np.float32)
+    _, episodes = make_case(continuous=True)
+    many = episodes._replace(
+        agents_view=views,
+        action_mask=np.ones((batch, 2, AGENTS, ACTIONS), bool),
+        alive=np.ones((batch, 2, AGENTS), bool),
+        valid=np.ones((batch, 1), bool),
+        action=rng.normal(size=(batch, 1, AGENTS, ACTIONS)).astype(np.float32),
+    )
+    judge = Judge(worth, jnp.asarray(many.action))
+
+    def of_logits(logits):
+        return LabelLoss()(SimpleNamespace(auxiliary={"label_logits": logits}, judge=judge), many, None)[0]
+
+    gradient = jax.jit(jax.grad(of_logits))(rng.normal(size=(batch, 2, AGENTS, alphabet)).astype(np.float32))
+    taught = (np.abs(gradient[:, 0]).max(-1) > 0).sum(0)
+    assert (taught == 2 * alphabet * (LabelLoss().neighbours + 1)).all()
 
 
 def test_teaches_only_what_was_said_on_real_steps_of_the_living():
@@ -182,6 +221,9 @@ def test_what_is_missing_is_named():
         teacher_loss(_Replaceable(taught=None), episodes, None)
     with pytest.raises(ValueError, match=r"must be in 1 \.\. 12"):
         LabelLoss(contexts=13)(unroll, episodes, None)
+    for wrong in ({"rows": -1}, {"stretches": 0}, {"neighbours": 0}, {"activation": "relu"}, {"normalisation": "x"}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            LabelLoss(**wrong)
 
 
 class _Replaceable(SimpleNamespace):

@@ -49,7 +49,13 @@ def test_the_team_begins_with_the_ideal_teams_critics_if_warm_and_keeps_its_labe
     assert again.team.summary == result.team.summary
 
 
-def test_a_team_without_labels_is_refused():
-    ideal, _ = pair()
+def test_stages_that_do_not_fit_are_refused_before_anything_is_trained():
+    ideal, team = pair()
     with pytest.raises(ValueError, match="maddpg has no loss called labels"):
         train_pipeline(ideal, ideal, steps=16)
+    blind = maddpg(team.env, channel=SharedChannel(), **{**SMALL, "critics_see": "state"})
+    with pytest.raises(ValueError, match="cannot judge what others see"):
+        train_pipeline(blind, team, steps=16)
+    wider = maddpg(team.env, channel=SharedChannel(), **{**SMALL, "hidden": 16})
+    with pytest.raises(ValueError, match="critics differ in shape"):
+        train_pipeline(wider, team, steps=16)
