@@ -27,7 +27,7 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--algorithms", nargs="+", default=["maddpg", "rgmcomm"], help="of a learner with replay")
+    add("--algorithms", nargs="+", default=["maddpg", "rgmcomm"], help="of the off-policy actor-critic")
     add("--task", default="navigation")
     add("--members", type=int, nargs="+", default=[1, 8])
     add("--repeats", type=int, default=20, help="timed calls of each part")
