@@ -1,6 +1,6 @@
 """Where the time of a training step goes: playing, replay, forward passes, losses, gradient and optimiser.
 
-By default MADDPG and RGMComm on navigation, for 1 and for 8 members, on one core each part by itself. Each part is
+By default MADDPG and RGMComm on navigation, for 1 and for 8 members, as one vmapped program. Each part is
 compiled alone and timed in turns with the others, so their sum need not be the whole step: what they share is counted
 twice, and what a loop over gradient steps costs is in none of them.
 """

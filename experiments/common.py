@@ -26,6 +26,11 @@ from marlcomm.training import RunFolderError, SavedRun, load_run, make_populatio
 from marlcomm.training.record import RunFolder, commit, stack_metrics, versions
 
 EVALUATIONS, EVALUATION_EPISODES = 20, 320  # as `marlcomm train`, so that its runs can be used
+TRAINING: dict[str, Any] = {
+    "resume": True,
+    "evaluations": EVALUATIONS,
+    "evaluation_episodes": EVALUATION_EPISODES,
+}
 
 
 class FinishedRun(NamedTuple):
@@ -85,9 +90,7 @@ class Experiment:
                 seeds=self.seeds,
                 hparams=hparams,
                 out=folder,
-                resume=True,
-                evaluations=EVALUATIONS,
-                evaluation_episodes=EVALUATION_EPISODES,
+                **TRAINING,
             )
         return finished_run(folder, algorithm)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import marlcomm as mc
 from experiments.common import (
-    EVALUATION_EPISODES,
     EVALUATIONS,
     MIDDLE_HEAD,
+    TRAINING,
     Experiment,
     FinishedRun,
     curves_as_json,
@@ -59,9 +59,7 @@ def pipeline(experiment: Experiment, warm: bool) -> FinishedRun:
         seeds=experiment.seeds,
         warm=warm,
         out=folder,
-        resume=True,
-        evaluations=EVALUATIONS,
-        evaluation_episodes=EVALUATION_EPISODES,
+        **TRAINING,
     )
     return finished_run(folder / "team", team)
 
