@@ -76,7 +76,7 @@ def parts_of(algorithm: Any, members: int) -> dict[str, Callable[[], Any]]:
         return lambda unrolled, state, batch: learner.losses[name](unrolled, batch, state.hparams)[0]
 
     def update(state: Any, batch: Any) -> Any:
-        return learner._update(state, state.hparams, batch, state.key, jnp.bool_(True))[0]
+        return learner._update(state, state.hparams, batch, state.key, jnp.bool_(True), jnp.int32(0))[0]
 
     def sample(state: Any) -> Any:
         return learner._replay.sample(state.replay, state.key)

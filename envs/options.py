@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import difflib
+import math
 import types
 import typing
 from collections.abc import Sequence
@@ -18,11 +19,13 @@ def check_count(task: str, field: str, value: Any, at_least: int = 1) -> int:
     return int(value)
 
 
-def check_number(task: str, field: str, value: Any) -> float:
-    """`value` as a float, if it is a finite real number; else a ValueError."""
+def check_number(task: str, field: str, value: Any, at_least: float = -math.inf) -> float:
+    """`value` as a float, if it is a finite real number of `at_least` or more; else a ValueError."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else float("nan")
     if not abs(number) < float("inf"):
         raise ValueError(f"{task}: {field}={value!r} must be a finite number.")
+    if number < at_least:
+        raise ValueError(f"{task}: {field}={value!r} must be at least {at_least:g}.")
     return number
 
 

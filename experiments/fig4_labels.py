@@ -1,8 +1,8 @@
 """Fig. 4 of the RGMComm paper: what more labels are worth, as a share of the ideal policy's return.
 
-On predator-prey where one of two predators is blind. The paper, as released, where nobody needs to talk: more labels
-are worth more, 2 are nearly enough, and with more than 4 the team is better than the ideal policy. Runs are shared with
-`fig6_return_gap`, and with `particle_methods` where steps are as many.
+On predator-prey where one of two predators is short-sighted. The paper, as released, where nobody needs to talk: more
+labels are worth more, 2 are nearly enough, and with more than 4 the team is better than the ideal policy. Runs are
+shared with `fig6_return_gap`, and with `particle_methods` where steps are as many.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from experiments.common import (
     plain_return,
     start,
 )
-from experiments.particle_methods import BLIND, train
+from experiments.particle_methods import SHORT_SIGHTED, train
 from marlcomm.analysis.plots import plain_frame
 from marlcomm.training import evaluate
 
@@ -33,7 +33,7 @@ def main() -> None:
     experiment = start("fig4_labels", __doc__, steps=150_000, quick_steps=5_000, full_steps=500_000, seeds=5)
     found = {}
     for method in ("ideal", *map(_method, LABELS)):
-        found[method] = evaluate(train(experiment, BLIND, method).saved, episodes=experiment.episodes)
+        found[method] = evaluate(train(experiment, SHORT_SIGHTED, method).saved, episodes=experiment.episodes)
     ideal = interquartile_mean(found["ideal"]["return"]).mean
     share = {labels: found[_method(labels)]["return"] / ideal for labels in LABELS}
     rows = [

@@ -1,7 +1,7 @@
 """Fig. 6 of the RGMComm paper: the return gap, the mean cosine distance epsilon, and the bounds, over the labels.
 
-On predator-prey where one of two predators is blind; the ideal team's critic says what actions are worth. The paper:
-gap and epsilon shrink with more labels, and the gap stays below sqrt(epsilon) n Q_max; its Q_max are 721, 739 and 754.
+On predator-prey where one of two predators is short-sighted; the ideal team's critic says what actions are worth. The
+paper: gap and epsilon shrink with more labels, and the gap is below sqrt(epsilon) n Q_max, with Q_max 721, 739 and 754.
 As printed that is no bound (`analysis.return_gap`); the rigorous one is the sum over senders of sqrt(2 C epsilon) times
 the largest norm. Both bound the gap of a step, (1 - discount) times the discounted return, of teams that do the best
 with what they hear; what a team failed to learn is in the measured gap alone.
@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.common import MIDDLE_HEAD, draw_middles, markdown_table, middle_cells, start
-from experiments.particle_methods import BLIND, train
+from experiments.particle_methods import SHORT_SIGHTED, train
 from marlcomm.analysis import RecordedEpisodes, SenderGap, measure_gap, record_episodes, sender_gap
 from marlcomm.analysis.plots import plain_frame
 from marlcomm.envs.particle import PredatorPrey
@@ -36,11 +36,11 @@ def main() -> None:
     experiment = start(
         "fig6_return_gap", __doc__, steps=150_000, quick_steps=5_000, full_steps=500_000, seeds=5, episodes=1000
     )
-    ideal = train(experiment, BLIND, "ideal").saved
+    ideal = train(experiment, SHORT_SIGHTED, "ideal").saved
     best = [record_episodes(ideal.policy(member), experiment.episodes) for member in range(experiment.seeds)]
     found = {}
     for labels in LABELS:
-        team = train(experiment, BLIND, f"rgmcomm, {labels} labels").saved
+        team = train(experiment, SHORT_SIGHTED, f"rgmcomm, {labels} labels").saved
         each = [measure(ideal, team, member, best[member]) for member in range(experiment.seeds)]
         found[labels] = {name: np.array([one[name] for one in each]) for name in each[0]}
     rows = [

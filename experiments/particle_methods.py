@@ -43,7 +43,8 @@ SCRIPTED_EPISODES = 4000
 # The originals' actors remember. Here only channels differ, but for SARNet's, which reads memory.
 FORGETFUL = ("commnet", "ic3net", "tarmac")
 # Released: an update of 256 steps for every step played, which two cores cannot do for so many methods and seeds.
-SETTINGS = {"update_interval": 4, "batch_steps": 128, "epsilon_steps": 30_000}
+SETTINGS = {"update_interval": 4, "batch_steps": 128}
+EXPLORING = 0.5  # share of the steps in which exploration falls
 
 Scripted = Callable[[Any], scripted.Controller]
 
@@ -60,10 +61,24 @@ def own_side(env: Navigation) -> scripted.Controller:
     return act
 
 
-def sighted_alone(env: PredatorPrey) -> scripted.Controller:
-    """Who sees chases the prey, who is blind stays: what two predators can do who do not talk."""
-    chase = scripted.chase_on_ring(env, radius=0.0)
-    return lambda state: chase(state).at[: env.num_blind].set(0.0)
+def told_the_cell(cells: int) -> Scripted:
+    """Who sees the prey chases it; who does not goes where it is said to be, the middle of one of `cells` x `cells`
+    parts of the square, or of the whole where `cells` is 1 and nothing is said."""
+
+    def controller(env: PredatorPrey) -> scripted.Controller:
+        chase = scripted.chase_on_ring(env)
+
+        def act(state: Any) -> jax.Array:
+            predators, prey, _ = env.split(state.position)
+            cell = jnp.clip(jnp.floor((prey[0] + 1) / 2 * cells), 0, cells - 1)
+            middle = (cell + 0.5) / cells * 2 - 1
+            sees = distance(prey[0] - predators) <= env.sight
+            come = env.action_for(20.0 * (middle - predators) - state.velocity[: env.num_agents])
+            return jnp.where(sees[:, None], chase(state), come)
+
+        return act
+
+    return controller
 
 
 @dataclass(frozen=True)
@@ -82,11 +97,16 @@ def _as_released(predators: int, share: float) -> Task:
     return Task("predator_prey", share, ring, {"num_predators": predators}, AS_RELEASED)
 
 
-BLIND = Task(
+SHORT_SIGHTED = Task(
     "predator_prey",
     1.0,
-    {"scripted ring, all see": scripted.chase_on_ring, "scripted, the sighted one alone": sighted_alone},
-    {"num_predators": 2, "num_blind": 1, "steps": 25},
+    {
+        "scripted, all see": scripted.chase_on_ring,
+        "scripted, told one of 16 cells": told_the_cell(4),
+        "scripted, told one of 4": told_the_cell(2),
+        "scripted, told nothing": told_the_cell(1),
+    },
+    {"num_predators": 2, "num_blind": 1, "blind_radius": 0.3, "steps": 25},
 )
 TASKS = {
     "navigation": Task(
@@ -100,7 +120,7 @@ TASKS = {
         {"steps": 25},
         ("rgmcomm, 16 labels", *COMPARED),
     ),
-    "predator-prey, one of two blind": BLIND,
+    "predator-prey, one of two short-sighted": SHORT_SIGHTED,
     "predator-prey as released, 2": _as_released(2, 0.7),
     "predator-prey as released, 3": _as_released(3, 1.0),
 }
@@ -132,11 +152,12 @@ def train(experiment: Experiment, task: Task, method: str, steps: int | None = N
     """The method's run on the task; other experiments use it too."""
     options = "-".join(f"{name}-{value}" for name, value in task.options.items())
     folder = _plain(f"{task.name}-{options}-{method}")
-    return experiment.train(folder, algorithm_of(method, task), steps=steps)
+    steps = experiment.steps if steps is None else steps
+    return experiment.train(folder, algorithm_of(method, task, steps), steps=steps)
 
 
-def algorithm_of(method: str, task: Task) -> Algorithm:
-    """What the row called `method` trains. All critics see what all agents see."""
+def algorithm_of(method: str, task: Task, steps: int) -> Algorithm:
+    """What the row called `method` trains, for a run of so many steps. All critics see what all agents see."""
     env = mc.make_env(task.name, controls="pairs", **task.options)
     name, settings = f"{method}_maddpg", {"recurrent": False} if method in FORGETFUL else {}
     if method.startswith("rgmcomm"):
@@ -151,7 +172,8 @@ def algorithm_of(method: str, task: Task) -> Algorithm:
         name, settings = "maddpg", {"channel": mc.SharedChannel()}
     elif method == "silent":
         name = "maddpg"
-    return mc.make_algorithm(name, env, critics_see="observations", **SETTINGS, **settings)
+    exploring = {"epsilon_steps": int(EXPLORING * steps)}
+    return mc.make_algorithm(name, env, critics_see="observations", **SETTINGS, **exploring, **settings)
 
 
 def scripted_return(task: Task, make: Scripted) -> float:

@@ -52,11 +52,11 @@ def draw_landmarks(axes: Any, positions: np.ndarray) -> None:
         draw_star(axes, float(x), float(y), size=220)
 
 
-def draw_view(axes: Any, positions: np.ndarray, radius: float, first: int = 0) -> None:
-    """A dashed circle as far as each agent sees, from agent `first` on; none if there is no limit."""
-    if np.isfinite(radius):
-        for agent, (x, y) in enumerate(positions, start=first):
-            axes.add_patch(Circle((x, y), radius, fill=False, edgecolor=agent_color(agent), ls=(0, (4, 3)), zorder=2))
+def draw_view(axes: Any, positions: np.ndarray, radius: float | np.ndarray) -> None:
+    """A dashed circle as far as each agent sees; none if it sees nothing or there is no limit."""
+    for agent, ((x, y), far) in enumerate(zip(positions, np.broadcast_to(radius, len(positions)), strict=True)):
+        if 0 < far < np.inf:
+            axes.add_patch(Circle((x, y), far, fill=False, edgecolor=agent_color(agent), ls=(0, (4, 3)), zorder=2))
 
 
 def draw_coloured_landmarks(axes: Any, positions: np.ndarray, targets: Sequence[Sequence[int]]) -> None:

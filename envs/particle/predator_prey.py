@@ -15,7 +15,7 @@ import numpy as np
 from jumanji.types import TimeStep
 
 from marlcomm.envs.api import Observation, restart
-from marlcomm.envs.options import check_above_zero, check_choice, check_count, check_flag
+from marlcomm.envs.options import check_above_zero, check_choice, check_count, check_flag, check_number
 from marlcomm.envs.particle import drawing, views
 from marlcomm.envs.particle.controls import Controls
 from marlcomm.envs.particle.physics import TINY, Integration, distance
@@ -47,7 +47,8 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
     (all relative to itself), and the prey's velocities. As released, agents see all but the other predators,
     so **messages are hardly needed**: a controller without any gets 851, 1145 and 1606 a 100-step episode for
     N = 2, 3 and 6 (`controls="pairs"`; `scripted.chase_on_ring`). What makes them matter: `view_radius`,
-    `num_blind`, `num_prey_neighbors`, more prey, fleeing prey.
+    `num_blind`, `num_prey_neighbors`, more prey, fleeing prey. Who is quite blind gains little from a few labels, as
+    touching takes more than a quarter of the square; who sees as far as `blind_radius` can be called near.
 
     Sizes: O = 4 + 2 L' + 2 N' + 4 K', where L', N', K' are how many obstacles, other predators and prey are seen;
     S = 4 (N + K) + 2 L: all positions, then velocities. Horizon `steps`, a truncation.
@@ -67,6 +68,7 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         num_landmark_neighbors: int | None = None,
         view_radius: float | None = None,
         num_blind: int = 0,
+        blind_radius: float = 0.0,
         steps: int = 100,
         controls: Controls = "discrete",
         integration: Integration = "openai",
@@ -86,7 +88,8 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
           num_prey_neighbors: the same for prey.
           num_landmark_neighbors: the same for obstacles.
           view_radius: anything farther from a predator is not seen by it; None sees any distance.
-          num_blind: so many of the predators, the first ones, see only their own velocity and position.
+          num_blind: so many of the predators, the first ones, see no farther than `blind_radius`.
+          blind_radius: how far they see, at least 0, where they see only their own velocity and position.
           steps: T, after which the episode is cut; 100 in the released code.
           controls: "discrete" (A = 5), "force" (A = 2) or "pairs" (A = 5, as released); see `controls`.
           integration: "openai" (as released) or "farama" (MPE2, JaxMARL); returns differ greatly.
@@ -108,6 +111,9 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         self.num_blind = check_count(name, "num_blind", num_blind, at_least=0)
         if self.num_blind > self.num_agents:
             raise ValueError(f"{name}: num_blind={num_blind} must be at most num_predators={num_predators}.")
+        blind_radius = check_number(name, "blind_radius", blind_radius, 0.0)
+        is_blind = np.arange(self.num_agents) < self.num_blind
+        self.sight = np.where(is_blind, min(blind_radius, self.view_radius), self.view_radius)  # [N]
         groups = [
             Group(self.num_agents, PREDATOR_RADIUS, force=3.0, max_speed=1.0),
             Group(self.num_prey, PREY_RADIUS, force=4.0 * self.prey_speed, max_speed=1.3 * self.prey_speed),
@@ -168,7 +174,7 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         predators, prey, obstacles = self.split(state.position)
         velocity, prey_velocity = state.velocity[: self.num_agents], state.velocity[self.num_agents :]
         prey_velocity = jnp.broadcast_to(prey_velocity, (self.num_agents, self.num_prey, 2))
-        radius = self.view_radius
+        radius = self.sight
         parts = [
             views.look(views.offsets(predators, obstacles), nearest=self.num_landmark_neighbors, radius=radius),
             views.look(views.offsets(predators, prey), prey_velocity, nearest=self.num_prey_neighbors, radius=radius),
@@ -177,8 +183,6 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
             others = views.without_self(views.offsets(predators, predators))
             parts.insert(1, views.look(others, nearest=self.num_predator_neighbors, radius=radius))
         seen = jnp.concatenate(parts, axis=-1)
-        if self.num_blind:
-            seen = jnp.where(np.arange(self.num_agents)[:, None] < self.num_blind, 0.0, seen)
         view = jnp.concatenate([velocity, predators, seen], axis=-1)
         return self.observe(view, flat(state.position, state.velocity), state.step_count)
 
@@ -187,7 +191,6 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         predators, prey, obstacles = (np.asarray(part) for part in self.split(state.position))
         drawing.draw_obstacles(axes, obstacles, OBSTACLE_RADIUS)
         drawing.draw_prey(axes, prey, PREY_RADIUS)
-        sighted = predators[self.num_blind :]
-        drawing.draw_view(axes, sighted, self.view_radius, first=self.num_blind)
+        drawing.draw_view(axes, predators, self.sight)
         drawing.draw_agents(axes, predators, np.asarray(state.velocity), PREDATOR_RADIUS)
         drawing.frame(axes, np.asarray(state.position))

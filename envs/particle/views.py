@@ -22,7 +22,7 @@ def without_self(values: jax.Array) -> jax.Array:
 
 
 def look(
-    offset: jax.Array, more: jax.Array | None = None, *, nearest: int | None = None, radius: float = np.inf
+    offset: jax.Array, more: jax.Array | None = None, *, nearest: int | None = None, radius: float | np.ndarray = np.inf
 ) -> jax.Array:
     """One row of features for each viewer: the offsets that it sees, then what else it sees of the same things.
 
@@ -30,7 +30,7 @@ def look(
       offset: [N, X, 2].
       more: [N, X, F] or None, such as velocities.
       nearest: how many are seen, nearest first; None sees all, in their own order.
-      radius: farther things are not seen.
+      radius: farther things are not seen; a number, or [N] one for each viewer.
 
     Returns:
       [N, K * (2 + F)] float32 with K = X or `nearest`; zeros stand for what is not there or not seen.
@@ -42,8 +42,8 @@ def look(
         slots = place[:, None] == np.arange(nearest)[:, None]  # [N, K, X]
         values = [jnp.sum(jnp.where(slots[..., None], value[:, None], 0.0), axis=2) for value in values]
         apart = jnp.sum(jnp.where(slots, apart[:, None], 0.0), axis=2)
-    if np.isfinite(radius):
-        values = [jnp.where(apart[..., None] <= radius, value, 0.0) for value in values]
+    if np.isfinite(radius).any():
+        values = [jnp.where((apart <= np.reshape(radius, (-1, 1)))[..., None], value, 0.0) for value in values]
     return jnp.concatenate([value.reshape(len(value), -1) for value in values], axis=-1)
 
 

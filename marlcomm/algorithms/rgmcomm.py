@@ -7,7 +7,7 @@ from marlcomm.algorithms.maddpg import maddpg
 from marlcomm.algorithms.optimisers import adam, apart, torch_rmsprop
 from marlcomm.algorithms.value_based import value_based
 from marlcomm.envs.api import Environment
-from marlcomm.losses import LabelLoss, teacher_loss
+from marlcomm.losses import Every, LabelLoss, teacher_loss
 from marlcomm.messages import ClusterChannel
 from marlcomm.networks import JointTeacher, MonotonicMixer
 
@@ -23,6 +23,7 @@ def rgmcomm(
     normalisation: str = "",
     activation: str = "tanh",
     message_rate: float = 1.0,
+    message_interval: int = 10,
     paper: bool = False,
     **settings: Any,
 ) -> Algorithm:
@@ -37,6 +38,7 @@ def rgmcomm(
       encoding: what a receiver is given of a label; see `ClusterChannel`.
       neighbours, information_weight, normalisation, activation: see `LabelLoss`.
       message_rate: the message network's learning rate, in units of `learning_rate`; 0 leaves labels as they begin.
+      message_interval: gradient steps from one that teaches labels to the next; see `Every`.
       paper: take MADDPG's released settings where none are given.
       **settings: as for `ddpg_based`; critics see "observations", as labels compare agents' views. `losses` come on top
         of RGMComm's, and one called `labels` takes the place of its `LabelLoss`. (Its weight hardly matters: the
@@ -47,7 +49,7 @@ def rgmcomm(
     """
     if settings.get("critics_see", "observations") != "observations":
         raise ValueError('critics_see must be "observations": labels are found by asking critics about agents\' views')
-    clustering = neighbours, information_weight, normalisation, activation
+    clustering = message_interval, neighbours, information_weight, normalisation, activation
     given = _talking(labels, encoding, *clustering) | {
         "optimiser": apart(message_rate, adam),
         "critics_see": "observations",
@@ -66,6 +68,7 @@ def rgmcomm_qmix(
     normalisation: str = "",
     activation: str = "tanh",
     message_rate: float = 1.0,
+    message_interval: int = 10,
     **settings: Any,
 ) -> Algorithm:
     """RGMComm's labels on QMIX (cluster x monotonic x value), with a teacher that sees what all see.
@@ -75,13 +78,14 @@ def rgmcomm_qmix(
 
     Args:
       env: the task.
-      labels, encoding, neighbours, information_weight, normalisation, activation, message_rate: as for `rgmcomm`.
+      labels, encoding, neighbours, information_weight, normalisation, activation, message_rate, message_interval: as
+        for `rgmcomm`.
       **settings: as for `value_based`; `losses` as for `rgmcomm`.
 
     Raises:
       ValueError: fewer than 2 labels, or another channel or optimiser.
     """
-    clustering = neighbours, information_weight, normalisation, activation
+    clustering = message_interval, neighbours, information_weight, normalisation, activation
     given = _talking(labels, encoding, *clustering)
     given["losses"]["teacher"], given["weights"]["teacher"] = teacher_loss, 1.0
     given |= {
@@ -108,7 +112,13 @@ def _with_settings(given: dict[str, Any], settings: dict[str, Any]) -> dict[str,
 
 
 def _talking(
-    labels: int, encoding: str, neighbours: int, information_weight: float, normalisation: str, activation: str
+    labels: int,
+    encoding: str,
+    message_interval: int,
+    neighbours: int,
+    information_weight: float,
+    normalisation: str,
+    activation: str,
 ) -> dict[str, Any]:
     clustering = LabelLoss(
         neighbours=neighbours,
@@ -118,6 +128,6 @@ def _talking(
     )
     return {
         "channel": ClusterChannel(alphabet=labels, encoding=encoding),
-        "losses": {"labels": clustering},
+        "losses": {"labels": Every(message_interval, clustering)},
         "weights": {"labels": 1.0},
     }

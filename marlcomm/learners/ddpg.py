@@ -26,6 +26,7 @@ from marlcomm.learners.learner import (
     learning_rate_now,
     linear_epsilon,
     shared_reward,
+    steps_left,
     weighted_sum,
 )
 from marlcomm.learners.replay import StepReplay
@@ -183,12 +184,13 @@ class DdpgLearner:
         )
         hparams = _at_this_point(state.hparams, state.env_steps / limit)
 
-        def update(state: DdpgState, key: jax.Array) -> tuple[DdpgState, dict[str, jax.Array]]:
+        def update(state: DdpgState, now: tuple[jax.Array, jax.Array]) -> tuple[DdpgState, dict[str, jax.Array]]:
+            key, left = now
             sample_key, loss_key = jax.random.split(key)
             batch = self._replay.sample(replay, sample_key)
-            return self._update(state, hparams, batch, loss_key, ready)
+            return self._update(state, hparams, batch, loss_key, ready, left)
 
-        learned, metrics = jax.lax.scan(update, played, keys[1:])
+        learned, metrics = jax.lax.scan(update, played, (keys[1:], steps_left(self.updates_per_step)))
         learned = learned.replace(replay=keep_pointers(active, replay, state.replay))
         return learned, jax.tree.map(lambda x: x[-1], metrics)
 
@@ -204,11 +206,17 @@ class DdpgLearner:
         return self.settings.last_action or any(leaf.size for leaf in jax.tree.leaves(memory))
 
     def _update(
-        self, state: DdpgState, hparams: DdpgHParams, batch: Episodes, key: jax.Array, ready: jax.Array
+        self,
+        state: DdpgState,
+        hparams: DdpgHParams,
+        batch: Episodes,
+        key: jax.Array,
+        ready: jax.Array,
+        left: jax.Array,
     ) -> tuple[DdpgState, dict[str, jax.Array]]:
         def loss(params: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
             unroll = self.unroll(params, state.target_params, batch, hparams, key, self.edit(state))
-            return weighted_sum(self.losses, unroll, batch, hparams)
+            return weighted_sum(self.losses, unroll, batch, hparams, left)
 
         gradient, metrics = jax.grad(loss, has_aux=True)(state.params)
         updates, optimiser = self._optimiser(hparams).update(gradient, state.optimiser, state.params)

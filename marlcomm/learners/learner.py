@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.envs.api import Environment, Observation
+from marlcomm.losses.interval import Every
 from marlcomm.messages.edits import Edit, split_delay
 from marlcomm.types import Episodes, Messages, Scalar
 
@@ -153,15 +154,25 @@ def with_delay(learner: Any, edit: Edit | None) -> tuple[Any, Edit | None]:
 
 
 def weighted_sum(
-    losses: Mapping[str, Loss], unroll: Any, episodes: Episodes, hparams: Any
+    losses: Mapping[str, Loss], unroll: Any, episodes: Episodes, hparams: Any, left: jax.Array
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The losses, each times `hparams.weights[name]`, and metrics: each by name, its own as `name/detail`."""
+    """The losses, each times `hparams.weights[name]`, and metrics: each by name, its own as `name/detail`.
+
+    `left` [] int32 is the number of gradient steps to come before episodes are played again, for losses that are taken
+    `Every` so many.
+    """
     total, metrics = jnp.float32(0.0), {}
     for name, loss in losses.items():
-        value, details = loss(unroll, episodes, hparams)
+        given = unroll, episodes, hparams
+        value, details = loss.at(left, *given) if isinstance(loss, Every) else loss(*given)
         total = total + hparams.weights[name] * value
         metrics |= {name: value} | {f"{name}/{detail}": x for detail, x in details.items()}
     return total, {"loss": total} | metrics
+
+
+def steps_left(steps: int) -> jax.Array:
+    """[steps] int32 how many gradient steps of a row are still to come, for each of them."""
+    return jnp.arange(steps - 1, -1, -1)
 
 
 def explored(state: Any) -> jax.Array:

@@ -25,6 +25,7 @@ from marlcomm.learners.learner import (
     learning_rate_now,
     require_discrete,
     shared_reward,
+    steps_left,
     weighted_sum,
 )
 from marlcomm.losses.policy import generalised_advantage, normalise
@@ -255,10 +256,10 @@ class ReinforceLearner:
         now = played.replace(hparams=hparams)
         loss = functools.partial(self._loss, state=now, episodes=episodes, decisions=decisions, key=last_key)
 
-        def update(state: ReinforceState, _: None) -> tuple[ReinforceState, dict[str, jax.Array]]:
-            return self._update(state, loss, self.optimiser(hparams), active)
+        def update(state: ReinforceState, left: jax.Array) -> tuple[ReinforceState, dict[str, jax.Array]]:
+            return self._update(state, functools.partial(loss, left=left), self.optimiser(hparams), active)
 
-        learned, metrics = jax.lax.scan(update, choose(active, played, state), None, length=self.settings.epochs)
+        learned, metrics = jax.lax.scan(update, choose(active, played, state), steps_left(self.settings.epochs))
         return learned, jax.tree.map(lambda x: x[-1], metrics)
 
     def _update(
@@ -279,10 +280,16 @@ class ReinforceLearner:
         return state.replace(params=params, optimiser=moments, updates=state.updates + go, healthy=healthy), metrics
 
     def _loss(
-        self, params: Any, state: ReinforceState, episodes: Episodes, decisions: Decision, key: jax.Array
+        self,
+        params: Any,
+        state: ReinforceState,
+        episodes: Episodes,
+        decisions: Decision,
+        key: jax.Array,
+        left: jax.Array,
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         unroll = self.unroll(params, state, episodes, decisions, key)
-        return weighted_sum(self.losses, unroll, episodes, state.hparams)
+        return weighted_sum(self.losses, unroll, episodes, state.hparams, left)
 
     def unroll(
         self, params: Any, state: ReinforceState, episodes: Episodes, decisions: Decision, key: jax.Array

@@ -27,6 +27,7 @@ from marlcomm.learners.learner import (
     learning_rate_now,
     linear_epsilon,
     require_discrete,
+    steps_left,
     weighted_sum,
 )
 from marlcomm.learners.teaching import teach
@@ -250,17 +251,19 @@ class ValueLearner:
             episodes=state.episodes + active * self.settings.num_envs,
         )
         update = functools.partial(self._update, ready=ready, progress=state.env_steps / limit)
-        learned, metrics = jax.lax.scan(update, played, jnp.stack(update_keys))
+        turns = jnp.stack(update_keys), steps_left(self.settings.updates_per_step)
+        learned, metrics = jax.lax.scan(update, played, turns)
         return learned, jax.tree.map(lambda x: x[-1], metrics)
 
     def _update(
-        self, state: TrainState, key: jax.Array, ready: jax.Array, progress: jax.Array
+        self, state: TrainState, turn: tuple[jax.Array, jax.Array], ready: jax.Array, progress: jax.Array
     ) -> tuple[TrainState, dict[str, jax.Array]]:
+        key, left = turn
         sample_key, loss_key = jax.random.split(key)
         batch = self._replay.sample(state.replay, sample_key).experience
         hparams = _at_this_point(state, progress)
         gradient_of = jax.grad(self._loss, has_aux=True)
-        gradient, metrics = gradient_of(state.params, state, hparams, batch, loss_key)
+        gradient, metrics = gradient_of(state.params, state, hparams, batch, loss_key, left)
         updates, optimiser = self.optimiser(hparams).update(gradient, state.optimiser, state.params)
         params = optax.apply_updates(state.params, updates)
         metrics["gradient_norm"] = optax.global_norm(gradient)
@@ -285,11 +288,17 @@ class ValueLearner:
         return choose(go & (updates % self.settings.target_interval == 0), params, target)
 
     def _loss(
-        self, params: Any, state: TrainState, hparams: ValueHParams, episodes: Episodes, key: jax.Array
+        self,
+        params: Any,
+        state: TrainState,
+        hparams: ValueHParams,
+        episodes: Episodes,
+        key: jax.Array,
+        left: jax.Array,
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         unroll_key, cut_key = jax.random.split(key)
         unroll = self.unroll(params, state.target_params, episodes, hparams, unroll_key, self.edit(state))
-        total, metrics = weighted_sum(self.losses, unroll, episodes, hparams)
+        total, metrics = weighted_sum(self.losses, unroll, episodes, hparams, left)
         if self.settings.cut_in_training:
             metrics["cut_below"] = self._next_cut(state, episodes, unroll.messages, cut_key)
         return total, metrics

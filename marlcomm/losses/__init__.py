@@ -10,6 +10,7 @@ from marlcomm.losses.clustering import (
     most_frequent,
 )
 from marlcomm.losses.information import expressiveness_loss, succinctness_loss
+from marlcomm.losses.interval import Every
 from marlcomm.losses.labels import LabelLoss, teacher_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, generalised_advantage, policy_loss, value_loss
 from marlcomm.losses.temporal_difference import double_q_target, temporal_difference_loss
@@ -17,6 +18,7 @@ from marlcomm.losses.temporal_difference import double_q_target, temporal_differ
 __all__ = [
     "AS_PRINTED",
     "AS_RELEASED",
+    "Every",
     "LabelLoss",
     "action_value_matrix",
     "action_value_vectors",

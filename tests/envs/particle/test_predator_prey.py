@@ -62,6 +62,19 @@ def test_views_that_make_messages_matter():
     np.testing.assert_allclose(view[1], [2, 3, 0.1, 0, 0, 0, 0, 0.2, 0.3, 0, 6, 7], atol=1e-6)
 
 
+@pytest.mark.parametrize("view_radius", [None, 0.4, 0.8])
+def test_the_blind_see_as_far_as_they_are_given_and_no_farther_than_others(view_radius):
+    options = {"num_predators": 3, "num_prey": 2}
+    mixed = make_env("predator_prey", num_blind=2, blind_radius=0.5, view_radius=view_radius, **options)
+    near = make_env("predator_prey", view_radius=min(0.5, view_radius or 1.0), **options)
+    others = make_env("predator_prey", view_radius=view_radius, **options)
+    for seed in range(20):
+        state = jax.jit(mixed.reset)(jax.random.PRNGKey(seed))[0]
+        view = [np.asarray(env._look(state).agents_view) for env in (mixed, near, others)]
+        np.testing.assert_array_equal(view[0][:2], view[1][:2])
+        np.testing.assert_array_equal(view[0][2:], view[2][2:])
+
+
 def test_random_prey_push_uniformly_and_anew():
     env = make_env("predator_prey", num_prey=2)
     start = at(env, np.zeros((7, 2)))
@@ -113,6 +126,7 @@ def test_contract():
         ({"integration": "euler"}, "There are: openai, farama"),
         ({"view_radius": 0.0}, r"view_radius=0.0 must be above 0"),
         ({"num_blind": 4}, "num_blind=4 must be at most num_predators=3"),
+        ({"blind_radius": -0.1}, "blind_radius=-0.1 must be at least 0"),
         ({"num_prey_neighbors": -1}, "num_prey_neighbors=-1 must be a whole number, at least 0"),
         ({"steps": 0}, "steps=0"),
     ],

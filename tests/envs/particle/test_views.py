@@ -42,6 +42,13 @@ def test_nothing_beyond_the_radius(nearest):
         np.testing.assert_array_equal(seen, apart <= 1.5)
 
 
+def test_each_viewer_may_have_a_radius_of_its_own():
+    radius = np.array([0.0, 1.0, np.inf])
+    mixed = views.look(OFFSET, radius=radius)
+    for row, far in enumerate(radius):
+        np.testing.assert_array_equal(mixed[row], views.look(OFFSET, radius=float(far))[row])
+
+
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_without_self(n):
     values = RNG.normal(size=(n, n, 3)).astype(np.float32)

@@ -1,0 +1,90 @@
+"""Losses that are taken now and then: how often, by which learner, and that the rest of the time they cost nothing."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from marlcomm.algorithms import maddpg, mappo, vdn
+from marlcomm.envs import make_env
+from marlcomm.losses import Every
+from marlcomm.messages import ClusterChannel
+
+LABELS, RATE, MEMBERS = 7, 0.5, 2
+ROW = 5  # gradient steps after every collection
+
+
+def first_logit(unroll, episodes, hparams):
+    """Its gradient by the bias of the first label is 1, whatever else there is; no other loss reaches that bias."""
+    return unroll.auxiliary["label_logits"][..., 0].mean(), {"seen": jnp.float32(3.0)}
+
+
+def talking(make, interval, **settings):
+    """An algorithm by plain gradient descent, of which the channel learns from `first_logit` alone."""
+    loss = {"mine": first_logit if interval is None else Every(interval, first_logit)}
+    channel = ClusterChannel(alphabet=LABELS, hidden=4, shared=True)
+    return make(
+        make_env("maze"),
+        channel=channel,
+        hidden=4,
+        losses=loss,
+        weights={"mine": 1.0},
+        optimiser=lambda hparams: optax.sgd(RATE),
+        **settings,
+    )
+
+
+ALGORITHMS = {
+    "ddpg": lambda interval: talking(maddpg, interval, num_envs=ROW, update_interval=3, batch_steps=4, replay_steps=60),
+    "value": lambda interval: talking(
+        vdn, interval, num_envs=4, updates_per_step=ROW, batch_episodes=4, replay_episodes=8
+    ),
+    "policy": lambda interval: talking(mappo, interval, num_envs=4, epochs=ROW),
+}
+
+
+def bias(state):
+    """[P, LABELS] of the message network's last layer."""
+    (found,) = [leaf for leaf in jax.tree.leaves(state.params["agent"]) if leaf.shape[1:] == (LABELS,)]
+    return np.asarray(found)
+
+
+def members(algorithm):
+    """States of a small population, and one training step of all."""
+    keys = jnp.stack([jax.random.PRNGKey(seed) for seed in range(MEMBERS)])
+    return jax.vmap(algorithm.init)(keys), jax.vmap(lambda state: algorithm.step(state, float("inf")))
+
+
+@pytest.mark.parametrize("learner", ALGORITHMS)
+@pytest.mark.parametrize(("interval", "times"), [(1, 5), (3, 2), (100, 1)])
+def test_each_learner_takes_it_at_every_so_many_of_its_gradient_steps(learner, interval, times):
+    state, step = members(ALGORITHMS[learner](interval))
+    after, metrics = jax.jit(step)(state)
+    assert np.asarray(after.updates).tolist() == [ROW] * MEMBERS
+    moved = bias(state)[:, 0] - bias(after)[:, 0]
+    np.testing.assert_allclose(moved, times * RATE, rtol=1e-4)
+    # what is reported is the last step's, at which it is always taken
+    np.testing.assert_array_equal(metrics["mine/seen"], 3.0)
+
+
+def test_at_every_step_it_is_the_loss_itself():
+    states = []
+    for interval in (None, 1):
+        state, step = members(ALGORITHMS["value"](interval))
+        states.append(jax.jit(step)(state)[0].params)
+    jax.tree.map(np.testing.assert_array_equal, *states)
+
+
+@pytest.mark.parametrize("learner", ALGORITHMS)
+def test_a_population_skips_it_instead_of_computing_and_throwing_away(learner):
+    state, step = members(ALGORITHMS[learner](3))
+    without, plain = members(ALGORITHMS[learner](None))
+    skips = str(jax.make_jaxpr(step)(state)).count("cond[")
+    assert skips > str(jax.make_jaxpr(plain)(without)).count("cond[")
+
+
+@pytest.mark.parametrize("interval", [0, -1])
+def test_an_interval_below_one_is_refused(interval):
+    with pytest.raises(ValueError, match=f"interval is {interval}: must be at least 1"):
+        Every(interval, first_logit)
