@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import marlcomm as mc
 from experiments.common import MIDDLE_HEAD, curves_as_json, markdown_table, middle_cells, start
+from experiments.fig8_maze import CLUSTERING
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import plot_curves
 from marlcomm.envs import Centralized, Environment
@@ -48,7 +49,7 @@ def algorithm_of(name: str, env: Environment) -> Algorithm:
         return mc.make_algorithm("iql", env, **SETTINGS)
     if name == "centralised":
         return mc.make_algorithm("iql", Centralized(env), **SETTINGS)
-    return mc.make_algorithm("rgmcomm_qmix", env, labels=4, information_weight=0.2, activation=name, **SETTINGS)
+    return mc.make_algorithm("rgmcomm_qmix", env, labels=4, activation=name, **CLUSTERING, **SETTINGS)
 
 
 if __name__ == "__main__":

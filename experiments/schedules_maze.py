@@ -19,7 +19,7 @@ from experiments.common import (
     middle_cells,
     start,
 )
-from experiments.fig8_maze import SETTINGS, algorithm_of
+from experiments.fig8_maze import CLUSTERING, SETTINGS, algorithm_of
 from marlcomm.analysis import plot_curves
 from marlcomm.training import evaluate, train_pipeline
 
@@ -50,7 +50,7 @@ def main() -> None:
 def pipeline(experiment: Experiment, warm: bool) -> FinishedRun:
     """The last stage of the pipeline: the team that hears labels, which no longer change."""
     env = mc.make_env("maze", clock=True)
-    team = mc.make_algorithm("rgmcomm", env, labels=2, information_weight=0.2, message_rate=0.0, **SETTINGS)
+    team = mc.make_algorithm("rgmcomm", env, labels=2, message_rate=0.0, **CLUSTERING, **SETTINGS)
     folder = experiment.runs / f"maze-pipeline-{'warm' if warm else 'cold'}-{experiment.steps}-{experiment.seeds}"
     train_pipeline(
         algorithm_of(IDEAL, env),

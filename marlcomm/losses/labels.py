@@ -60,8 +60,8 @@ class LabelLoss:
     stretches: int = 4
     contexts: int = 12
     neighbours: int = 4
-    information_weight: float = 0.5
-    entropy_weight: float = 4.0
+    information_weight: float = 1.0
+    entropy_weight: float = 2.0
     pull: str = "similarity"
     labels: str = "soft"
     normalisation: str = ""
