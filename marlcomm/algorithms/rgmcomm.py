@@ -1,9 +1,8 @@
 """RGMComm (Chen et al. 2024): agents say to which cluster of action values belongs what they see."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm, recorded, static_and_traced
+from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.maddpg import maddpg
 from marlcomm.algorithms.optimisers import adam, apart, torch_rmsprop
 from marlcomm.algorithms.value_based import value_based
@@ -19,6 +18,11 @@ def rgmcomm(
     *,
     labels: int = 4,
     encoding: str = "one_hot",
+    neighbours: int = 4,
+    information_weight: float = 1.0,
+    entropy_weight: float = 2.0,
+    normalisation: str = "",
+    activation: str = "tanh",
     message_rate: float = 1.0,
     message_interval: int = 10,
     paper: bool = False,
@@ -33,19 +37,27 @@ def rgmcomm(
       env: the task; actions may be continuous or discrete.
       labels: size of the alphabet (published: 4, 16).
       encoding: what a receiver is given of a label; see `ClusterChannel`.
+      neighbours, information_weight, entropy_weight, normalisation, activation: see `LabelLoss`.
       message_rate: the message network's learning rate, in units of `learning_rate`; 0 leaves labels as they begin.
       message_interval: gradient steps from one that teaches labels to the next; see `Every`.
       paper: take MADDPG's released settings where none are given.
-      **settings: fields of `LabelLoss`, such as `information_weight`, and as for `ddpg_based`; critics see
-        "observations", as labels compare agents' views. `losses` come on top of RGMComm's, and one called `labels`
-        takes the place of its own. (Its weight hardly matters: the message network learns from nothing else, by Adam.)
+      **settings: as for `ddpg_based`; critics see "observations", as labels compare agents' views. `losses` come on top
+        of RGMComm's, and one called `labels` takes the place of its `LabelLoss`. (Its weight hardly matters: the
+        message network learns from nothing else, by Adam.)
 
     Raises:
       ValueError: fewer than 2 labels, critics that do not see the agents' views, or another channel or optimiser.
     """
     if settings.get("critics_see", "observations") != "observations":
         raise ValueError('critics_see must be "observations": labels are found by asking critics about agents\' views')
-    given, settings = _talking(labels, encoding, message_interval, settings)
+    clustering = LabelLoss(
+        neighbours=neighbours,
+        information_weight=information_weight,
+        entropy_weight=entropy_weight,
+        normalisation=normalisation,
+        activation=activation,
+    )
+    given = _talking(labels, encoding, message_interval, clustering)
     given |= {"optimiser": apart(message_rate, adam), "critics_see": "observations"}
     return maddpg(env, paper=paper, **_with_settings(given, settings))
 
@@ -56,6 +68,11 @@ def rgmcomm_qmix(
     *,
     labels: int = 4,
     encoding: str = "one_hot",
+    neighbours: int = 4,
+    information_weight: float = 1.0,
+    entropy_weight: float = 2.0,
+    normalisation: str = "",
+    activation: str = "tanh",
     message_rate: float = 1.0,
     message_interval: int = 10,
     **settings: Any,
@@ -67,13 +84,21 @@ def rgmcomm_qmix(
 
     Args:
       env: the task.
-      labels, encoding, message_rate, message_interval: as for `rgmcomm`.
-      **settings: as for `value_based`; fields of `LabelLoss` and `losses` as for `rgmcomm`.
+      labels, encoding, neighbours, information_weight, entropy_weight, normalisation, activation, message_rate,
+        message_interval: as for `rgmcomm`.
+      **settings: as for `value_based`; `losses` as for `rgmcomm`.
 
     Raises:
       ValueError: fewer than 2 labels, or another channel or optimiser.
     """
-    given, settings = _talking(labels, encoding, message_interval, settings)
+    clustering = LabelLoss(
+        neighbours=neighbours,
+        information_weight=information_weight,
+        entropy_weight=entropy_weight,
+        normalisation=normalisation,
+        activation=activation,
+    )
+    given = _talking(labels, encoding, message_interval, clustering)
     given["losses"]["teacher"], given["weights"]["teacher"] = teacher_loss, 1.0
     given |= {
         "mixer": MonotonicMixer(),
@@ -98,14 +123,9 @@ def _with_settings(given: dict[str, Any], settings: dict[str, Any]) -> dict[str,
     return {**given, **settings, **merged}
 
 
-def _talking(
-    labels: int, encoding: str, message_interval: int, settings: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Channel and loss, made from the settings that are the loss's fields; and the rest of the settings."""
-    clustering, rest = static_and_traced(settings, LabelLoss)
-    given = {
+def _talking(labels: int, encoding: str, message_interval: int, clustering: LabelLoss) -> dict[str, Any]:
+    return {
         "channel": ClusterChannel(alphabet=labels, encoding=encoding),
         "losses": {"labels": Every(message_interval, clustering)},
         "weights": {"labels": 1.0},
     }
-    return given, rest
