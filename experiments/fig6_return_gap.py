@@ -108,7 +108,7 @@ def draw(found: Mapping[int, Mapping[str, np.ndarray]]) -> Figure:
     for number, name in enumerate((GAP, PRINTED, RIGOROUS)):
         draw_middles(left, list(found), np.array([of[name] for of in found.values()]), name, number)
     draw_middles(right, list(found), np.array([of[DISTANCE] for of in found.values()]), DISTANCE, 0)
-    left.set(title="return of a step", xlabel="labels", xticks=list(found))
+    left.set(title="return of a step", xlabel="labels", xticks=list(found), yscale="log")  # a gap below 0 has no dot
     right.set(title="mean cosine distance", xlabel="labels", xticks=list(found), ylim=(0, None))
     left.legend(fontsize=8, frameon=False)
     for axes in (left, right):
