@@ -186,7 +186,7 @@ def test_expected_gradient_is_that_of_the_return_whatever_the_critic_says():
 
         def estimate(one):
             batch = jax.tree.map(lambda x: x[None], one)
-            return jax.grad(learner._loss, has_aux=True)(params, state, *batch, KEY)[0]
+            return jax.grad(learner._loss, has_aux=True)(params, state, *batch, KEY, jnp.int32(0))[0]
 
         estimates = jax.vmap(estimate)((episodes, decisions))
         weight = probability(params)
@@ -263,7 +263,7 @@ def test_gates_are_taught_by_their_score():
     @jax.jit
     def both(params):
         played, decisions, _ = algorithm.play(params, KEY, epsilon=1.0)
-        found, _ = jax.grad(learner._loss, has_aux=True)(params, state, played, decisions, KEY)
+        found, _ = jax.grad(learner._loss, has_aux=True)(params, state, played, decisions, KEY, jnp.int32(0))
         return jax.grad(expected_return)(params)["agent"], found["agent"], decisions.auxiliary["gate"]
 
     exact, found, gate = both(params)
