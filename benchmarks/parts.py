@@ -17,10 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.measured import spread, table
+from marlcomm.losses import Every
 
 WARM_UP_STEPS = 3
 EXPLORING = 0.1
 FOREVER = float("inf")
+WHOLE_UPDATE, LIGHT_UPDATE = "update: forward, backward, optimiser", "update without the losses taken now and then"
 
 
 def main() -> None:
@@ -48,6 +50,11 @@ def report(name: str, task: str, members: int, repeats: int) -> list[str]:
     found = _in_turns(parts, repeats)
     whole = np.median(found["training step"])
     often = {part: times_a_step for part in found if part not in ("training step", "playing")}
+    seldom = [loss.interval for loss in learner.losses.values() if isinstance(loss, Every)]
+    if seldom:  # losses that are not taken every time, and the updates with them
+        taught = -(-times_a_step // min(seldom))
+        rare = {_loss(name): taught for name, loss in learner.losses.items() if isinstance(loss, Every)}
+        often |= {**rare, WHOLE_UPDATE: taught, LIGHT_UPDATE: times_a_step - taught}
     rows = [
         [part, spread(taken, ".2f"), str(often.get(part, 1)), f"{often.get(part, 1) * np.median(taken) / whole:.0%}"]
         for part, taken in found.items()
@@ -75,8 +82,11 @@ def parts_of(algorithm: Any, members: int) -> dict[str, Callable[[], Any]]:
     def loss(name: str) -> Callable[[Any, Any, Any], Any]:
         return lambda unrolled, state, batch: learner.losses[name](unrolled, batch, state.hparams)[0]
 
-    def update(state: Any, batch: Any) -> Any:
-        return learner._update(state, state.hparams, batch, state.key, jnp.bool_(True), jnp.int32(0))[0]
+    def update(left: int) -> Callable[[Any, Any], Any]:
+        def apply(state: Any, batch: Any) -> Any:
+            return learner._update(state, state.hparams, batch, state.key, jnp.bool_(True), jnp.int32(left))[0]
+
+        return apply
 
     def sample(state: Any) -> Any:
         return learner._replay.sample(state.replay, state.key)
@@ -85,9 +95,15 @@ def parts_of(algorithm: Any, members: int) -> dict[str, Callable[[], Any]]:
     unrolled = jax.jit(jax.vmap(unroll))(light, batch)
     parts = {"training step": (step, state), "playing": (play, light), "sampling from replay": (sample, state)}
     parts |= {"forward passes": (unroll, light, batch)}
-    parts |= {f"loss {name!r}, forward": (loss(name), unrolled, light, batch) for name in learner.losses}
-    parts |= {"whole update: forward, backward, optimiser": (update, light, batch)}
+    parts |= {_loss(name): (loss(name), unrolled, light, batch) for name in learner.losses}
+    parts |= {WHOLE_UPDATE: (update(0), light, batch)}
+    if any(isinstance(loss, Every) for loss in learner.losses.values()):
+        parts |= {LIGHT_UPDATE: (update(1), light, batch)}
     return {name: _compiled(*part) for name, part in parts.items()}
+
+
+def _loss(name: str) -> str:
+    return f"loss {name!r}, forward"
 
 
 def _compiled(part: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
