@@ -50,11 +50,14 @@ def report(name: str, task: str, members: int, repeats: int) -> list[str]:
     found = _in_turns(parts, repeats)
     whole = np.median(found["training step"])
     often = {part: times_a_step for part in found if part not in ("training step", "playing")}
-    seldom = [loss.interval for loss in learner.losses.values() if isinstance(loss, Every)]
-    if seldom:  # losses that are not taken every time, and the updates with them
-        taught = -(-times_a_step // min(seldom))
-        rare = {_loss(name): taught for name, loss in learner.losses.items() if isinstance(loss, Every)}
-        often |= {**rare, WHOLE_UPDATE: taught, LIGHT_UPDATE: times_a_step - taught}
+    seldom = {
+        _loss(name): -(-times_a_step // loss.interval)
+        for name, loss in learner.losses.items()
+        if isinstance(loss, Every)
+    }
+    if seldom:  # and so are the updates with them
+        taught = max(seldom.values())
+        often |= {**seldom, WHOLE_UPDATE: taught, LIGHT_UPDATE: times_a_step - taught}
     rows = [
         [part, spread(taken, ".2f"), str(often.get(part, 1)), f"{often.get(part, 1) * np.median(taken) / whole:.0%}"]
         for part, taken in found.items()

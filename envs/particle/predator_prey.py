@@ -109,11 +109,7 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         self.num_landmark_neighbors = check_neighbours(name, "num_landmark_neighbors", num_landmark_neighbors)
         self.view_radius = np.inf if view_radius is None else check_above_zero(name, "view_radius", view_radius)
         self.num_blind = check_count(name, "num_blind", num_blind, at_least=0)
-        if self.num_blind > self.num_agents:
-            raise ValueError(f"{name}: num_blind={num_blind} must be at most num_predators={num_predators}.")
-        blind_radius = check_number(name, "blind_radius", blind_radius, 0.0)
-        is_blind = np.arange(self.num_agents) < self.num_blind
-        self.sight = np.where(is_blind, min(blind_radius, self.view_radius), self.view_radius)  # [N]
+        self.sight = self._sight(check_number(name, "blind_radius", blind_radius, at_least=0.0))
         groups = [
             Group(self.num_agents, PREDATOR_RADIUS, force=3.0, max_speed=1.0),
             Group(self.num_prey, PREY_RADIUS, force=4.0 * self.prey_speed, max_speed=1.3 * self.prey_speed),
@@ -127,6 +123,15 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         )
         self.state_size = 4 * (self.num_agents + self.num_prey) + 2 * self.num_obstacles
         super().__init__(name, groups, integration=integration, controls=controls, steps=steps)
+
+    def _sight(self, blind_radius: float) -> np.ndarray:
+        """[N] how far each predator sees."""
+        if self.num_blind > self.num_agents:
+            raise ValueError(
+                f"predator_prey: num_blind={self.num_blind} must be at most num_predators={self.num_agents}."
+            )
+        is_blind = np.arange(self.num_agents) < self.num_blind
+        return np.where(is_blind, min(blind_radius, self.view_radius), self.view_radius)
 
     def reset(self, key: chex.PRNGKey) -> tuple[PredatorPreyState, TimeStep[Observation]]:
         """Places predators and prey uniformly in the square -1 .. 1, obstacles within -0.9 .. 0.9, all at rest."""
