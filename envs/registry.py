@@ -13,13 +13,13 @@ from marlcomm.envs.hallway import Hallway
 from marlcomm.envs.jumanji_tasks import level_based_foraging, robot_warehouse
 from marlcomm.envs.matrix_game import MatrixGame
 from marlcomm.envs.maze import Maze
-from marlcomm.envs.options import fits_type, nearest
 from marlcomm.envs.particle import Navigation, PredatorPrey, Reference, SpeakerListener
 from marlcomm.envs.search import Search
 from marlcomm.envs.sensor import Sensor
 from marlcomm.envs.sensor_grid import SensorGrid
 from marlcomm.envs.switch_riddle import SwitchRiddle
 from marlcomm.envs.traffic_junction import TrafficJunction
+from marlcomm.validation import fits_type, nearest, to_python
 
 Factory = Callable[..., Environment[Any]]
 
@@ -36,6 +36,7 @@ def make_env(name: str, **options: Any) -> Environment[Any]:
         option lacks or has the wrong type, or the task itself refuses its value.
     """
     factory = env_factory(name)
+    options = to_python(options)
     _check_options(name, factory, options)
     env = factory(**options)
     env.made_by = (name, options)

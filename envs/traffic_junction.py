@@ -19,8 +19,9 @@ from jumanji.types import TimeStep
 
 from marlcomm.envs import drawing
 from marlcomm.envs.api import Environment, Observation, restart, timestep
-from marlcomm.envs.options import check_count, check_number, nearest
+from marlcomm.envs.options import check_count, check_number
 from marlcomm.envs.roads import Roads, crossing, two_way
+from marlcomm.validation import nearest
 
 GAS, BRAKE = 0, 1
 COLLISION_REWARD = -10.0  # for each car that shares its cell, at each step
