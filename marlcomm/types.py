@@ -50,7 +50,9 @@ class Messages(NamedTuple):
     importance: jax.Array  # [..., N, N, D] float32: how much each is worth sending, for the cuts
     sent: jax.Array  # [..., N, N, D] bool: what does travel
     price: jax.Array  # [..., N, N, D] float32: bits that each entry costs when it travels
-    overhead: jax.Array  # [..., N, N] float32: bits paid for a message whatever is sent, such as a mask
+    overhead: jax.Array  # [..., N, N] float32: bits that the channel pays for a message whatever is sent of it
+    mask: jax.Array | None = None  # [..., N, N] float32: bits that tell what edits let pass; None once in overhead
+    offered: jax.Array | None = None  # [..., N, N, D] bool: what the channel sent, before any edit; known on arrival
 
 
 class Judge(NamedTuple):

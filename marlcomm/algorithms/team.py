@@ -40,7 +40,7 @@ def communicating_agent(
         num_agents=n,
         num_actions=env.num_actions,
         input_size=inputs.shape[-1],
-        delay=delay or channel.delay,
+        delay=min(delay or channel.delay, env.horizon),  # what takes longer never arrives
         bandwidth=bandwidth or channel.bandwidth,
     )
     return CommunicatingAgent(channel, env.num_actions, hidden)

@@ -145,12 +145,14 @@ def with_delay(learner: Any, edit: Edit | None) -> tuple[Any, Edit | None]:
     """The learner under the delays of an edit, and the edit without them.
 
     What is under way is part of an agent's memory, which must know of it from the first step; parameters do not change.
+    What is longer under way than an episode lasts never arrives: no delay needs to be longer.
     """
     edit, steps = split_delay(edit)
     if not steps:
         return learner, edit
     channel = learner.agent.channel
-    return replace(learner, agent=learner.agent.clone(channel=channel.clone(delay=channel.delay + steps))), edit
+    delay = min(channel.delay + steps, learner.env.horizon)
+    return replace(learner, agent=learner.agent.clone(channel=channel.clone(delay=delay))), edit
 
 
 def weighted_sum(

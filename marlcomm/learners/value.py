@@ -32,6 +32,7 @@ from marlcomm.learners.learner import (
 )
 from marlcomm.learners.teaching import teach
 from marlcomm.losses.temporal_difference import double_q_target
+from marlcomm.messages.channel import said_by_channel
 from marlcomm.messages.edits import CutBelow, Edit, chain_edits, importance_quantile, pairs_at_work
 from marlcomm.types import Episodes, Judge, Messages, Scalar, Taught, Unroll
 
@@ -304,7 +305,7 @@ class ValueLearner:
         return total, metrics
 
     def _next_cut(self, state: TrainState, episodes: Episodes, messages: Messages, key: jax.Array) -> jax.Array:
-        """[] the threshold that would have cut at least a random share of this batch.
+        """[] the threshold that would have cut at least a random share of what the channel said in this batch.
 
         Two times in three the largest share, one in six none, else any between. With the largest half of the time only,
         half of the teams won no more than 15 of hallway's 16 starts at a cut of 90 %; with hardly ever none, two of ten
@@ -313,8 +314,10 @@ class ValueLearner:
         h = state.hparams
         force = jnp.clip(state.env_steps / h.cut_start - 1.0, 0.0, 1.0)
         share = force * h.cut_share * jnp.clip(6.0 * jax.random.uniform(key) - 1.0, 0.0, 1.0)
-        importance = jax.lax.stop_gradient(messages.importance[:, : episodes.valid.shape[1]])
-        quantile = importance_quantile(importance, pairs_at_work(episodes), share)
+        steps = episodes.valid.shape[1]
+        importance = jax.lax.stop_gradient(messages.importance[:, :steps])
+        said = said_by_channel(messages)[:, :steps] & pairs_at_work(episodes)[..., None]
+        quantile = importance_quantile(importance, said, share)
         return jnp.where(share > 0, jnp.nextafter(quantile, jnp.inf), 0.0)  # equals are cut too
 
     def unroll(

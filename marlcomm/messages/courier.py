@@ -37,8 +37,8 @@ class Courier:
 
     def __call__(self, messages: Messages) -> Messages:
         """What arrives of the messages [..., N, N, D] that one round offers."""
-        withheld = ~messages.sent & self._open
-        messages = self._edited(messages._replace(sent=messages.sent & self._open))
+        withheld, offered = ~messages.sent & self._open, messages.sent & self._open
+        messages = self._edited(messages._replace(sent=offered, offered=offered))
         arriving = deliver(messages, self.alive, self._links)
         # what a channel itself holds back is zero but for its gradient: else a shut gate could never learn to open
         shadow = jnp.where(withheld, messages.content - jax.lax.stop_gradient(messages.content), 0.0)
@@ -54,7 +54,7 @@ class Courier:
             return self._rounds[0]
         side_by_side = {
             name: jnp.concatenate([getattr(messages, name) for messages in self._rounds], -1)
-            for name in ("content", "importance", "sent", "price")
+            for name in ("content", "importance", "sent", "price", "offered")
         }
         return Messages(**side_by_side, overhead=jnp.stack([messages.overhead for messages in self._rounds]).sum(0))
 

@@ -6,14 +6,19 @@ An edit is a pytree whose numbers may be traced, so that one compiled program se
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
 from marlcomm.types import Episodes, Messages, Scalar, others
+
+_INFINITY = float("inf")
+_LOUDEST_NOISE = 1e6  # beyond it nothing is left of a message, and networks overflow
+_MOST_ENTRIES = 2**31 - 1  # more than any message has
 
 
 class Edit(Protocol):
@@ -27,10 +32,16 @@ class CutBelow(struct.PyTreeNode):
 
     NDQ's threshold cut, with the paper's mask of sent dimensions (B.1), which costs one bit an entry. With `whole`, a
     message is cut as one where its most important entry is below; the mask then costs one bit a message.
+
+    Raises:
+      ValueError: `threshold` is below 0. (Every edit checks its number so, unless it is traced.)
     """
 
     threshold: Scalar = 0.0
     whole: bool = struct.field(pytree_node=False, default=False)
+
+    def __post_init__(self) -> None:
+        _require("threshold", self.threshold, 0.0, _INFINITY)
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
@@ -39,39 +50,46 @@ class CutBelow(struct.PyTreeNode):
 
 
 class RankCut(struct.PyTreeNode):
-    """Cuts the share `fraction` of least important entries, ranked over all environments at each step.
+    """Cuts the share `fraction` of least important entries that are said, ranked over all environments at each step.
 
     As released with NDQ: the rank counts finished environments and what agents tell themselves, and cuts both.
     It spends the same number of entries on every step, also on those when nobody needs to talk. With `whole`, it ranks
-    and cuts messages by their most important entry.
+    and cuts messages by their most important entry. Where the share is no whole number of entries, one more is cut.
     """
 
     fraction: Scalar = 0.8
     whole: bool = struct.field(pytree_node=False, default=False)
 
+    def __post_init__(self) -> None:
+        _require("fraction", self.fraction, 0.0, 1.0)
+
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
-        worth = _worth(messages, self.whole)
-        flat = worth.reshape(-1)
-        rank = jnp.argsort(jnp.argsort(flat)) / max(flat.size, 1)
-        return _cut(messages, (rank >= self.fraction).reshape(worth.shape))
+        said, worth = _said(messages, self.whole), _worth(messages, self.whole)
+        rank = jnp.argsort(jnp.argsort(jnp.where(said, worth, jnp.inf).reshape(-1))).reshape(worth.shape)
+        return _cut(messages, rank >= _count(self.fraction, said.sum()))
 
 
 class Budget(struct.PyTreeNode):
     """Lets each sender say only its `entries` most important entries to others, over all receivers, in a round.
 
     What agents tell themselves is free. Among equals, the first receiver's come first. `entries` may be [] or one
-    number a sender, [..., N]. With `whole`, it counts messages, ranked by their most important entry.
+    number a sender, [..., N]. With `whole`, it counts messages, ranked by their most important entry. What a channel
+    withholds takes nobody's place.
     """
 
     entries: Scalar = 1
     whole: bool = struct.field(pytree_node=False, default=False)
 
+    def __post_init__(self) -> None:
+        _require("entries", self.entries, 0, _INFINITY, whole=True)
+        if isinstance(self.entries, int):
+            object.__setattr__(self, "entries", min(self.entries, _MOST_ENTRIES))
+
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         between = _between_agents(messages)
-        said = messages.sent.any(-1, keepdims=True) if self.whole else messages.sent
-        worth = jnp.where(said & between, _worth(messages, self.whole), -jnp.inf)
+        worth = jnp.where(_said(messages, self.whole) & between, _worth(messages, self.whole), -jnp.inf)
         by_sender = worth.reshape(*worth.shape[:-2], -1)  # [..., N, N*D]
         rank = jnp.argsort(jnp.argsort(-by_sender)).reshape(worth.shape)
         return _cut(messages, (rank < jnp.asarray(self.entries)[..., None, None]) | ~between)
@@ -81,6 +99,9 @@ class Drop(struct.PyTreeNode):
     """Loses each message as a whole with `probability`: the receiver finds zeros in its place, the sender has paid."""
 
     probability: Scalar = 0.5
+
+    def __post_init__(self) -> None:
+        _require("probability", self.probability, 0.0, 1.0)
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
@@ -92,6 +113,9 @@ class Noise(struct.PyTreeNode):
     """Adds Gaussian noise of standard deviation `sigma` to every entry that passes between agents."""
 
     sigma: Scalar = 1.0
+
+    def __post_init__(self) -> None:
+        _require("sigma", self.sigma, 0.0, _LOUDEST_NOISE)
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
@@ -108,13 +132,18 @@ class Quantise(struct.PyTreeNode):
 
     bits: Scalar = 8.0
 
+    def __post_init__(self) -> None:
+        _require("bits", self.bits, 1.0, 32.0)
+
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         content, levels = messages.content, 2.0**self.bits
         within = content / (1.0 + jnp.abs(content))  # -1 .. 1
         cell = jnp.clip(jnp.floor((within + 1.0) / 2.0 * levels), 0.0, levels - 1.0)
         middle = (cell + 0.5) / levels * 2.0 - 1.0
-        rounded = content + jax.lax.stop_gradient(middle / (1.0 - jnp.abs(middle)) - content)
+        # from 24 bits on, the outermost middle is rounded to 1
+        nearest = jnp.clip(middle / (1.0 - jnp.abs(middle)), 1.0 - levels, levels - 1.0)
+        rounded = jax.lax.stop_gradient(nearest) + (content - jax.lax.stop_gradient(content))
         coarser = (messages.price > self.bits) & _between_agents(messages)
         return messages._replace(
             content=jnp.where(coarser, rounded, content), price=jnp.where(coarser, self.bits, messages.price)
@@ -165,10 +194,12 @@ class SelfOnly(struct.PyTreeNode):
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         n = messages.sent.shape[-2]
-        own = jax.tree.map(lambda x: x[..., jnp.arange(n), jnp.arange(n), :], messages._replace(overhead=None))
+        free = jnp.zeros_like(messages.overhead)
+        own = messages._replace(overhead=None, mask=None)
+        own = jax.tree.map(lambda x: x[..., jnp.arange(n), jnp.arange(n), :], own)
         own = jax.tree.map(lambda x: jnp.broadcast_to(x[..., None, :, :], messages.sent.shape), own)
-        own = own._replace(price=jnp.zeros_like(own.price), overhead=jnp.zeros_like(messages.overhead))
-        return _between(messages, own)
+        own = own._replace(price=jnp.zeros_like(own.price), overhead=free)
+        return _between(messages._replace(mask=None), own)
 
 
 class Silence(struct.PyTreeNode):
@@ -176,8 +207,13 @@ class Silence(struct.PyTreeNode):
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
-        silenced = _cut(messages, jnp.broadcast_to(~_between_agents(messages), messages.sent.shape))
-        return silenced._replace(overhead=jnp.zeros_like(messages.overhead))
+        between = _between_agents(messages)
+        return messages._replace(
+            content=jnp.where(between, 0.0, messages.content),
+            sent=messages.sent & ~between,
+            overhead=jnp.zeros_like(messages.overhead),
+            mask=None,
+        )
 
 
 class Delay(struct.PyTreeNode):
@@ -189,16 +225,23 @@ class Delay(struct.PyTreeNode):
 
     steps: int = struct.field(pytree_node=False, default=1)
 
+    def __post_init__(self) -> None:
+        _require("steps", self.steps, 0, _INFINITY, whole=True)
+
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """Raises TypeError: the team's memory must know of the delay from the first step."""
         raise TypeError("a delay works on whole episodes: pass it to evaluate(edits=...) or Algorithm.play(edit=...)")
 
 
 class CalibratedCut(struct.PyTreeNode):
-    """Asks evaluation for the threshold that cuts the share `fraction`; it is replaced before anything runs."""
+    """Asks evaluation for the threshold that cuts the share `fraction` of what is said; it is replaced before anything
+    runs."""
 
     fraction: float
     whole: bool = struct.field(pytree_node=False, default=False)
+
+    def __post_init__(self) -> None:
+        _require("fraction", self.fraction, 0.0, 1.0)
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """Raises TypeError: evaluation replaces this by a `CutBelow`."""
@@ -237,13 +280,18 @@ def pairs_at_work(episodes: Episodes) -> jax.Array:
 
 
 def importance_quantile(importance: jax.Array, counts: jax.Array, fraction: Scalar) -> jax.Array:
-    """[] the importance below which the share `fraction` of the entries lies.
+    """[] the importance below which the share `fraction` of the entries lies, linear between them; 0 for no entries.
 
     Args:
-      importance: [B, T, N, N, D]; counts: [B, T, N, N] bool, the messages that count.
+      importance: [..., D]; counts: [..., D] bool, or [..., 1], the entries that count.
     """
-    counted = jnp.where(jnp.broadcast_to(counts[..., None], importance.shape), importance, jnp.nan)
-    return jnp.nanquantile(counted, fraction)
+    counts = jnp.broadcast_to(counts, importance.shape)
+    ordered = jnp.sort(jnp.where(counts, importance, jnp.inf).reshape(-1))
+    last = jnp.maximum(counts.sum() - 1, 0)
+    place = fraction * last.astype(jnp.float32)
+    low, high = (jnp.clip(x.astype(jnp.int32), 0, last) for x in (jnp.floor(place), jnp.ceil(place)))
+    beyond = place - jnp.floor(place)
+    return jnp.where(counts.any(), ordered[low] * (1.0 - beyond) + ordered[high] * beyond, 0.0)
 
 
 class _Named(NamedTuple):
@@ -251,28 +299,24 @@ class _Named(NamedTuple):
 
     make: Callable[..., Edit]
     number: str  # the letter of its number, or nothing
-    bounds: tuple[float, float]
     help: str
     integer: bool = False
     whole: bool = False  # whether it can decide on whole messages
 
 
-_INFINITY = float("inf")
 _EDITS: dict[str, _Named] = {
-    "cut": _Named(CalibratedCut, "f", (0.0, 1.0), "cuts the share f by a threshold calibrated to it", whole=True),
-    "cut_below": _Named(CutBelow, "t", (0.0, _INFINITY), "cuts entries of importance below t", whole=True),
-    "rank_cut": _Named(
-        RankCut, "f", (0.0, 1.0), "cuts the least important share f of each step, as NDQ released", whole=True
-    ),
-    "budget": _Named(Budget, "k", (0, _INFINITY), "lets each agent send k entries a step", integer=True, whole=True),
-    "drop": _Named(Drop, "p", (0.0, 1.0), "loses each message with probability p; it is paid for"),
-    "noise": _Named(Noise, "s", (0.0, _INFINITY), "adds Gaussian noise of deviation s"),
-    "quantise": _Named(Quantise, "b", (1.0, 32.0), "sends numbers in b bits"),
-    "delay": _Named(Delay, "k", (0, _INFINITY), "lets messages arrive k steps later", integer=True),
-    "shuffle": _Named(Shuffle, "", (0, 0), "gives the messages of another episode"),
-    "random": _Named(Random, "", (0, 0), "draws each message from all that are said at that step"),
-    "self_only": _Named(SelfOnly, "", (0, 0), "gives each agent its own message in place of others'"),
-    "silence": _Named(Silence, "", (0, 0), "cuts everything between agents"),
+    "cut": _Named(CalibratedCut, "f", "cuts the share f of what is said by a threshold calibrated to it", whole=True),
+    "cut_below": _Named(CutBelow, "t", "cuts entries of importance below t", whole=True),
+    "rank_cut": _Named(RankCut, "f", "cuts the least important share f of each step, as NDQ released", whole=True),
+    "budget": _Named(Budget, "k", "lets each agent send k entries a step", integer=True, whole=True),
+    "drop": _Named(Drop, "p", "loses each message with probability p; it is paid for"),
+    "noise": _Named(Noise, "s", "adds Gaussian noise of deviation s"),
+    "quantise": _Named(Quantise, "b", "sends numbers in b bits"),
+    "delay": _Named(Delay, "k", "lets messages arrive k steps later", integer=True),
+    "shuffle": _Named(Shuffle, "", "gives the messages of another episode"),
+    "random": _Named(Random, "", "draws each message from all that are said at that step"),
+    "self_only": _Named(SelfOnly, "", "gives each agent its own message in place of others'"),
+    "silence": _Named(Silence, "", "cuts everything between agents"),
 }
 
 
@@ -302,20 +346,25 @@ def parse_edit(text: str) -> Edit:
     number, comma, word = argument.partition(",")
     if comma and (word != "whole" or not edit.whole):
         raise ValueError(f"edit {text!r}: {word!r} is nothing that {name} knows{' (whole is)' if edit.whole else ''}")
-    value = _number_in_range(text, number, edit)
-    return edit.make(value, whole=True) if comma else edit.make(value)
-
-
-def _number_in_range(text: str, number: str, edit: _Named) -> float:
-    kind, (low, high) = (int if edit.integer else float), edit.bounds
     try:
-        value = kind(number)
+        value = int(number) if edit.integer else float(number)
     except ValueError:
         wanted = "a whole number" if edit.integer else "a number"
         raise ValueError(f"edit {text!r}: needs {wanted} after the colon, as in cut:0.8 or budget:2") from None
+    try:
+        return edit.make(value, whole=True) if comma else edit.make(value)
+    except ValueError as error:
+        raise ValueError(f"edit {text!r}: {error}") from None
+
+
+def _require(name: str, value: Any, low: float, high: float, whole: bool = False) -> None:
+    """Raises ValueError where a plain number, one that is not traced, is out of its range."""
+    if not isinstance(value, numbers.Real):
+        return
+    if whole and not isinstance(value, numbers.Integral):
+        raise ValueError(f"{name} is {value}: must be a whole number")
     if not low <= value <= high:
-        raise ValueError(f"edit {text!r}: {value} is outside {low} .. {high}")
-    return value
+        raise ValueError(f"{name} {value} is outside {low} .. {high}")
 
 
 def _between_agents(messages: Messages) -> jax.Array:
@@ -333,15 +382,29 @@ def _between(messages: Messages, changed: Messages) -> Messages:
 
 
 def _worth(messages: Messages, whole: bool) -> jax.Array:
-    """[..., N, N, D] importance of entries or, of whole messages, [..., N, N, 1]."""
-    return messages.importance.max(-1, keepdims=True, initial=0.0) if whole else messages.importance
+    """[..., N, N, D] importance of entries or, of whole messages, that of what is said of them, [..., N, N, 1]."""
+    if not whole:
+        return messages.importance
+    return jnp.where(messages.sent, messages.importance, 0.0).max(-1, keepdims=True, initial=0.0)
+
+
+def _said(messages: Messages, whole: bool) -> jax.Array:
+    """[..., N, N, D] bool: which entries are said or, of whole messages, which of them have any, [..., N, N, 1]."""
+    return messages.sent.any(-1, keepdims=True) if whole else messages.sent
+
+
+def _count(fraction: Scalar, total: jax.Array) -> jax.Array:
+    """[] int32: the share `fraction` of `total` things, rounded up; what is whole but for its float32 is whole."""
+    exact = fraction * total.astype(jnp.float32)
+    nearest = jnp.round(exact)
+    return jnp.where(jnp.abs(exact - nearest) <= exact * 2.0**-22, nearest, jnp.ceil(exact)).astype(jnp.int32)
 
 
 def _cut(messages: Messages, keep: jax.Array) -> Messages:
     # the receiver is told what was sent: one bit a decision; a second mask over the same entries costs no more
-    mask_bits = jnp.float32(min(keep.shape[-1], messages.sent.shape[-1]))
+    mask = jnp.full(messages.overhead.shape, min(keep.shape[-1], messages.sent.shape[-1]), jnp.float32)
     return messages._replace(
         content=jnp.where(keep, messages.content, 0.0),  # for gradients; delivery looks at `sent`
         sent=messages.sent & keep,
-        overhead=jnp.maximum(messages.overhead, mask_bits),
+        mask=mask if messages.mask is None else jnp.maximum(messages.mask, mask),
     )

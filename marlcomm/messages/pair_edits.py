@@ -23,7 +23,11 @@ class CutPairs(struct.PyTreeNode):
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         cut = self.cut & others(messages.sent.shape[-2])
-        return messages._replace(sent=messages.sent & ~cut[..., None], overhead=jnp.where(cut, 0.0, messages.overhead))
+        return messages._replace(
+            sent=messages.sent & ~cut[..., None],
+            overhead=jnp.where(cut, 0.0, messages.overhead),
+            mask=None if messages.mask is None else jnp.where(cut, 0.0, messages.mask),
+        )
 
 
 class SwapPairs(struct.PyTreeNode):

@@ -12,7 +12,7 @@ import numpy as np
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.envs.api import Environment
 from marlcomm.learners.collect import team_return
-from marlcomm.messages.channel import bits_sent
+from marlcomm.messages.channel import bits_sent, said_by_channel
 from marlcomm.messages.edits import (
     CalibratedCut,
     CutBelow,
@@ -65,32 +65,34 @@ def assess(
 def calibrate_cut(
     algorithm: Algorithm, params: Any, key: jax.Array, fraction: Scalar, episodes: int = 1000, whole: bool = False
 ) -> CutBelow:
-    """The threshold that cuts the share nearest to `fraction` of all entries between agents, for one member.
+    """The threshold that cuts the share nearest to `fraction` of what is said between agents, for one member.
 
-    With `whole`, the cut decides on messages, and so the share is that of messages.
+    What the channel withholds by itself counts neither as said nor as cut. With `whole`, the cut decides on messages,
+    and so the share is that of messages.
 
     A cut changes what agents do and so what they say: every threshold is tried with itself in force, by bisection.
     Where agents say only a few different things, no threshold cuts the very share: look at `sent_fraction`.
     """
     first_key, key = jax.random.split(key)
 
-    def said(threshold: Scalar, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def cut_by(threshold: Scalar, key: jax.Array) -> tuple[jax.Array, jax.Array]:
         played, decision, _ = algorithm.play(params, key, num_envs=episodes, edit=CutBelow(threshold, whole))
-        offered = pairs_at_work(played)[..., None]
-        importance = jnp.where(offered, decision.messages.importance, 0.0)
-        sent = (decision.messages.sent & offered).sum() / (offered.sum() * importance.shape[-1])
-        return 1.0 - sent, importance.max(initial=0.0)
+        messages, pairs = decision.messages, pairs_at_work(played)[..., None]
+        said = pairs & said_by_channel(messages)
+        before, after = (x.any(-1) if whole else x for x in (said, pairs & messages.sent))
+        cut = 1.0 - after.sum() / jnp.maximum(before.sum(), 1)
+        return cut, jnp.where(said, messages.importance, 0.0).max(initial=0.0)
 
     def halve(bounds: tuple, key: jax.Array) -> tuple[tuple, None]:
         low, cut_at_low, high, cut_at_high = bounds
         middle = (low + high) / 2
-        cut, _ = said(middle, key)
+        cut, _ = cut_by(middle, key)
         enough = cut >= fraction
         low, cut_at_low = jnp.where(enough, low, middle), jnp.where(enough, cut_at_low, cut)
         high, cut_at_high = jnp.where(enough, middle, high), jnp.where(enough, cut, cut_at_high)
         return (low, cut_at_low, high, cut_at_high), None
 
-    _, loudest = said(0.0, first_key)
+    _, loudest = cut_by(0.0, first_key)
     start = (jnp.float32(0.0), jnp.float32(0.0), loudest + 1.0, jnp.float32(1.0))
     bounds, _ = jax.lax.scan(halve, start, jax.random.split(key, CALIBRATION_ROUNDS))
     low, cut_at_low, high, cut_at_high = bounds

@@ -20,11 +20,12 @@ from marlcomm.messages import (
     RankCut,
     SelfOnly,
     Shuffle,
+    SilentChannel,
     chain_edits,
 )
-from marlcomm.messages.channel import bits_sent, offer
+from marlcomm.messages.channel import bits_sent, deliver, offer
 from marlcomm.messages.courier import Courier
-from marlcomm.messages.edits import parse_edit, split_delay
+from marlcomm.messages.edits import importance_quantile, parse_edit, split_delay
 
 BATCH, AGENTS, DIMS = 4, 3, 2
 SELF = np.eye(AGENTS, dtype=bool)
@@ -77,7 +78,8 @@ def test_a_budget_lets_the_most_important_entries_pass(seed, entries):
                 for d in range(DIMS):
                     expected = messages.sent[b, i, j, d] if i == j else (j, d) in chosen
                     assert bool(after.sent[b, i, j, d]) == bool(expected)
-            assert bits[b, i] == 32 * len(chosen) + DIMS * (AGENTS - 1)
+            own = messages.overhead[b, i, np.arange(AGENTS) != i].sum()  # the channel's, beside the mask
+            assert bits[b, i] == 32 * len(chosen) + DIMS * (AGENTS - 1) + own
 
 
 @settings
@@ -109,12 +111,67 @@ def test_a_rank_cut_of_36_messages(fraction, cut):
     assert cut in (0, 36) or worth[gone].max() <= worth[~gone].min()
 
 
-def test_a_mask_is_paid_once():
-    messages = random_messages(1)._replace(sent=np.ones(SHAPE, bool), overhead=np.zeros(SHAPE[:-1], np.float32))
+@pytest.mark.parametrize("own", [0, 1, 7])
+def test_a_mask_is_paid_once_and_beside_what_the_channel_pays(own):
+    messages = random_messages(1)._replace(sent=np.ones(SHAPE, bool), overhead=np.full(SHAPE[:-1], own, np.float32))
     keep_all = [CutBelow(0.0), Budget(99), CutBelow(0.0, whole=True), RankCut(0.0)]
     for chain in (keep_all[:1], keep_all[:2], keep_all[1:], keep_all):
-        bits = bits_sent(chain_edits(chain)(messages, KEY))
-        np.testing.assert_array_equal(bits, np.full((BATCH, AGENTS), (AGENTS - 1) * DIMS * 33))
+        edited = chain_edits(chain)(messages, KEY)
+        for bits in (bits_sent(edited), bits_sent(deliver(edited, jnp.ones((BATCH, AGENTS), bool)))):
+            np.testing.assert_array_equal(bits, np.full((BATCH, AGENTS), (AGENTS - 1) * (DIMS * 33 + own)))
+
+
+def test_a_gate_and_a_mask_are_both_paid():
+    """Through the courier, with a cap on top, whose mask is the same again."""
+    content = jnp.asarray(np.random.default_rng(0).normal(size=SHAPE), jnp.float32)
+    courier = Courier(SilentChannel(bandwidth=3), jnp.ones((BATCH, AGENTS), bool), KEY, CutBelow(0.5))
+    offered = offer(content)
+    courier(offered._replace(overhead=jnp.ones_like(offered.overhead)))
+    said = courier.account()
+    between = np.asarray(said.sent)[:, ~SELF].reshape(BATCH, AGENTS, -1)
+    np.testing.assert_array_equal(bits_sent(said), 32 * between.sum(-1) + (AGENTS - 1) * (1 + DIMS))
+    np.testing.assert_array_equal(said.offered, np.ones(SHAPE, bool))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@settings
+@hypothesis.given(seed=SEEDS, fraction=st.floats(0, 1))
+def test_a_rank_cut_takes_its_share_of_what_is_said(whole, seed, fraction):
+    messages = random_messages(seed)
+    after, _ = edited(whole_rank_cut if whole else RankCut, messages, fraction)
+    said, left = (x.any(-1) if whole else x for x in (messages.sent, after.sent))
+    worth = np.where(messages.sent, messages.importance, 0.0).max(-1) if whole else messages.importance
+    cut = said & ~left
+    assert abs(cut.sum() - fraction * said.sum()) <= 1
+    assert not cut.any() or not left.any() or worth[cut].max() <= worth[left].min()
+    assert not (after.sent & ~messages.sent).any()
+
+
+def test_a_rank_cut_takes_the_very_number_where_the_share_is_whole():
+    """Compared as floats, one more would go at every other boundary."""
+    said = offer(jnp.asarray(np.random.default_rng(0).permutation(200), jnp.float32).reshape(1, 10, 10, 2))
+
+    def left(fraction):
+        return RankCut(fraction)(said, KEY).sent.sum()
+
+    shares = np.arange(201) / 200
+    np.testing.assert_array_equal(200 - jax.jit(jax.vmap(left))(shares.astype(np.float32)), np.arange(201))
+    np.testing.assert_array_equal([200 - int(left(share)) for share in shares[::7]], np.arange(201)[::7])
+
+
+@settings
+@hypothesis.given(seed=SEEDS, fraction=st.floats(0, 1, width=32), among=st.integers(0, 8))
+def test_a_quantile_is_that_of_what_counts(seed, fraction, among):
+    """Without numbers that are none, even on the way."""
+    rng = np.random.default_rng(seed)
+    importance, counts = rng.random((3, 4)).astype(np.float32), rng.permutation(12).reshape(3, 4) < among
+    with jax.debug_nans(True):
+        found = quantile(importance, counts, fraction)
+    expected = np.quantile(importance[counts], fraction) if among else 0.0
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+
+
+quantile = jax.jit(importance_quantile)
 
 
 @settings
@@ -140,6 +197,13 @@ def test_quantising_does_not_touch_what_is_cheap_and_lets_gradient_pass():
     np.testing.assert_array_equal(spent, np.full((BATCH, AGENTS), 2 * DIMS * (AGENTS - 1)))
     gradient = jax.grad(lambda x: Quantise(3.0)(offer(x), KEY).content.sum())(jnp.full((2, 2, 1), 0.3))
     np.testing.assert_array_equal(gradient, np.ones((2, 2, 1)))
+
+
+def test_the_largest_numbers_are_quantised_to_finite_ones():
+    said = jnp.asarray([[0.0, 3e38], [-1e20, 0.0]])[..., None]
+    for bits in (8.0, 25.0, 31.0):
+        content = np.asarray(Quantise(bits)(offer(said), KEY).content)
+        np.testing.assert_allclose(content[[0, 1], [1, 0], 0], [2**bits - 1, 1 - 2**bits], rtol=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(4))

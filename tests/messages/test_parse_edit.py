@@ -1,6 +1,11 @@
 """Edits by name, as on the command line."""
 
+import hypothesis
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from marlcomm.messages import (
     Budget,
@@ -16,7 +21,22 @@ from marlcomm.messages import (
     Silence,
     parse_edit,
 )
-from marlcomm.messages.edits import CalibratedCut
+from marlcomm.messages.channel import deliver, offer
+from marlcomm.messages.edits import CalibratedCut, edit_names
+
+NAMES = [usage.partition(":")[0] for usage, _ in edit_names()]
+NUMBERS = st.one_of(
+    st.integers(-(10**25), 10**25),
+    st.floats(),
+    st.sampled_from(["", "1e400", "-0.0", "1_000", "٣", "0x10", "nan", "inf", "9" * 5000, "1e6", "2147483648"]),
+)
+LINES = st.builds(
+    "{}{}{}{}".format,
+    st.sampled_from([*NAMES, "cutt", ""]),
+    st.sampled_from([":", "", "::", " :"]),
+    NUMBERS,
+    st.sampled_from(["", ",whole", ",", ",half"]),
+)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +91,11 @@ def test_good_text(text, edit):
         ("budget:1.5", "needs a whole number"),
         ("delay:", "needs a whole number"),
         ("budget:-1", "outside"),
+        ("noise:inf", "outside"),
+        ("noise:1e300", "outside"),
+        ("cut_below:nan", "outside"),
+        ("quantise:33", "outside"),
+        ("delay:-1", "outside"),
         ("drop:0.5,whole", "'whole' is nothing that drop knows"),
         ("cut:0.5,half", r"'half' is nothing that cut knows \(whole is\)"),
     ],
@@ -79,3 +104,46 @@ def test_bad_text_is_named(text, message):
     with pytest.raises(ValueError, match=message) as raised:
         parse_edit(text)
     assert repr(text) in str(raised.value)
+
+
+@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.given(st.one_of(LINES, st.text()))
+def test_any_text_gives_an_edit_that_runs_or_a_sentence(text):
+    try:
+        edit = parse_edit(text)
+    except ValueError as error:
+        hypothesis.event("refused")
+        if repr(text) not in str(error):
+            raise
+        return
+    if not isinstance(edit, CalibratedCut | Delay):  # which need whole episodes
+        content = np.asarray(deliver(run(edit), jnp.ones((2, 2), bool)).content)
+        assert np.isfinite(content).all()
+
+
+@jax.jit
+def run(edit):
+    return edit(offer(jnp.arange(8.0).reshape(2, 2, 2, 1)), jax.random.PRNGKey(0))
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: CutBelow(-1.0), "threshold"),
+        (lambda: RankCut(80), "fraction"),
+        (lambda: CalibratedCut(float("nan")), "fraction"),
+        (lambda: Budget(-1), "entries"),
+        (lambda: Budget(1.5), "entries"),
+        (lambda: Drop(np.float32(1.1)), "probability"),
+        (lambda: Noise(float("inf")), "sigma"),
+        (lambda: Quantise(0), "bits"),
+        (lambda: Delay(1.5), "steps"),
+    ],
+)
+def test_an_edit_made_in_python_is_checked_too(make, name):
+    with pytest.raises(ValueError, match=name):
+        make()
+
+
+def test_a_budget_of_more_than_there_can_be_cuts_nothing():
+    assert run(parse_edit("budget:3000000000")).sent.all()

@@ -5,10 +5,25 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import marlcomm as mc
+from marlcomm.messages import Channel, offer
 from marlcomm.messages.edits import CutBelow, importance_quantile, pairs_at_work
 from marlcomm.training.evaluate import assess, calibrate_cut
+
+
+class ThirdSaid(Channel):
+    """Agent 0 talks, of importances spread evenly; the others withhold all, which would be most important."""
+
+    def send(self, inputs, memory, key):
+        shape = (*inputs.shape[:-1], self.num_agents, 1)
+        speaks = (jnp.arange(self.num_agents) == 0)[:, None, None]
+        messages = offer(jnp.ones(shape), jnp.where(speaks, jax.random.uniform(key, shape), 9.0))
+        return messages._replace(sent=messages.sent & speaks), {}
+
+    def receive(self, inputs, messages):
+        return messages.content.sum(-3), {}
 
 
 def test_the_quantile_counts_pairs_at_work_only(finished):
@@ -23,7 +38,7 @@ def test_the_quantile_counts_pairs_at_work_only(finished):
         for j in range(3)
         if i != j and played.valid[b, t]
     ]
-    found = importance_quantile(decision.messages.importance, pairs_at_work(played), 0.7)
+    found = importance_quantile(decision.messages.importance, pairs_at_work(played)[..., None], 0.7)
     np.testing.assert_allclose(found, np.quantile(np.concatenate(between), 0.7), rtol=1e-5)
 
 
@@ -41,6 +56,16 @@ def test_no_other_threshold_cuts_a_share_nearer_to_what_was_asked(finished):
         assert missed <= np.abs(shares - fraction).min() + 0.03  # other episodes than those it was found on
 
 
+def test_a_share_is_cut_of_what_is_said_where_gates_withhold(finished):
+    """A third is said; of a half cut, a sixth is left. (Of all there is, two thirds would be cut to begin with.)"""
+    algorithm = mc.qmix(finished.algorithm.env, channel=ThirdSaid(), num_envs=2, batch_episodes=2, replay_episodes=4)
+    params = algorithm.init(jax.random.PRNGKey(0)).params
+    assert float(assess(algorithm, params, jax.random.PRNGKey(1), None, 400)["sent_fraction"]) == pytest.approx(1 / 3)
+    edit = calibrate_cut(algorithm, params, jax.random.PRNGKey(2), 0.5, 400)
+    left = float(assess(algorithm, params, jax.random.PRNGKey(1), edit, 400)["sent_fraction"])
+    assert left == pytest.approx(1 / 6, abs=0.03)
+
+
 def test_extreme_shares(finished):
     algorithm, params = finished.algorithm, finished.policy(0).params
     assert float(calibrate_cut(algorithm, params, jax.random.PRNGKey(0), 0.0, 10).threshold) == 0.0
@@ -56,3 +81,12 @@ def test_a_silent_team_sends_nothing_and_a_task_without_winning_has_none():
     assert found["sent_fraction"] == 0.0
     assert found["episode_length"] == 100.0
     assert jnp.isfinite(found["return"])
+
+
+def test_a_delay_beyond_the_horizon_is_one_of_the_horizon(finished):
+    """Nothing arrives; no more steps are kept under way than an episode has."""
+    horizon = finished.algorithm.env.horizon
+    late, never = (mc.evaluate(finished, edits=[f"delay:{steps}"], episodes=20) for steps in (horizon, 10**12))
+    jax.tree.map(np.testing.assert_array_equal, late, never)
+    channel = mc.commnet_qmix(finished.algorithm.env, delay=10**12).learner.agent.channel
+    assert channel.delay == horizon
