@@ -6,12 +6,12 @@ An edit is a pytree whose numbers may be traced, so that one compiled program se
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from marlcomm.types import Episodes, Messages, Scalar, others
@@ -359,9 +359,9 @@ def parse_edit(text: str) -> Edit:
 
 def _require(name: str, value: Any, low: float, high: float, whole: bool = False) -> None:
     """Raises ValueError where a plain number, one that is not traced, is out of its range."""
-    if not isinstance(value, numbers.Real):
+    if not isinstance(value, int | float | np.number):
         return
-    if whole and not isinstance(value, numbers.Integral):
+    if whole and not isinstance(value, int | np.integer):
         raise ValueError(f"{name} is {value}: must be a whole number")
     if not low <= value <= high:
         raise ValueError(f"{name} {value} is outside {low} .. {high}")
