@@ -11,6 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from marlcomm.training import make_population
+from marlcomm.training.step import make_chunk
+
 WARM_UP_CHUNKS = 3
 
 
@@ -49,8 +52,6 @@ class Variant:
 
     def __init__(self, label: str, algorithm: Any, members: int, chunk: int) -> None:
         """Names what is measured: `chunk` training steps of so many members."""
-        from marlcomm.training import make_population  # jumanji touches a device when it is imported
-
         self.label, self.members, self._algorithm, self._chunk = label, members, algorithm, chunk
         self._population = make_population(algorithm, members)
         self._state = self._population.init(algorithm)
@@ -59,8 +60,6 @@ class Variant:
 
     def compile(self) -> None:
         """Compiles the chunk anew and notes how long that took."""
-        from marlcomm.training.step import make_chunk
-
         started, cpu_started = time.perf_counter(), time.process_time()
         advance = make_chunk(self._algorithm, self._population, self._chunk)
         self._advance = advance.lower(self._state, self._limit).compile()

@@ -1,7 +1,7 @@
 """Tasks: cooperative, discrete, in JAX. `make_env(name)` makes one, `check_env` tests a new one."""
 
 from marlcomm.envs.adapters import JaxMARLAdapter, JumanjiAdapter
-from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs.api import Environment
 from marlcomm.envs.checks import EnvironmentContractError, check_env
 from marlcomm.envs.hallway import Hallway
 from marlcomm.envs.matrix_game import MatrixGame
@@ -12,6 +12,7 @@ from marlcomm.envs.rendering import animate_episode, draw_frame
 from marlcomm.envs.search import Search
 from marlcomm.envs.sensor import Sensor
 from marlcomm.envs.sensor_grid import SensorGrid
+from marlcomm.envs.steps import Observation, StepType, TimeStep, restart, timestep
 from marlcomm.envs.switch_riddle import SwitchRiddle
 from marlcomm.envs.traffic_junction import TrafficJunction
 from marlcomm.envs.wrappers import Centralized, FullObservation, TimeLimit, Wrapper
@@ -34,8 +35,10 @@ __all__ = [
     "Sensor",
     "SensorGrid",
     "SpeakerListener",
+    "StepType",
     "SwitchRiddle",
     "TimeLimit",
+    "TimeStep",
     "TrafficJunction",
     "Wrapper",
     "animate_episode",

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
-from jumanji import specs
-from jumanji.env import Environment as JumanjiEnvironment
-from jumanji.types import StepType, TimeStep
 
-from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count
+from marlcomm.envs.steps import Observation, StepType, TimeStep, restart, timestep
+
+if TYPE_CHECKING:
+    from jumanji.env import Environment as JumanjiEnvironment
 
 
 class JumanjiAdapter(Environment[Any]):
@@ -236,6 +237,8 @@ class JaxMARLAdapter(Environment[JaxMARLState]):
 
 def _jumanji_actions(env: JumanjiEnvironment) -> tuple[int, int]:
     """N and A, from the action spec."""
+    from jumanji import specs  # loaded already: `env` comes from there
+
     spec = env.action_spec
     if not isinstance(spec, specs.MultiDiscreteArray) or spec.num_values.ndim != 1:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What every task looks like: jumanji's `Environment`, with a fixed multi-agent observation.
+"""What every task looks like: the functions of jumanji's `Environment`, with a fixed multi-agent observation.
 
 Axis letters as in `marlcomm.types`: N agents, A actions, O observation features, S state features.
 """
@@ -7,29 +7,26 @@ from __future__ import annotations
 
 import abc
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import chex
 import jax
 import jax.numpy as jnp
-from jumanji import specs
-from jumanji.env import Environment as JumanjiEnvironment
-from jumanji.types import StepType, TimeStep
+import numpy as np
+
+from marlcomm.envs.steps import Observation, TimeStep
+
+if TYPE_CHECKING:
+    from jumanji import specs
+
+    from marlcomm.envs.jumanji_view import JumanjiView
 
 State = TypeVar("State")
 
-
-class Observation(NamedTuple):
-    """What the team observes at one step; leading axes may stand before each of these."""
-
-    agents_view: jax.Array  # [N, O] float32: what each agent sees
-    action_mask: jax.Array  # [N, A] bool: which actions each agent may take
-    global_state: jax.Array  # [S] float32: what the mixer or critic sees in training
-    alive: jax.Array  # [N] bool: dead agents neither act, send nor receive
-    step_count: jax.Array  # [] int32: steps taken since reset
+SIZES = ("num_agents", "num_actions", "observation_size", "state_size", "horizon")
 
 
-class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
+class Environment(abc.ABC, Generic[State]):
     """Base class of every task: cooperative, discrete or continuous actions, a finite horizon.
 
     A task names its sizes as attributes *before* calling `super().__init__()`, and writes `reset` and `step`
@@ -58,6 +55,14 @@ class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
     default_steps: int = 1_000_000
     made_by: tuple[str, dict[str, Any]] | None = None
 
+    def __init__(self) -> None:
+        """Looks whether the sizes are named. Raises AttributeError for the first that is not."""
+        for size in SIZES:
+            if not hasattr(self, size):
+                raise AttributeError(
+                    f"{type(self).__name__} has no {size}: a task names {', '.join(SIZES)} before super().__init__()."
+                )
+
     @abc.abstractmethod
     def reset(self, key: chex.PRNGKey) -> tuple[State, TimeStep[Observation]]:
         """Starts an episode. `key` alone decides it."""
@@ -71,9 +76,7 @@ class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
         return self.reset(key)
 
     @abc.abstractmethod
-    def step(  # pyright: ignore[reportIncompatibleMethodOverride]  (chex.Array is wider, and hard to type)
-        self, state: State, action: jax.Array
-    ) -> tuple[State, TimeStep[Observation]]:
+    def step(self, state: State, action: jax.Array) -> tuple[State, TimeStep[Observation]]:
         """Moves on by one step. `action` is [N] int32, each in 0 .. A-1; if continuous, [N, A] float32."""
 
     def observe(
@@ -98,80 +101,59 @@ class Environment(JumanjiEnvironment, abc.ABC, Generic[State]):
             step_count=jnp.asarray(step_count, jnp.int32),
         )
 
+    @property
+    def unwrapped(self) -> Any:
+        """The task inside all wrappers: itself, where there are none."""
+        return self
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        """Of what `step` takes: (N,), or (N, A) if continuous."""
+        return (self.num_agents, self.num_actions) if self.continuous else (self.num_agents,)
+
+    @property
+    def action_dtype(self) -> np.dtype:
+        """Of what `step` takes: int32, or float32 if continuous."""
+        return np.dtype(np.float32 if self.continuous else np.int32)
+
+    def to_jumanji(self) -> JumanjiView:
+        """This task as an instance of `jumanji.env.Environment`, with jumanji's time steps, for jumanji's wrappers."""
+        from marlcomm.envs.jumanji_view import JumanjiView
+
+        return JumanjiView(self)
+
     @cached_property
     def observation_spec(self) -> specs.Spec[Observation]:
-        """The shapes, types and ranges of an `Observation`."""
-        n, a = self.num_agents, self.num_actions
-        return specs.Spec(
-            Observation,
-            "ObservationSpec",
-            agents_view=specs.Array((n, self.observation_size), jnp.float32, "agents_view"),
-            action_mask=specs.BoundedArray((n, a), bool, False, True, "action_mask"),
-            global_state=specs.Array((self.state_size,), jnp.float32, "global_state"),
-            alive=specs.BoundedArray((n,), bool, False, True, "alive"),
-            step_count=specs.BoundedArray((), jnp.int32, 0, self.horizon, "step_count"),
-        )
+        """The shapes, types and ranges of an `Observation`, as jumanji writes them."""
+        from marlcomm.envs import jumanji_view
+
+        return jumanji_view.observation_spec(self)
 
     @cached_property
     def action_spec(self) -> specs.MultiDiscreteArray | specs.BoundedArray:
-        """[N] int32, each below A; if continuous, [N, A] float32, each in -1 .. 1."""
-        n, a = self.num_agents, self.num_actions
-        if self.continuous:
-            return specs.BoundedArray((n, a), jnp.float32, -1.0, 1.0, "action")
-        return specs.MultiDiscreteArray(num_values=jnp.full((n,), a, jnp.int32), name="action")
+        """[N] int32, each below A; if continuous, [N, A] float32, each in -1 .. 1; as jumanji writes it."""
+        from marlcomm.envs import jumanji_view
+
+        return jumanji_view.action_spec(self)
 
     @cached_property
     def reward_spec(self) -> specs.Array:
         """[N] float32: each agent's reward; the team's reward is the mean over agents."""
-        return specs.Array((self.num_agents,), jnp.float32, "reward")
+        from marlcomm.envs import jumanji_view
+
+        return jumanji_view.reward_spec(self)
 
     @cached_property
     def discount_spec(self) -> specs.BoundedArray:
         """[] float32: 0 where the task itself ended, else 1, also where a time limit cut the episode."""
-        return specs.BoundedArray((), jnp.float32, 0.0, 1.0, "discount")
+        from marlcomm.envs import jumanji_view
+
+        return jumanji_view.discount_spec()
 
     def draw(self, axes: Any, state: State) -> None:
         """Draws `state` on matplotlib `axes`. A task without a picture may leave this out."""
         axes.text(0.5, 0.5, f"{type(self).__name__} has no drawing", ha="center", va="center")
         axes.set_axis_off()
-
-
-def restart(observation: Observation, extras: dict[str, jax.Array] | None = None) -> TimeStep[Observation]:
-    """The first `TimeStep` of an episode: reward [N] zero, discount 1."""
-    reward = jnp.zeros(observation.alive.shape, jnp.float32)
-    return TimeStep(
-        step_type=StepType.FIRST,
-        reward=reward,
-        discount=jnp.ones((), jnp.float32),
-        observation=observation,
-        extras=extras or {},
-    )
-
-
-def timestep(
-    observation: Observation,
-    reward: jax.Array,
-    terminal: jax.Array,
-    truncated: jax.Array | bool = False,
-    extras: dict[str, jax.Array] | None = None,
-) -> TimeStep[Observation]:
-    """A later `TimeStep`.
-
-    Args:
-      observation: what is seen after the step.
-      reward: [N], or [] for a reward that every agent gets.
-      terminal: [] bool, the task itself ended: discount becomes 0.
-      truncated: [] bool, a limit that is not part of the task cut the episode: discount stays 1.
-      extras: further facts of the step, not observed; `won` ([] bool) is counted by evaluation.
-    """
-    terminal = jnp.asarray(terminal)
-    return TimeStep(
-        step_type=jnp.where(terminal | truncated, StepType.LAST, StepType.MID),
-        reward=jnp.broadcast_to(jnp.asarray(reward, jnp.float32), observation.alive.shape),
-        discount=1.0 - terminal.astype(jnp.float32),
-        observation=observation,
-        extras=extras or {},
-    )
 
 
 def _true_unless_given(value: jax.Array | None, shape: tuple[int, ...]) -> jax.Array:

@@ -10,13 +10,11 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jumanji.types import StepType, TimeStep
 
-from marlcomm.envs.api import Environment, Observation
+from marlcomm.envs.api import Environment
+from marlcomm.envs.steps import Observation, StepType, TimeStep
 
 REPLAYED_STEPS = 32  # steps of one episode that are taken again outside vmap
-
-FIRST, MID, LAST = (0, 1, 2)  # values of jumanji's StepType
 
 
 class EnvironmentContractError(ValueError):
@@ -117,7 +115,8 @@ def _check_structure(env: Environment[Any], problems: _Problems) -> bool:
 
 def _check_time_step(env: Environment[Any], name: str, step: Any, problems: _Problems) -> bool:
     before = len(problems.found)
-    if not isinstance(step, TimeStep) or not isinstance(step.observation, Observation):
+    fields = TimeStep.__dataclass_fields__  # jumanji's own class has the same
+    if not all(hasattr(step, field) for field in fields) or not isinstance(step.observation, Observation):
         problems.add(f"{name} returns {type(step).__name__}; it must return a TimeStep with an Observation.")
         return False
     n, a = env.num_agents, env.num_actions
@@ -205,12 +204,12 @@ def _strong(tree: Any) -> Any:
 
 def _check_values(env: Environment[Any], first: Any, played: Any, problems: _Problems) -> None:
     _, step, live = played
-    is_last = step.step_type == LAST
+    is_last = step.step_type == StepType.LAST
     if not (is_last & live).any(axis=1).all():
         problems.add(f"an episode has no LAST step within the horizon of {env.horizon}; one must end every episode.")
-    problems.unless((first.step_type == FIRST).all(), "step_type of reset must be FIRST; use restart(...).")
+    problems.unless((first.step_type == StepType.FIRST).all(), "step_type of reset must be FIRST; use restart(...).")
     problems.unless(
-        np.isin(step.step_type[live], (MID, LAST)).all(),
+        np.isin(step.step_type[live], (StepType.MID, StepType.LAST)).all(),
         "step_type of step is FIRST; it must be MID or LAST.",
     )
     problems.unless((first.discount == 1).all(), "discount of reset must be 1; use restart(...).")

@@ -14,11 +14,11 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jumanji.types import TimeStep
 
 from marlcomm.envs import drawing
-from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count, check_counts, check_number
+from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 EXTRA_STEPS = 10  # without a start delay, the limit is this many steps beyond the longest hallway
 CLASH_PENALTY = 0.5  # of `reward_win`, for each of the groups that win at the same step

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marlcomm.envs.adapters import JumanjiAdapter
 from marlcomm.envs.options import check_count
+from marlcomm.envs.without_magic import without_notebook_magic
 
 
 def level_based_foraging(
@@ -36,8 +37,9 @@ def level_based_foraging(
     Raises:
       ValueError: a number is out of its range.
     """
-    from jumanji.environments.routing.lbf.env import LevelBasedForaging
-    from jumanji.environments.routing.lbf.generator import RandomGenerator
+    with without_notebook_magic():
+        from jumanji.environments.routing.lbf.env import LevelBasedForaging
+        from jumanji.environments.routing.lbf.generator import RandomGenerator
 
     check_count("lbf", "num_agents", num_agents)
     check_count("lbf", "num_food", num_food)
@@ -89,8 +91,9 @@ def robot_warehouse(
     Raises:
       ValueError: a number is out of its range.
     """
-    from jumanji.environments.routing.robot_warehouse.env import RobotWarehouse
-    from jumanji.environments.routing.robot_warehouse.generator import RandomGenerator
+    with without_notebook_magic():
+        from jumanji.environments.routing.robot_warehouse.env import RobotWarehouse
+        from jumanji.environments.routing.robot_warehouse.generator import RandomGenerator
 
     # jumanji removes the middle column for the queue at the goals, so a single one would leave no shelf.
     if check_count("rware", "shelf_columns", shelf_columns, at_least=3) % 2 == 0:

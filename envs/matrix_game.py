@@ -13,10 +13,10 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jumanji.types import TimeStep
 
 from marlcomm.envs import drawing
-from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs.api import Environment
+from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 RGMCOMM_TABLE = (  # [first observation, first agent's action, second observation]
     ((53.2, 4.5, 58.5, 0.3), (42.9, 1.2, 64.0, 16.1)),

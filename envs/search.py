@@ -12,11 +12,11 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jumanji.types import TimeStep
 
 from marlcomm.envs import drawing
-from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count
+from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 MOVES = np.array([(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)], np.int32)  # [A, 2] row, column
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
-from jumanji.types import TimeStep
 
 from marlcomm.envs import drawing
-from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_number
+from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 SCAN_LOWER, SCAN_HIGHER, NOOP = 1, 3, 4
 

@@ -12,11 +12,11 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jumanji.types import TimeStep
 
 from marlcomm.envs import drawing
-from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count, check_number
+from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 # [A, 2] row, column: where each action scans; the last scans nowhere.
 SCANS = np.array([(1, 1), (-1, 1), (0, 1), (0, -1), (1, -1), (-1, -1), (1, 0), (-1, 0), (0, 0)], np.int32)

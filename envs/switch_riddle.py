@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
-from jumanji.types import TimeStep
 
 from marlcomm.envs import drawing
-from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count, check_flag
+from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 NOTHING, TELL, TOGGLE = 0, 1, 2
 

@@ -15,12 +15,12 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jumanji.types import TimeStep
 
 from marlcomm.envs import drawing
-from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count, check_number
 from marlcomm.envs.roads import Roads, crossing, two_way
+from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 from marlcomm.validation import nearest
 
 GAS, BRAKE = 0, 1

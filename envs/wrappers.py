@@ -9,10 +9,10 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
-from jumanji.types import StepType, TimeStep
 
-from marlcomm.envs.api import Environment, Observation, State
+from marlcomm.envs.api import Environment, State
 from marlcomm.envs.options import check_count
+from marlcomm.envs.steps import Observation, StepType, TimeStep
 
 MAX_JOINT_ACTIONS = 10_000
 
@@ -31,9 +31,9 @@ class Wrapper(Environment[State]):
         super().__init__()
 
     @property
-    def unwrapped(self) -> Environment[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def unwrapped(self) -> Any:
         """The task inside all wrappers."""
-        return self.env.unwrapped  # pyright: ignore[reportReturnType]
+        return self.env.unwrapped
 
     def reset(self, key: chex.PRNGKey) -> tuple[State, TimeStep[Observation]]:
         """As that of `env`, changed by `convert`."""

@@ -1,7 +1,6 @@
 """One file a figure or table of the papers; RESULTS.md holds what was measured.
 
-Importing this package sets up JAX (all cores, a cache of compiled programs). It has to come before anything touches
-a device, and importing jumanji already does, so it cannot wait for the experiments' own `main`.
+Importing this package sets up JAX (all cores, a cache of compiled programs), before anything touches a device.
 """
 
 import contextlib

@@ -46,7 +46,9 @@ from .envs import FullObservation as FullObservation
 from .envs import JaxMARLAdapter as JaxMARLAdapter
 from .envs import JumanjiAdapter as JumanjiAdapter
 from .envs import Observation as Observation
+from .envs import StepType as StepType
 from .envs import TimeLimit as TimeLimit
+from .envs import TimeStep as TimeStep
 from .envs import animate_episode as animate_episode
 from .envs import check_env as check_env
 from .envs import draw_frame as draw_frame

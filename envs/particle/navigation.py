@@ -12,14 +12,13 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jumanji.types import TimeStep
 
-from marlcomm.envs.api import Observation, restart
 from marlcomm.envs.options import check_choice, check_count, check_flag
 from marlcomm.envs.particle import drawing, views
 from marlcomm.envs.particle.controls import Controls
 from marlcomm.envs.particle.physics import Integration, distance
 from marlcomm.envs.particle.task import Group, ParticleTask, check_neighbours, flat, seen_of
+from marlcomm.envs.steps import Observation, TimeStep, restart
 
 AGENT_RADIUS, LANDMARK_RADIUS = 0.15, 0.05
 

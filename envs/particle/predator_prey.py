@@ -12,14 +12,13 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jumanji.types import TimeStep
 
-from marlcomm.envs.api import Observation, restart
 from marlcomm.envs.options import check_above_zero, check_choice, check_count, check_flag, check_number
 from marlcomm.envs.particle import drawing, views
 from marlcomm.envs.particle.controls import Controls
 from marlcomm.envs.particle.physics import TINY, Integration, distance
 from marlcomm.envs.particle.task import Group, ParticleTask, check_neighbours, flat, seen_of
+from marlcomm.envs.steps import Observation, TimeStep, restart
 
 PREDATOR_RADIUS, PREY_RADIUS, OBSTACLE_RADIUS = 0.075, 0.05, 0.2
 CONTACT_REWARD, DISTANCE_COST = 10.0, 0.1

@@ -12,15 +12,14 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jumanji.types import TimeStep
 
-from marlcomm.envs.api import Observation, restart
 from marlcomm.envs.options import check_count
 from marlcomm.envs.particle import controls as control
 from marlcomm.envs.particle import drawing, views
 from marlcomm.envs.particle.controls import Controls
 from marlcomm.envs.particle.physics import Integration, distance
 from marlcomm.envs.particle.task import Group, ParticleTask, flat
+from marlcomm.envs.steps import Observation, TimeStep, restart
 
 
 class SpeechState(NamedTuple):

@@ -8,13 +8,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jumanji.types import TimeStep
 
-from marlcomm.envs.api import Environment, Observation, State, timestep
+from marlcomm.envs.api import Environment, State
 from marlcomm.envs.options import check_choice, check_count
 from marlcomm.envs.particle import controls as control
 from marlcomm.envs.particle.controls import Controls
 from marlcomm.envs.particle.physics import INTEGRATIONS, Bodies, Integration
+from marlcomm.envs.steps import Observation, TimeStep, timestep
 
 
 @dataclass(frozen=True)

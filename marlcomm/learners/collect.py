@@ -40,7 +40,7 @@ def collect(
         action, memory, record = policy(observation, memory, step_key)
         state, now = jax.vmap(env.step)(state, action)
         step = {
-            "action": action.astype(env.action_spec.dtype),
+            "action": action.astype(env.action_dtype),
             "reward": now.reward,
             "terminal": now.last() & (now.discount == 0) & ~done,
             "valid": ~done,

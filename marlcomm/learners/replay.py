@@ -43,7 +43,7 @@ class StepReplay:
             action_mask=jnp.zeros((n, a), bool),
             global_state=jnp.zeros((env.state_size,), jnp.float32),
             alive=jnp.zeros((n,), bool),
-            action=jnp.zeros(env.action_spec.shape, env.action_spec.dtype),
+            action=jnp.zeros(env.action_shape, env.action_dtype),
             reward=jnp.zeros((n,), jnp.float32),
             terminal=jnp.zeros((), bool),
             valid=jnp.zeros((), bool),

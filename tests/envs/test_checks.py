@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from jumanji.types import StepType
 
-from marlcomm.envs import EnvironmentContractError, check_env, make_env
-from marlcomm.envs.api import Environment, restart, timestep
+from marlcomm.envs import Environment, EnvironmentContractError, check_env, make_env, restart, timestep
 
 
 class Counter(Environment):

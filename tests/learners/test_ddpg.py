@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from toy_env import ACTIONS, AGENTS, HORIZON, Toy
 
 from marlcomm.algorithms import maddpg, make_algorithm, vdn
-from marlcomm.envs import FullObservation, make_env
-from marlcomm.envs.api import Environment, Observation, restart, timestep
+from marlcomm.envs import Environment, FullObservation, Observation, make_env, restart, timestep
 from marlcomm.messages import AttentionChannel, MeanChannel, MemoryChannel
 
 KEY = jax.random.PRNGKey(8)

@@ -13,7 +13,7 @@ import pytest
 from toy_env import ACTIONS, AGENTS, HORIZON, Toy
 
 from marlcomm.algorithms import policy_based
-from marlcomm.envs.api import Environment, restart, timestep
+from marlcomm.envs import Environment, restart, timestep
 from marlcomm.learners.reinforce import ReinforceHParams, _at_this_point
 from marlcomm.messages import Channel, GaussianChannel, Noise, SilentChannel
 from marlcomm.messages.channel import by_receiver, offer

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from marlcomm.envs.api import Environment, restart, timestep
+from marlcomm.envs import Environment, restart, timestep
 
 AGENTS, ACTIONS, VIEW, STATE, HORIZON = 3, 4, 2, 2, 5
 
