@@ -117,7 +117,7 @@ class JumanjiAdapter(Environment[Any]):
             action_mask=observation.action_mask,
         )
 
-    def _extras(self, step: TimeStep[Any]) -> dict[str, jax.Array]:
+    def _extras(self, step: Any) -> dict[str, jax.Array]:
         extras = dict(step.extras or {})
         if self._won is not None:
             extras["won"] = jnp.asarray(self._won(step), bool)

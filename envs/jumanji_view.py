@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -16,9 +16,6 @@ with without_notebook_magic():
     from jumanji import specs
     from jumanji.env import Environment as JumanjiEnvironment
     from jumanji.types import TimeStep as JumanjiTimeStep
-
-if TYPE_CHECKING:
-    from marlcomm.envs.api import Environment
 
 
 class JumanjiViewState(NamedTuple):
@@ -34,8 +31,8 @@ class JumanjiView(JumanjiEnvironment):
     Episodes are those of the task. Rewards stay [N].
     """
 
-    def __init__(self, task: Environment[Any]) -> None:
-        """Shows `task`, which stays as it is."""
+    def __init__(self, task: Any) -> None:
+        """Shows `task`, an `Environment`, which stays as it is."""
         self.task = task
         super().__init__()
 
@@ -80,8 +77,8 @@ class JumanjiView(JumanjiEnvironment):
         return self.task.discount_spec
 
 
-def observation_spec(env: Environment[Any]) -> specs.Spec[Observation]:
-    """The shapes, types and ranges of an `Observation`."""
+def observation_spec(env: Any) -> specs.Spec[Observation]:
+    """The shapes, types and ranges of an `Observation` of `env`, an `Environment`."""
     n, a = env.num_agents, env.num_actions
     return specs.Spec(
         Observation,
@@ -94,7 +91,7 @@ def observation_spec(env: Environment[Any]) -> specs.Spec[Observation]:
     )
 
 
-def action_spec(env: Environment[Any]) -> specs.MultiDiscreteArray | specs.BoundedArray:
+def action_spec(env: Any) -> specs.MultiDiscreteArray | specs.BoundedArray:
     """[N] int32, each below A; if continuous, [N, A] float32, each in -1 .. 1."""
     if env.continuous:
         return specs.BoundedArray(env.action_shape, env.action_dtype, -1.0, 1.0, "action")
@@ -102,7 +99,7 @@ def action_spec(env: Environment[Any]) -> specs.MultiDiscreteArray | specs.Bound
     return specs.MultiDiscreteArray(num_values=choices, name="action")
 
 
-def reward_spec(env: Environment[Any]) -> specs.Array:
+def reward_spec(env: Any) -> specs.Array:
     """[N] float32."""
     return specs.Array((env.num_agents,), jnp.float32, "reward")
 
