@@ -25,8 +25,7 @@ class JumanjiAdapter(Environment[Any]):
     - The global state is the field `global_state` if there is one, else all views in a row.
     - A scalar reward goes to every agent. With `share_reward`, every agent gets the sum over agents.
     - The episode is terminal when no agent's discount is above zero at its last step. **A time limit is a
-      truncation**: many environments (RobotWarehouse, Cleaner) end with discount 0 at the limit too, so any
-        last
+      truncation**: many environments (RobotWarehouse, Cleaner) end with discount 0 at the limit too, so any last
       step at the limit counts as cut, with discount 1. Where the environment itself tells the two apart
       (LevelBasedForaging, Connector) pass `marks_timeouts=True`, so that a success at the very last step is
       terminal.

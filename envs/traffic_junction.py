@@ -75,11 +75,13 @@ class TrafficJunction(Environment[TrafficJunctionState]):
     collides. An episode starts with empty roads and is won if nobody has collided after `steps` steps, its
     terminal end.
 
-    | | grid | roads | entrances x routes | N | steps | arrival rate |
-    |---|---|---|---|---|---|---|
-    | easy | 7x7 | two one-way, 1 junction | 2 x 1 | 5 | 20 | 0.1 to 0.3 |
-    | medium | 14x14 | two two-way, 1 junction | 4 x 3 | 10 | 40 | 0.05 to 0.2 |
-    | hard | 18x18 | four two-way, 4 junctions | 8 x 7 | 20 | 80 | 0.02 to 0.05 |
+    ======  =====  =========================  ==================  ==  =====  ============
+    level   grid   roads                      entrances x routes  N   steps  arrival rate
+    ======  =====  =========================  ==================  ==  =====  ============
+    easy    7x7    two one-way, 1 junction    2 x 1               5   20     0.1 to 0.3
+    medium  14x14  two two-way, 1 junction    4 x 3               10  40     0.05 to 0.2
+    hard    18x18  four two-way, 4 junctions  8 x 7               20  80     0.02 to 0.05
+    ======  =====  =========================  ==================  ==  =====  ============
 
     The released curriculum lets the arrival rate rise from the first to the second number while training:
     `reset_at(key, progress)` does that, in a straight line between an eighth and five eighths of the run. `reset`

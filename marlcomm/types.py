@@ -1,6 +1,6 @@
 """The pytrees that cross rooms, and the letters for their axes.
 
-Axes always stand in this order, and are never flattened into one another:
+Axes always stand in this order, and are never flattened into one another::
 
   P  population: seeds x hyper-parameters (only ever added by `jax.vmap`)
   B  environments or episodes
@@ -29,15 +29,15 @@ class Episodes(NamedTuple):
     time limit cut has no terminal step. `valid[t]` marks the steps that really happened.
     """
 
-    agents_view: jax.Array  # [B, T+1, N, O] float32
-    action_mask: jax.Array  # [B, T+1, N, A] bool
-    global_state: jax.Array  # [B, T+1, S] float32
-    alive: jax.Array  # [B, T+1, N] bool
-    action: jax.Array  # [B, T, N] int32; [B, T, N, A] float32 where the task is continuous
-    reward: jax.Array  # [B, T, N] float32
-    terminal: jax.Array  # [B, T] bool
-    valid: jax.Array  # [B, T] bool
-    won: jax.Array  # [B] bool: whether any step said so
+    agents_view: jax.Array  #: [B, T+1, N, O] float32
+    action_mask: jax.Array  #: [B, T+1, N, A] bool
+    global_state: jax.Array  #: [B, T+1, S] float32
+    alive: jax.Array  #: [B, T+1, N] bool
+    action: jax.Array  #: [B, T, N] int32; [B, T, N, A] float32 where the task is continuous
+    reward: jax.Array  #: [B, T, N] float32
+    terminal: jax.Array  #: [B, T] bool
+    valid: jax.Array  #: [B, T] bool
+    won: jax.Array  #: [B] bool: whether any step said so
 
 
 class Messages(NamedTuple):
@@ -46,20 +46,20 @@ class Messages(NamedTuple):
     Any leading axes (B, or B and T) may stand before the two agent axes. The first N is the sender.
     """
 
-    content: jax.Array  # [..., N, N, D] float32: the numbers that would travel
-    importance: jax.Array  # [..., N, N, D] float32: how much each is worth sending, for the cuts
-    sent: jax.Array  # [..., N, N, D] bool: what does travel
-    price: jax.Array  # [..., N, N, D] float32: bits that each entry costs when it travels
-    overhead: jax.Array  # [..., N, N] float32: bits that the channel pays for a message whatever is sent of it
-    mask: jax.Array | None = None  # [..., N, N] float32: bits that tell what edits let pass; None once in overhead
-    offered: jax.Array | None = None  # [..., N, N, D] bool: what the channel sent, before any edit; known on arrival
+    content: jax.Array  #: [..., N, N, D] float32: the numbers that would travel
+    importance: jax.Array  #: [..., N, N, D] float32: how much each is worth sending, for the cuts
+    sent: jax.Array  #: [..., N, N, D] bool: what does travel
+    price: jax.Array  #: [..., N, N, D] float32: bits that each entry costs when it travels
+    overhead: jax.Array  #: [..., N, N] float32: bits that the channel pays for a message whatever is sent of it
+    mask: jax.Array | None = None  #: [..., N, N] float32: bits that tell what edits let pass; None once in overhead
+    offered: jax.Array | None = None  #: [..., N, N, D] bool: what the channel sent, before any edit; known on arrival
 
 
 class Judge(NamedTuple):
     """What a critic that sees and hears of everything thinks, for losses that ask it about what did not happen."""
 
-    worth: Callable[[jax.Array, jax.Array], jax.Array]  # views [..., N, O], actions [..., N, A] -> [...]; no gradient
-    action: jax.Array  # [B, T, N, A] what the team would do, one-hot where actions are discrete; no gradient
+    worth: Callable[[jax.Array, jax.Array], jax.Array]  #: views [..., N, O], actions [..., N, A] -> [...]; no gradient
+    action: jax.Array  #: [B, T, N, A] what the team would do, one-hot where actions are discrete; no gradient
     # views [..., N, O], what is allowed [..., N, A] -> [..., N, A] the best joint action, where that is known
     best: Callable[[jax.Array, jax.Array], jax.Array] | None = None
 
@@ -67,9 +67,9 @@ class Judge(NamedTuple):
 class Taught(NamedTuple):
     """What a teacher, who sees what all see, made of episodes."""
 
-    value: jax.Array  # [B, T, 1] of the actions taken
-    target: jax.Array  # [B, T, 1] what it should be; no gradient
-    weight: jax.Array  # [B, T, 1] float32: 1 on real steps
+    value: jax.Array  #: [B, T, 1] of the actions taken
+    target: jax.Array  #: [B, T, 1] what it should be; no gradient
+    weight: jax.Array  #: [B, T, 1] float32: 1 on real steps
 
 
 class Unroll(NamedTuple):
@@ -78,32 +78,32 @@ class Unroll(NamedTuple):
     G is 1 where a mixer made one team value, N for independent learners.
     """
 
-    q: jax.Array  # [B, T+1, N, A] action values of the online network
-    target_q: jax.Array  # [B, T+1, N, A] action values of the target network; no gradient
-    value: jax.Array  # [B, T, G] mixed values of the actions taken
-    target: jax.Array  # [B, T, G] what they should be: reward + discounted bootstrap; no gradient
-    weight: jax.Array  # [B, T, G] float32: 1 where the value counts, 0 after the end and for the dead
-    messages: Messages  # of the online network, leading axes [B, T+1]
-    auxiliary: dict[str, jax.Array]  # whatever else the channel computed, leading axes [B, T+1]
-    taught: Taught | None = None  # where the learner has a teacher
-    judge: Judge | None = None  # that teacher, as it was a while ago
+    q: jax.Array  #: [B, T+1, N, A] action values of the online network
+    target_q: jax.Array  #: [B, T+1, N, A] action values of the target network; no gradient
+    value: jax.Array  #: [B, T, G] mixed values of the actions taken
+    target: jax.Array  #: [B, T, G] what they should be: reward + discounted bootstrap; no gradient
+    weight: jax.Array  #: [B, T, G] float32: 1 where the value counts, 0 after the end and for the dead
+    messages: Messages  #: of the online network, leading axes [B, T+1]
+    auxiliary: dict[str, jax.Array]  #: whatever else the channel computed, leading axes [B, T+1]
+    taught: Taught | None = None  #: where the learner has a teacher
+    judge: Judge | None = None  #: that teacher, as it was a while ago
 
 
 class PolicyUnroll(NamedTuple):
     """What a policy and its critic made of whole episodes; the losses of the on-policy learner read this."""
 
-    logits: jax.Array  # [B, T+1, N, A] of the policy; -inf nearly, where an action is not allowed
-    log_prob: jax.Array  # [B, T, N] of the actions taken
-    old_log_prob: jax.Array  # [B, T, N] of the same actions under the policy that took them; no gradient
-    entropy: jax.Array  # [B, T, N] of the policy, in nats
-    value: jax.Array  # [B, T, N] return that the critic expects for each agent
-    target: jax.Array  # [B, T, N] what it should be; no gradient
-    advantage: jax.Array  # [B, T, N] how much better than expected things went, in units of `scale`; no gradient
-    scale: jax.Array  # [] deviation of the returns so far; 1 where they are not normalised
-    weight: jax.Array  # [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
-    messages: Messages  # leading axes [B, T+1]
-    auxiliary: dict[str, jax.Array]  # whatever else the channel computed, leading axes [B, T+1]
-    acted: dict[str, jax.Array]  # the same when the actions were taken, leading axes [B, T]; no gradient
+    logits: jax.Array  #: [B, T+1, N, A] of the policy; -inf nearly, where an action is not allowed
+    log_prob: jax.Array  #: [B, T, N] of the actions taken
+    old_log_prob: jax.Array  #: [B, T, N] of the same actions under the policy that took them; no gradient
+    entropy: jax.Array  #: [B, T, N] of the policy, in nats
+    value: jax.Array  #: [B, T, N] return that the critic expects for each agent
+    target: jax.Array  #: [B, T, N] what it should be; no gradient
+    advantage: jax.Array  #: [B, T, N] how much better than expected things went, in units of `scale`; no gradient
+    scale: jax.Array  #: [] deviation of the returns so far; 1 where they are not normalised
+    weight: jax.Array  #: [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
+    messages: Messages  #: leading axes [B, T+1]
+    auxiliary: dict[str, jax.Array]  #: whatever else the channel computed, leading axes [B, T+1]
+    acted: dict[str, jax.Array]  #: the same when the actions were taken, leading axes [B, T]; no gradient
 
 
 class ActorCriticUnroll(NamedTuple):
@@ -112,15 +112,15 @@ class ActorCriticUnroll(NamedTuple):
     T is here as long as the parts of episodes that replay gives: 1, or the horizon where agents remember.
     """
 
-    outputs: jax.Array  # [B, T, N, A] what the actors say, before tanh, or as logits of the allowed choices
-    action: jax.Array  # [B, T, N, A] what they would do, as critics see it; gradient passes to actors and channel
-    value: jax.Array  # [B, T, N] each agent's critic of what was done
-    target: jax.Array  # [B, T, N] what it should be: reward + discounted bootstrap; no gradient
-    policy_value: jax.Array  # [B, T, N] the critic of the same, had its own agent acted as it would; none to the critic
-    weight: jax.Array  # [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
-    messages: Messages  # of the actors as they are, leading axes [B, T]
-    auxiliary: dict[str, jax.Array]  # whatever else the channel computed, leading axes [B, T]
-    judge: Judge | None = None  # the mean of the target critics, where they see all agents' views and nothing else
+    outputs: jax.Array  #: [B, T, N, A] what the actors say, before tanh, or as logits of the allowed choices
+    action: jax.Array  #: [B, T, N, A] what they would do, as critics see it; gradient passes to actors and channel
+    value: jax.Array  #: [B, T, N] each agent's critic of what was done
+    target: jax.Array  #: [B, T, N] what it should be: reward + discounted bootstrap; no gradient
+    policy_value: jax.Array  #: [B, T, N] the critic of the same, had its own agent acted as it would; not to the critic
+    weight: jax.Array  #: [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
+    messages: Messages  #: of the actors as they are, leading axes [B, T]
+    auxiliary: dict[str, jax.Array]  #: whatever else the channel computed, leading axes [B, T]
+    judge: Judge | None = None  #: the mean of the target critics, where they see all agents' views and nothing else
 
 
 def others(num_agents: int) -> jax.Array:

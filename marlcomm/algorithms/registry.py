@@ -122,7 +122,7 @@ def register_algorithm(name: str, factory: Factory, *, family: Family = VALUE, r
 
     Args:
       name: a new name.
-      factory: (env, **settings) -> Algorithm.
+      factory: `(env, **settings) -> Algorithm`.
       family: whose settings it takes beside its own, where its signature ends with `**settings`.
       replace: whether the name may be taken.
 

@@ -84,8 +84,8 @@ def rgmcomm_qmix(
 
     Args:
       env: the task.
-      labels, encoding, neighbours, information_weight, entropy_weight, normalisation, activation, message_rate,
-        message_interval: as for `rgmcomm`.
+      labels, encoding, message_rate, message_interval: as for `rgmcomm`.
+      neighbours, information_weight, entropy_weight, normalisation, activation: see `LabelLoss`.
       **settings: as for `value_based`; `losses` as for `rgmcomm`.
 
     Raises:

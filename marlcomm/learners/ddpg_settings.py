@@ -64,18 +64,18 @@ class DdpgSettings:
 class DdpgHParams(struct.PyTreeNode):
     """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
 
-    learning_rate: Scalar = 1e-3  # of the actors and their channel
+    learning_rate: Scalar = 1e-3  #: of the actors and their channel
     critic_learning_rate: Scalar = 1e-3
-    learning_rate_finish: Scalar = 0.1  # share of both that is left at the end, falling over the run's second half
+    learning_rate_finish: Scalar = 0.1  #: share of both that is left at the end, falling over the run's second half
     discount: Scalar = 0.95
-    gradient_clip: Scalar = 10.0  # global norm, of actors and of critics
-    epsilon_start: Scalar = 0.3  # exploration, linear in environment steps: share of random actions, scale of the noise
+    gradient_clip: Scalar = 10.0  #: global norm, of actors and of critics
+    epsilon_start: Scalar = 0.3  #: exploration, linear in environment steps: share of random actions, size of noise
     epsilon_finish: Scalar = 0.05
     epsilon_steps: Scalar = 100_000
-    target_rate: Scalar = 0.01  # how far the target networks move at every gradient step
-    temperature: Scalar = 1.0  # of the softmax that gives discrete actions their gradient
-    team_share: Scalar = 1.0  # of the team's mean in each agent's reward; 0: each is paid for itself
-    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
+    target_rate: Scalar = 0.01  #: how far the target networks move at every gradient step
+    temperature: Scalar = 1.0  #: of the softmax that gives discrete actions their gradient
+    team_share: Scalar = 1.0  #: of the team's mean in each agent's reward; 0: each is paid for itself
+    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  #: loss name -> weight
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         "learning_rate": (0.0, math.inf),

@@ -20,17 +20,17 @@ Loss = Callable[[Any, Episodes, Any], tuple[jax.Array, dict[str, jax.Array]]]
 class AgentMemory(NamedTuple):
     """What a policy carries from step to step."""
 
-    hidden: jax.Array  # [..., N, H] float32
-    last_action: jax.Array  # [..., N] int32, -1 before the first; if continuous, [..., N, A] float32, 0 before it
+    hidden: jax.Array  #: [..., N, H] float32
+    last_action: jax.Array  #: [..., N] int32, -1 before the first; if continuous, [..., N, A] float32, 0 before it
 
 
 class Decision(NamedTuple):
     """What stood behind an action. The same key, parameters and inputs give the same messages again."""
 
-    q: jax.Array  # [..., N, A] what speaks for each action: its value, or a policy's logit
-    messages: Messages  # as delivered
-    auxiliary: dict[str, jax.Array]  # whatever else the channel computed
-    key: jax.Array  # [..., 2] randomness of channel and edit, the same for everything that acted together
+    q: jax.Array  #: [..., N, A] what speaks for each action: its value, or a policy's logit
+    messages: Messages  #: as delivered
+    auxiliary: dict[str, jax.Array]  #: whatever else the channel computed
+    key: jax.Array  #: [..., 2] randomness of channel and edit, the same for everything that acted together
 
 
 class HParams(Protocol):

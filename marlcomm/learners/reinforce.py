@@ -63,14 +63,14 @@ class ReinforceHParams(struct.PyTreeNode):
     """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
 
     learning_rate: Scalar = 1e-3
-    learning_rate_finish: Scalar = 0.1  # share of it that is left at the end, falling over the run's second half
-    entropy_finish: Scalar = 0.05  # share of the entropy's weight that is left after the run's first half
+    learning_rate_finish: Scalar = 0.1  #: share of it that is left at the end, falling over the run's second half
+    entropy_finish: Scalar = 0.05  #: share of the entropy's weight that is left after the run's first half
     discount: Scalar = 0.99
-    trace: Scalar = 0.95  # lambda of the advantages: 1 takes whole returns, 0 one-step errors
-    clip: Scalar = 0.2  # how far the probability of an action may move before it teaches no more (needs epochs > 1)
-    team_share: Scalar = 1.0  # of the team's mean in each agent's reward; 0: each is paid for itself
-    gradient_clip: Scalar = 10.0  # global norm
-    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
+    trace: Scalar = 0.95  #: lambda of the advantages: 1 takes whole returns, 0 one-step errors
+    clip: Scalar = 0.2  #: how far the probability of an action may move before it teaches no more (needs epochs > 1)
+    team_share: Scalar = 1.0  #: of the team's mean in each agent's reward; 0: each is paid for itself
+    gradient_clip: Scalar = 10.0  #: global norm
+    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  #: loss name -> weight
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         "learning_rate": (0.0, math.inf),

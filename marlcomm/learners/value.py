@@ -78,17 +78,17 @@ class ValueHParams(struct.PyTreeNode):
     """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
 
     learning_rate: Scalar = 5e-4
-    learning_rate_finish: Scalar = 1.0  # share of it that is left at the end, falling over the run's second half
+    learning_rate_finish: Scalar = 1.0  #: share of it that is left at the end, falling over the run's second half
     discount: Scalar = 0.99
-    gradient_clip: Scalar = 10.0  # global norm
-    epsilon_start: Scalar = 1.0  # exploration: share of random actions, linear in environment steps
+    gradient_clip: Scalar = 10.0  #: global norm
+    epsilon_start: Scalar = 1.0  #: exploration: share of random actions, linear in environment steps
     epsilon_finish: Scalar = 0.05
     epsilon_steps: Scalar = 50_000
-    target_rate: Scalar = 0.01  # only where target_interval is 0
-    overestimate_weight: Scalar = 1.0  # of errors of values above an episode's outcome; 1 once epsilon is at its finish
-    cut_share: Scalar = 0.95  # the largest share that is cut, where cut_in_training
-    cut_start: Scalar = 300_000  # environment steps before cutting begins; after twice as many it is in full force
-    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  # loss name -> weight
+    target_rate: Scalar = 0.01  #: only where target_interval is 0
+    overestimate_weight: Scalar = 1.0  #: of errors above an episode's outcome; 1 once epsilon is at its finish
+    cut_share: Scalar = 0.95  #: the largest share that is cut, where cut_in_training
+    cut_start: Scalar = 300_000  #: environment steps before cutting begins; after twice as many it is in full force
+    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  #: loss name -> weight
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         "learning_rate": (0.0, math.inf),

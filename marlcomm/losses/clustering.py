@@ -110,12 +110,13 @@ def action_value_vectors(
     Args:
       values: [..., K1, K2] action values.
       normalisation: alpha and beta.
-        "range": the middle of the row's range and half of the range, so that rows fill -1 .. 1.
-        "published": the middle and the row's maximum, as released; it turns the signs of rows below zero, and blows
+
+        - "range": the middle of the row's range and half of the range, so that rows fill -1 .. 1.
+        - "published": the middle and the row's maximum, as released; it turns the signs of rows below zero, and blows
           up near zero.
-        "advantage": the mean over actions and the largest difference from it. The best surrogate of the return gap in
-          random games (tests/analysis/test_return_gap.py).
-        "none": 0 and 1.
+        - "advantage": the mean over actions and the largest difference from it. The best surrogate of the return gap
+          in random games (tests/analysis/test_return_gap.py).
+        - "none": 0 and 1.
       activation: "tanh", "softmax" or "none".
       num_actions: for "advantage": columns are contexts x actions, actions last, and each context is centred by
         itself; by default all columns are one context.

@@ -52,7 +52,7 @@ class CommunicatingAgent(nn.Module):
         return self.hidden
 
     def initial_memory(self, *batch: int) -> Memory:
-        """[*batch, H] zeros, where `batch` ends with N, and nothing under way."""
+        """`[*batch, H]` zeros, where `batch` ends with N, and nothing under way."""
         hidden = jnp.zeros((*batch, self.memory_size), jnp.float32)
         if not self.channel.delay:
             return hidden
