@@ -28,10 +28,10 @@ from marlcomm.algorithms.tarmac_qmix import tarmac_qmix
 from marlcomm.algorithms.value_based import IMPROVED, value_based
 from marlcomm.algorithms.vdn import vdn
 from marlcomm.envs.api import Environment
-from marlcomm.envs.options import fits_type, nearest
 from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
 from marlcomm.learners.reinforce import ReinforceHParams, ReinforceSettings
 from marlcomm.learners.value import ValueHParams, ValueSettings
+from marlcomm.validation import fits_type, nearest
 
 Factory = Callable[..., Algorithm]
 
