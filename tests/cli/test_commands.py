@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from marlcomm.cli import _repeat_flags, main
-from marlcomm.command_settings import describe_everything
+from marlcomm.cli import main
+from marlcomm.cli.program import _repeat_flags
+from marlcomm.cli.settings import describe_everything
 
 SMALL = ["--set", "hidden=8", "num_envs=4", "batch_episodes=8", "replay_episodes=64", "--evaluation-episodes", "20"]
 

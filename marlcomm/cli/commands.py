@@ -1,22 +1,15 @@
-"""The command line: marlcomm train | evaluate | inspect | watch | plot | list.
-
-Exit codes: 0 done, 1 every member diverged, 2 bad input or a run that cannot be used, 130 interrupted.
-"""
+"""What each command does: it reads what was asked, calls the library, and prints."""
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import tyro
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 from tyro.conf import Positional, UseAppendAction, arg
+
+from marlcomm.cli.printing import print_members, print_tables
 
 
 def train(
@@ -53,7 +46,7 @@ def train(
         tensorboard: Also write TensorBoard events into the run folder.
         quiet: Print no progress.
     """
-    from marlcomm.command_settings import split_settings
+    from marlcomm.cli.settings import split_settings
     from marlcomm.training import loop
 
     bound, hparams = split_settings(algorithm, task, settings)
@@ -74,7 +67,7 @@ def train(
         progress=not quiet,
     )
     summary = result.summary
-    _print_members(summary["members"], [result.population.name(m) for m in range(len(result.population))])
+    print_members(summary["members"], [result.population.name(m) for m in range(len(result.population))])
     print(
         f"{summary['wall_seconds']:.0f} s, of which {summary['compile_seconds']:.0f} s compiling; run: {result.folder}"
     )
@@ -113,7 +106,7 @@ def evaluate(
     if as_json:
         print(json.dumps({"run": str(saved.path), "edits": list(edit), "episodes": episodes, "members": members}))
     else:
-        _print_members(members, [saved.population.name(m) for m in range(len(members))])
+        print_members(members, [saved.population.name(m) for m in range(len(members))])
     return 0
 
 
@@ -188,95 +181,10 @@ def plot(
 
 def list_names() -> int:
     """List the algorithms and tasks with their settings."""
-    from marlcomm.command_settings import describe_everything
+    from marlcomm.cli.settings import describe_everything
 
-    console = Console()
-    for title, rows in describe_everything().items():
-        table = Table(title=title, title_justify="left", show_lines=False)
-        table.add_column("name")
-        table.add_column("what")
-        table.add_column("settings and defaults")
-        for row in rows:
-            table.add_row(*map(escape, row))
-        console.print(table)
+    print_tables(describe_everything(), ("name", "what", "settings and defaults"))
     return 0
-
-
-COLUMNS = {
-    "return": "return",
-    "won": "won",
-    "bits_per_step": "bits/step",
-    "sent_fraction": "sent",
-    "threshold": "threshold",
-    "episode_length": "length",
-    "env_steps": "steps",
-    "updates": "updates",
-}
-
-COMMANDS: dict[str, Callable[..., int]] = {
-    "train": train,
-    "evaluate": evaluate,
-    "inspect": inspect,
-    "watch": watch,
-    "plot": plot,
-    "list": list_names,
-}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line; gives the exit code."""
-    words = _repeat_flags(list(sys.argv[1:] if arguments is None else arguments))
-    try:
-        call = tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="marlcomm", description=__doc__, args=words)
-        return call
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:
-        if not _is_users(error):
-            raise
-        Console(stderr=True).print(f"marlcomm: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 2
-
-
-def console_script() -> None:
-    """What the installed command `marlcomm` runs."""
-    prepare()
-    sys.exit(main())
-
-
-def prepare() -> None:
-    """Sets up JAX for the command line: all cores, and a cache of compiled programs, so that a second run starts at
-    once. Must run before anything touches a device."""
-    import jax
-
-    from marlcomm.devices import use_all_cores
-
-    use_all_cores()
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(home / "marlcomm" / "jax"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
-
-def _is_users(error: Exception) -> bool:
-    """Whether the message says what the user can do; anything else is a fault of ours, and keeps its traceback."""
-    from marlcomm.training import CheckpointError, RunFolderError
-
-    return isinstance(error, ValueError | OSError | ImportError | CheckpointError | RunFolderError)
-
-
-def _repeat_flags(words: list[str]) -> list[str]:
-    """`--set a=1 b=2` as `--set a=1 --set b=2`, so that both ways of writing work; the same for --edit."""
-    repeated, flag = [], None
-    for word in words:
-        if word in ("--set", "--edit"):
-            flag = word
-        elif word.startswith("-"):
-            flag = None
-        elif flag and repeated[-1] != flag:
-            repeated.append(flag)
-        repeated.append(word)
-    return repeated
 
 
 def _free_folder(name: str) -> Path:
@@ -286,18 +194,11 @@ def _free_folder(name: str) -> Path:
     return Path("runs") / f"{name}-{number}"
 
 
-def _print_members(members: list[dict[str, Any]], names: list[str]) -> None:
-    columns = [key for key in COLUMNS if key in members[0]]
-    table = Table()
-    table.add_column("member")
-    for column in columns:
-        table.add_column(COLUMNS[column], justify="right")
-    for name, member in zip(names, members, strict=True):
-        table.add_row(name, *(_cell(member[column]) for column in columns))
-    Console().print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+COMMANDS: dict[str, Callable[..., int]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "inspect": inspect,
+    "watch": watch,
+    "plot": plot,
+    "list": list_names,
+}
