@@ -1,4 +1,4 @@
-"""Tasks by name. `register_env` adds one; what is optional or heavy loads only when its task is made."""
+"""Tasks by name. `register_env` adds one; those that come with the package stand in `marlcomm.names`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,8 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from marlcomm.envs.adapters import JaxMARLAdapter
 from marlcomm.envs.api import Environment
-from marlcomm.envs.hallway import Hallway
-from marlcomm.envs.jumanji_tasks import level_based_foraging, robot_warehouse
-from marlcomm.envs.matrix_game import MatrixGame
-from marlcomm.envs.maze import Maze
-from marlcomm.envs.particle import Navigation, PredatorPrey, Reference, SpeakerListener
-from marlcomm.envs.search import Search
-from marlcomm.envs.sensor import Sensor
-from marlcomm.envs.sensor_grid import SensorGrid
-from marlcomm.envs.switch_riddle import SwitchRiddle
-from marlcomm.envs.traffic_junction import TrafficJunction
+from marlcomm.names import TASKS
 from marlcomm.validation import fits_type, nearest, to_python
 
 Factory = Callable[..., Environment[Any]]
@@ -55,18 +45,14 @@ def register_env(name: str, factory: Factory, *, replace: bool = False) -> None:
       ValueError: the name is empty, or taken and `replace` is False.
       TypeError: the factory cannot be called.
     """
-    if not isinstance(name, str) or not name:
-        raise ValueError(f"register_env: name={name!r} must be a string that is not empty.")
     if not callable(factory):
         raise TypeError(f"register_env: factory={factory!r} must be callable, such as a class of tasks.")
-    if name in _FACTORIES and not replace:
-        raise ValueError(f"A task called {name!r} exists already; choose another name or pass replace=True.")
-    _FACTORIES[name] = factory
+    TASKS.add(name, factory, replace=replace)
 
 
 def env_names() -> tuple[str, ...]:
     """The names that `make_env` knows, sorted."""
-    return tuple(sorted(_FACTORIES))
+    return tuple(TASKS)
 
 
 def env_options(name: str) -> dict[str, Any]:
@@ -76,9 +62,7 @@ def env_options(name: str) -> dict[str, Any]:
 
 def env_factory(name: str) -> Factory:
     """What makes the task called `name`. Raises ValueError with the nearest name where there is none."""
-    if name not in _FACTORIES:
-        raise ValueError(f"No task is called {name!r}.{nearest(name, env_names())}")
-    return _FACTORIES[name]
+    return TASKS.get(name)
 
 
 def _parameters(factory: Factory) -> dict[str, inspect.Parameter]:
@@ -112,22 +96,3 @@ def _type_hints(factory: Factory) -> dict[str, Any]:
         return typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError):
         return {}
-
-
-_FACTORIES: dict[str, Factory] = {
-    "hallway": Hallway,
-    "jaxmarl": JaxMARLAdapter,
-    "lbf": level_based_foraging,
-    "matrix_game": MatrixGame,
-    "maze": Maze,
-    "navigation": Navigation,
-    "predator_prey": PredatorPrey,
-    "reference": Reference,
-    "rware": robot_warehouse,
-    "search": Search,
-    "sensor": Sensor,
-    "sensor_grid": SensorGrid,
-    "speaker_listener": SpeakerListener,
-    "switch_riddle": SwitchRiddle,
-    "traffic_junction": TrafficJunction,
-}

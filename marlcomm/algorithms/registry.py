@@ -1,4 +1,4 @@
-"""Algorithms by name, and the settings that each of them takes."""
+"""Algorithms by name, and the settings that each takes; those that come with the package stand in `marlcomm.names`."""
 
 from __future__ import annotations
 
@@ -6,31 +6,18 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import Any
 
+from marlcomm import names
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.algorithms.channels_maddpg import commnet_maddpg, ic3net_maddpg, sarnet_maddpg, tarmac_maddpg
-from marlcomm.algorithms.channels_qmix import commnet_qmix, ic3net_qmix, sarnet_qmix, shared_qmix
-from marlcomm.algorithms.commnet import commnet
 from marlcomm.algorithms.ddpg_based import ddpg_based
-from marlcomm.algorithms.dial import dial
-from marlcomm.algorithms.ic3net import ic3net
-from marlcomm.algorithms.iql import iql
-from marlcomm.algorithms.maddpg import maddpg
-from marlcomm.algorithms.mappo import mappo
-from marlcomm.algorithms.ndq import ndq
 from marlcomm.algorithms.policy_based import policy_based
-from marlcomm.algorithms.qmix import qmix
-from marlcomm.algorithms.rgmcomm import rgmcomm, rgmcomm_qmix
-from marlcomm.algorithms.sarnet import sarnet
-from marlcomm.algorithms.tarmac import tarmac
-from marlcomm.algorithms.tarmac_qmix import tarmac_qmix
 from marlcomm.algorithms.value_based import IMPROVED, value_based
-from marlcomm.algorithms.vdn import vdn
 from marlcomm.envs.api import Environment
 from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
 from marlcomm.learners.reinforce import ReinforceHParams, ReinforceSettings
 from marlcomm.learners.value import ValueHParams, ValueSettings
+from marlcomm.names import ALGORITHMS
 from marlcomm.validation import fits_type, nearest
 
 Factory = Callable[..., Algorithm]
@@ -54,41 +41,11 @@ class Family:
     improved: Mapping[str, Any]
 
 
-VALUE = Family("the value learner", value_based, ValueSettings, ValueHParams, IMPROVED)
-ON_POLICY = Family("the on-policy learner", policy_based, ReinforceSettings, ReinforceHParams, {})
-OFF_POLICY = Family("the off-policy actor-critic learner", ddpg_based, DdpgSettings, DdpgHParams, {})
+VALUE = Family(names.VALUE, value_based, ValueSettings, ValueHParams, IMPROVED)
+ON_POLICY = Family(names.ON_POLICY, policy_based, ReinforceSettings, ReinforceHParams, {})
+OFF_POLICY = Family(names.OFF_POLICY, ddpg_based, DdpgSettings, DdpgHParams, {})
 FAMILIES = (VALUE, ON_POLICY, OFF_POLICY)
-
-
-class _Entry(NamedTuple):
-    factory: Factory
-    family: Family
-
-
-_ALGORITHMS: dict[str, _Entry] = {
-    "commnet": _Entry(commnet, ON_POLICY),
-    "commnet_maddpg": _Entry(commnet_maddpg, OFF_POLICY),
-    "commnet_qmix": _Entry(commnet_qmix, VALUE),
-    "dial": _Entry(dial, VALUE),
-    "ic3net": _Entry(ic3net, ON_POLICY),
-    "ic3net_maddpg": _Entry(ic3net_maddpg, OFF_POLICY),
-    "ic3net_qmix": _Entry(ic3net_qmix, VALUE),
-    "iql": _Entry(iql, VALUE),
-    "maddpg": _Entry(maddpg, OFF_POLICY),
-    "mappo": _Entry(mappo, ON_POLICY),
-    "ndq": _Entry(ndq, VALUE),
-    "qmix": _Entry(qmix, VALUE),
-    "rgmcomm": _Entry(rgmcomm, OFF_POLICY),
-    "rgmcomm_qmix": _Entry(rgmcomm_qmix, VALUE),
-    "sarnet": _Entry(sarnet, ON_POLICY),
-    "sarnet_maddpg": _Entry(sarnet_maddpg, OFF_POLICY),
-    "sarnet_qmix": _Entry(sarnet_qmix, VALUE),
-    "shared_qmix": _Entry(shared_qmix, VALUE),
-    "tarmac": _Entry(tarmac, ON_POLICY),
-    "tarmac_maddpg": _Entry(tarmac_maddpg, OFF_POLICY),
-    "tarmac_qmix": _Entry(tarmac_qmix, VALUE),
-    "vdn": _Entry(vdn, VALUE),
-}
+_OF_TITLE = {family.title: family for family in FAMILIES}
 
 
 def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
@@ -129,14 +86,13 @@ def register_algorithm(name: str, factory: Factory, *, family: Family = VALUE, r
     Raises:
       ValueError: the name is taken and `replace` is False.
     """
-    if name in _ALGORITHMS and not replace:
-        raise ValueError(f"An algorithm called {name!r} exists already; choose another name or pass replace=True.")
-    _ALGORITHMS[name] = _Entry(factory, family)
+    ALGORITHMS.add(name, factory, family.title, replace=replace)
+    _OF_TITLE[family.title] = family
 
 
 def algorithm_names() -> tuple[str, ...]:
     """The names that `make_algorithm` knows, sorted."""
-    return tuple(sorted(_ALGORITHMS))
+    return tuple(ALGORITHMS)
 
 
 def algorithm_settings(name: str) -> dict[str, tuple[Any, Any]]:
@@ -167,18 +123,12 @@ def shared_settings(family: Family) -> dict[str, tuple[Any, Any]]:
 
 def factory_of(name: str) -> Factory:
     """What makes the algorithm called `name`. Raises ValueError with the nearest name where there is none."""
-    return _entry(name).factory
+    return ALGORITHMS.get(name)
 
 
 def family_of(name: str) -> Family:
     """The family of the algorithm called `name`. Raises ValueError with the nearest name where there is none."""
-    return _entry(name).family
-
-
-def _entry(name: str) -> _Entry:
-    if name not in _ALGORITHMS:
-        raise ValueError(f"No algorithm is called {name!r}.{nearest(name, algorithm_names())}")
-    return _ALGORITHMS[name]
+    return _OF_TITLE[ALGORITHMS.group(name)]
 
 
 def _plain_parameters(factory: Factory) -> dict[str, tuple[Any, Any]]:

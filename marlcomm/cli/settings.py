@@ -12,7 +12,7 @@ from marlcomm.algorithms import Algorithm, algorithm_names, algorithm_settings, 
 from marlcomm.algorithms.registry import FAMILIES, factory_of, family_of, own_settings, shared_settings
 from marlcomm.envs import env_names, env_options, make_env
 from marlcomm.envs.registry import env_factory
-from marlcomm.messages.edits import edit_names
+from marlcomm.names import edit_names
 
 SEVERAL = "|"
 ANY_TASK = "hallway"  # defaults do not depend on the task

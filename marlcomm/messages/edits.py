@@ -6,14 +6,15 @@ An edit is a pytree whose numbers may be traced, so that one compiled program se
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from marlcomm.names import EDITS, edit_name, load
 from marlcomm.types import Episodes, Messages, Scalar, others
 
 _INFINITY = float("inf")
@@ -294,40 +295,6 @@ def importance_quantile(importance: jax.Array, counts: jax.Array, fraction: Scal
     return jnp.where(counts.any(), ordered[low] * (1.0 - beyond) + ordered[high] * beyond, 0.0)
 
 
-class _Named(NamedTuple):
-    """An edit as the command line knows it."""
-
-    make: Callable[..., Edit]
-    number: str  # the letter of its number, or nothing
-    help: str
-    integer: bool = False
-    whole: bool = False  # whether it can decide on whole messages
-
-
-_EDITS: dict[str, _Named] = {
-    "cut": _Named(CalibratedCut, "f", "cuts the share f of what is said by a threshold calibrated to it", whole=True),
-    "cut_below": _Named(CutBelow, "t", "cuts entries of importance below t", whole=True),
-    "rank_cut": _Named(RankCut, "f", "cuts the least important share f of each step, as NDQ released", whole=True),
-    "budget": _Named(Budget, "k", "lets each agent send k entries a step", integer=True, whole=True),
-    "drop": _Named(Drop, "p", "loses each message with probability p; it is paid for"),
-    "noise": _Named(Noise, "s", "adds Gaussian noise of deviation s"),
-    "quantise": _Named(Quantise, "b", "sends numbers in b bits"),
-    "delay": _Named(Delay, "k", "lets messages arrive k steps later", integer=True),
-    "shuffle": _Named(Shuffle, "", "gives the messages of another episode"),
-    "random": _Named(Random, "", "draws each message from all that are said at that step"),
-    "self_only": _Named(SelfOnly, "", "gives each agent its own message in place of others'"),
-    "silence": _Named(Silence, "", "cuts everything between agents"),
-}
-
-
-def edit_names() -> list[tuple[str, str]]:
-    """How each edit is written, such as `cut:f[,whole]`, and what it does."""
-    return [
-        (name + (f":{edit.number}" if edit.number else "") + ("[,whole]" if edit.whole else ""), edit.help)
-        for name, edit in _EDITS.items()
-    ]
-
-
 def parse_edit(text: str) -> Edit:
     """The edit that `name`, `name:number` or `name:number,whole` stands for, such as `cut:0.8` or `silence`.
 
@@ -335,14 +302,12 @@ def parse_edit(text: str) -> Edit:
       ValueError: an unknown name, a missing or needless number, a number out of range, or an edit that cannot decide
         on whole messages.
     """
-    name, colon, argument = text.partition(":")
-    if name not in _EDITS:
-        raise ValueError(f"edit {text!r}: unknown name; one of {', '.join(usage for usage, _ in edit_names())}")
-    edit = _EDITS[name]
+    name, colon, argument = edit_name(text), *text.partition(":")[1:]
+    edit, make = EDITS[name], load(EDITS[name].make)
     if not edit.number:
         if colon:
             raise ValueError(f"edit {text!r}: {name} takes no number")
-        return edit.make()
+        return make()
     number, comma, word = argument.partition(",")
     if comma and (word != "whole" or not edit.whole):
         raise ValueError(f"edit {text!r}: {word!r} is nothing that {name} knows{' (whole is)' if edit.whole else ''}")
@@ -352,7 +317,7 @@ def parse_edit(text: str) -> Edit:
         wanted = "a whole number" if edit.integer else "a number"
         raise ValueError(f"edit {text!r}: needs {wanted} after the colon, as in cut:0.8 or budget:2") from None
     try:
-        return edit.make(value, whole=True) if comma else edit.make(value)
+        return make(value, whole=True) if comma else make(value)
     except ValueError as error:
         raise ValueError(f"edit {text!r}: {error}") from None
 

@@ -1,5 +1,7 @@
 """Tasks by name, and errors that help."""
 
+import copy
+
 import pytest
 
 from marlcomm.envs import env_names, env_options, make_env, register_env
@@ -9,7 +11,7 @@ from marlcomm.envs.hallway import Hallway
 
 @pytest.fixture(autouse=True)
 def own_registry(monkeypatch):
-    monkeypatch.setattr(registry_module, "_FACTORIES", dict(registry_module._FACTORIES))
+    monkeypatch.setattr(registry_module, "TASKS", copy.copy(registry_module.TASKS))
 
 
 def test_all_tasks_are_there():

@@ -22,7 +22,8 @@ from marlcomm.messages import (
     parse_edit,
 )
 from marlcomm.messages.channel import deliver, offer
-from marlcomm.messages.edits import CalibratedCut, edit_names
+from marlcomm.messages.edits import CalibratedCut
+from marlcomm.names import edit_names
 
 NAMES = [usage.partition(":")[0] for usage, _ in edit_names()]
 NUMBERS = st.one_of(

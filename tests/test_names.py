@@ -1,0 +1,47 @@
+"""Names are known without JAX, and each of them stands for something."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+from marlcomm.names import ALGORITHMS, EDITS, TASKS, Names, edit_name, load
+from marlcomm.validation import UsageError
+
+
+@pytest.mark.parametrize("name", [*ALGORITHMS])
+def test_every_algorithm_is_there_under_its_own_name(name):
+    assert ALGORITHMS.get(name).__name__ == name
+
+
+@pytest.mark.parametrize("name", [*TASKS])
+def test_every_task_is_there(name):
+    assert callable(TASKS.get(name))
+    assert inspect.getdoc(TASKS.get(name))
+
+
+@pytest.mark.parametrize("name", [*EDITS])
+def test_every_edit_is_there(name):
+    assert callable(load(EDITS[name].make))
+
+
+def test_an_unknown_name_gets_the_nearest_first_and_then_all_by_group():
+    names = Names("method", {"old": {"vdn": "x:y", "iql": "x:y"}, "new": {"ndq": "x:y"}})
+    with pytest.raises(UsageError) as raised:
+        names.get("ndqq")
+    said = str(raised.value)
+    places = [said.index(word) for word in ("'ndqq'", "mean 'ndq'", "old: iql, vdn", "new: ndq")]
+    assert places == sorted(places)
+
+
+def test_an_unknown_edit_gets_the_nearest():
+    with pytest.raises(UsageError, match=r"Did you mean 'shuffle'\?.*cut:f\[,whole\]"):
+        edit_name("shufle:0.5")
+
+
+def test_nothing_heavy_is_needed():
+    heavy = "import marlcomm.names, sys; sys.exit(bool({'jax', 'flax', 'jumanji', 'numpy'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", heavy], check=False).returncode == 0
