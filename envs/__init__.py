@@ -15,6 +15,7 @@ from marlcomm.envs.sensor_grid import SensorGrid
 from marlcomm.envs.steps import Observation, StepType, TimeStep, restart, timestep
 from marlcomm.envs.switch_riddle import SwitchRiddle
 from marlcomm.envs.traffic_junction import TrafficJunction
+from marlcomm.envs.whisper import Whisper
 from marlcomm.envs.wrappers import Centralized, FullObservation, TimeLimit, Wrapper
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "TimeLimit",
     "TimeStep",
     "TrafficJunction",
+    "Whisper",
     "Wrapper",
     "animate_episode",
     "check_env",

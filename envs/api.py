@@ -41,6 +41,8 @@ class Environment(abc.ABC, Generic[State]):
       continuous: an action is A numbers, each in -1 .. 1, in place of one of A choices; `action_mask` then says
         which of the numbers count.
       action_names: one short word an action, for pictures; may be empty.
+      graph: [N, N] bool, sender first: who can reach whom, where the task says; None for everybody. Channels without a
+        graph of their own take it.
       default_steps: environment steps that training takes where nobody says otherwise.
       made_by: name and options in the registry, where `make_env` made it; None for an environment made by hand.
     """
@@ -52,6 +54,7 @@ class Environment(abc.ABC, Generic[State]):
     horizon: int
     continuous: bool = False
     action_names: tuple[str, ...] = ()
+    graph: np.ndarray | None = None
     default_steps: int = 1_000_000
     made_by: tuple[str, dict[str, Any]] | None = None
 

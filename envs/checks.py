@@ -86,6 +86,9 @@ def _check_sizes(env: Environment[Any], problems: _Problems) -> None:
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
         problems.unless(whole, f"{field} is {value!r}; it must be a whole number, at least 1.")
     problems.unless(isinstance(env.continuous, bool), f"continuous is {env.continuous!r}; it must be True or False.")
+    graph = env.graph
+    if graph is not None and np.shape(graph) != (n := getattr(env, "num_agents", 0), n):
+        problems.add(f"graph has the shape {list(np.shape(graph))}; it must be [{n}, {n}], sender first, or None.")
     names = env.action_names
     if names and len(names) != getattr(env, "num_actions", None):
         problems.add(f"action_names has {len(names)} names; it must be empty or name all {env.num_actions} actions.")

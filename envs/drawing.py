@@ -11,6 +11,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, Rectangle, Wedge
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 AGENT_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A51A3")
 INK, FAINT, FLOOR, GOAL = "#2B2B33", "#B9BCC6", "#F2F3F7", "#F2C14E"
+RIGHT, WRONG = "#009E73", "#D55E00"
 
 Cell = tuple[int, int]
 
@@ -236,3 +237,22 @@ def draw_table(axes: Any, table: np.ndarray, seen: tuple[int, int], action: int)
             value = f"{table[first, choice, second]:g}"
             axes.text(second, -row, value, ha="center", va="center", fontweight="bold" if paid else "normal")
     clear(axes, (-2.1, seconds - 0.4), (-firsts * actions + 0.4, 1.4))
+
+
+def draw_row(axes: Any, count: int, secret: str, answer: str, right: bool, caption: str) -> None:
+    """Agents in a row that whisper to the next; what the first knows and what the last says stand above them."""
+    for agent in range(count):
+        draw_agent(axes, 1.2 * agent, 0, agent)
+        if agent:
+            axes.annotate(
+                "",
+                xy=(1.2 * agent - 0.35, 0),
+                xytext=(1.2 * agent - 0.85, 0),
+                arrowprops={"arrowstyle": "-|>", "color": FAINT, "lw": 1.5},
+            )
+    style = {"ha": "center", "va": "bottom", "fontsize": 13, "family": "monospace"}
+    axes.text(0, 0.45, secret, color=INK, **style)
+    if answer:
+        axes.text(1.2 * (count - 1), 0.45, answer, color=RIGHT if right else WRONG, **style)
+    axes.text(0.6 * (count - 1), -0.6, caption, ha="center", va="top", color=INK, fontsize=9)
+    clear(axes, (-0.8, 1.2 * (count - 1) + 0.8), (-1.1, 1.1))

@@ -141,6 +141,7 @@ TASKS = Names(
             "speaker_listener": "marlcomm.envs.particle:SpeakerListener",
             "switch_riddle": "marlcomm.envs.switch_riddle:SwitchRiddle",
             "traffic_junction": "marlcomm.envs.traffic_junction:TrafficJunction",
+            "whisper": "marlcomm.envs.whisper:Whisper",
         }
     },
 )

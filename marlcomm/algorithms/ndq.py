@@ -19,6 +19,7 @@ def ndq(
     expressiveness: float = 0.1,
     hypernet_layers: int = 1,
     self_message: bool = True,
+    reads_memory: bool = False,
     **settings: Any,
 ) -> Algorithm:
     """NDQ: Gaussian messages, made expressive and succinct by two losses (gaussian x monotonic x value).
@@ -33,11 +34,13 @@ def ndq(
       expressiveness: weight of expressiveness (the released c_beta; the paper does not say that there is one).
       hypernet_layers: of the mixer, 1 as released or 2 as in PyMARL.
       self_message: whether a receiver also gets its own message, as released.
+      reads_memory: whether messages are made of the memory too, as the paper says, and not of the current input
+        alone, as released. Who must pass on what it heard needs it.
       **settings: as for `value_based`.
     """
     given = {
         "mixer": MonotonicMixer(hypernet_layers=hypernet_layers),
-        "channel": GaussianChannel(dims=message_dims, self_message=self_message),
+        "channel": GaussianChannel(dims=message_dims, self_message=self_message, reads_memory=reads_memory),
         "losses": {"expressiveness": expressiveness_loss, "succinctness": succinctness_loss},
         "weights": {"expressiveness": expressiveness, "succinctness": beta},
         "aliases": {"beta": "weights.succinctness"},

@@ -21,7 +21,7 @@ def communicating_agent(
     Args:
       env: the task.
       settings: the learner's: with the flags `last_action` and `agent_id`.
-      channel: how agents talk; None for silence.
+      channel: how agents talk; None for silence. The task's graph is its own where it has none.
       hidden: H.
       delay, bandwidth: those of the channel, where they are not 0.
 
@@ -40,6 +40,7 @@ def communicating_agent(
         num_agents=n,
         num_actions=env.num_actions,
         input_size=inputs.shape[-1],
+        graph=env.graph if channel.graph is None else channel.graph,
         delay=min(delay or channel.delay, env.horizon),  # what takes longer never arrives
         bandwidth=bandwidth or channel.bandwidth,
     )

@@ -23,6 +23,7 @@ TASKS = {
     "matrix_game": ({}, 0.3, 81.5),
     "sensor_grid": ({}, -15.0, 6.0),
     "switch_riddle": ({"num_agents": 4, "bulb": True}, -1.0, 1.0),
+    "whisper": ({}, 0.0, 1.0),
     "traffic_junction": ({"steps": 16, "arrival_rates": (0.1, 0.9)}, -10.15, 0.0),
 }
 MOST_STEPS = 16

@@ -16,7 +16,7 @@ def own_registry(monkeypatch):
 
 def test_all_tasks_are_there():
     papers = {"hallway", "matrix_game", "maze", "navigation", "predator_prey", "search", "sensor"}
-    others = {"reference", "sensor_grid", "speaker_listener", "switch_riddle", "traffic_junction"}
+    others = {"reference", "sensor_grid", "speaker_listener", "switch_riddle", "traffic_junction", "whisper"}
     adapted = {"jaxmarl", "lbf", "rware"}
     assert set(env_names()) == papers | others | adapted
 

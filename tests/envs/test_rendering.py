@@ -18,6 +18,7 @@ TASKS = [
     ("matrix_game", {}),
     ("sensor_grid", {}),
     ("switch_riddle", {"bulb": True}),
+    ("whisper", {}),
     ("traffic_junction", {"difficulty": "medium"}),
 ]
 
