@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.messages.edits import RankCut
-from marlcomm.training.evaluate import Trained, assess, calibrate_cut
+from marlcomm.training.evaluate import Trained, assess, calibrate_cut, on_host
 
 FRACTIONS = (0.0, 0.5, 0.8, 0.9, 1.0)
 
@@ -87,7 +87,7 @@ def cut_curve(
         of_cut(run.params, key, jnp.float32(fraction)) if fraction > 0 else of_uncut(run.params, key)
         for fraction in fractions
     ]
-    return _stack(kind, fractions, found)
+    return _stack(kind, fractions, [on_host(row) for row in found])
 
 
 def _stack(kind: str, fractions: Sequence[float], found: list[dict[str, Any]]) -> CutCurve:

@@ -292,7 +292,8 @@ def importance_quantile(importance: jax.Array, counts: jax.Array, fraction: Scal
     place = fraction * last.astype(jnp.float32)
     low, high = (jnp.clip(x.astype(jnp.int32), 0, last) for x in (jnp.floor(place), jnp.ceil(place)))
     beyond = place - jnp.floor(place)
-    return jnp.where(counts.any(), ordered[low] * (1.0 - beyond) + ordered[high] * beyond, 0.0)
+    at_low, at_high = (jnp.where(counts.any(), ordered[place], 0.0) for place in (low, high))
+    return at_low * (1.0 - beyond) + at_high * beyond
 
 
 def parse_edit(text: str) -> Edit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -44,18 +44,19 @@ def assess(
     """One member's worth, greedy, over fresh episodes; each value is [].
 
     Returns:
-      return: the team's undiscounted return; won: share of episodes won (NaN where the task knows no winning);
+      return: the team's undiscounted return; won: share of episodes won (left out where the task knows no winning);
       episode_length: steps; sent_fraction: share of the entries between living agents that were sent;
       bits_per_step: bits that the whole team sends in one environment step.
     """
     played, decision, _ = algorithm.play(params, key, num_envs=episodes, edit=edit)
-    offered = pairs_at_work(played)
+    offered = pairs_at_work(played)[..., None]
     dims = decision.messages.sent.shape[-1]
-    sent = (decision.messages.sent & offered[..., None]).sum() / jnp.maximum(offered.sum() * dims, 1)
+    sent = _count(decision.messages.sent & offered) / jnp.maximum(_count(offered) * dims, 1.0)
     bits = jnp.where(played.valid, bits_sent(decision.messages).sum(-1), 0.0).sum() / played.valid.sum()
+    won = {"won": played.won.mean()} if knows_winning(algorithm.env) else {}
     return {
         "return": team_return(played).mean(),
-        "won": played.won.mean() if knows_winning(algorithm.env) else jnp.float32(jnp.nan),
+        **won,
         "episode_length": played.valid.sum(1).mean(),
         "sent_fraction": sent,
         "bits_per_step": bits,
@@ -80,7 +81,7 @@ def calibrate_cut(
         messages, pairs = decision.messages, pairs_at_work(played)[..., None]
         said = pairs & said_by_channel(messages)
         before, after = (x.any(-1) if whole else x for x in (said, pairs & messages.sent))
-        cut = 1.0 - after.sum() / jnp.maximum(before.sum(), 1)
+        cut = 1.0 - _count(after) / jnp.maximum(_count(before), 1.0)
         return cut, jnp.where(said, messages.importance, 0.0).max(initial=0.0)
 
     def halve(bounds: tuple, key: jax.Array) -> tuple[tuple, None]:
@@ -139,7 +140,18 @@ def evaluate(
         return assess_with(run.algorithm, params, key, ready, episodes)
 
     found = jax.jit(run.population.spread(of_one, shared=1))(run.params, jax.random.PRNGKey(seed))
-    return {name: np.asarray(value) for name, value in found.items()}
+    return on_host(found)
+
+
+def on_host(found: Mapping[str, jax.Array]) -> dict[str, np.ndarray]:
+    """What `assess` found for each member, as numpy arrays [P]; `won` is NaN where the task knows no winning."""
+    arrays = {name: np.asarray(value) for name, value in found.items()}
+    return {"return": arrays["return"], "won": np.full_like(arrays["return"], np.nan)} | arrays
+
+
+def _count(which: jax.Array) -> jax.Array:
+    """[] float32 how many are True of [B, ...]: of all episodes together there may be more than 32 bits can count."""
+    return which.reshape(which.shape[0], -1).sum(1).astype(jnp.float32).sum()
 
 
 def knows_winning(env: Environment) -> bool:

@@ -17,7 +17,7 @@ from jax.sharding import PartitionSpec as Spec
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.learner import LearnerState
-from marlcomm.training.evaluate import assess
+from marlcomm.training.evaluate import assess, on_host
 from marlcomm.training.interrupt import stop_between_chunks
 from marlcomm.training.journal import Journal
 from marlcomm.training.policy import Policy, policy_of
@@ -184,7 +184,7 @@ class _Run:
     def evaluate(self, evaluate: Any, state: LearnerState, rounds: int) -> dict[str, np.ndarray]:
         """The population's evaluation, mean over rounds; how far the run is decides its randomness."""
         keys = jax.random.split(_key(int(state.env_steps.sum())), rounds)
-        found = [_to_numpy(evaluate(state.params, key)) for key in keys]
+        found = [on_host(evaluate(state.params, key)) for key in keys]
         return {name: np.mean([each[name] for each in found], axis=0) for name in found[0]}
 
     def evaluation_due(self, before: int, done: int) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ import marlcomm as mc
 from marlcomm.messages import Channel, offer
 from marlcomm.messages.edits import CutBelow, importance_quantile, pairs_at_work
 from marlcomm.training.evaluate import assess, calibrate_cut
+from marlcomm.training.population import make_population
 
 
 class ThirdSaid(Channel):
@@ -73,9 +76,12 @@ def test_extreme_shares(finished):
 
 
 def test_a_silent_team_sends_nothing_and_a_task_without_winning_has_none():
+    """Nor does any number of the compiled program stand for that by not being one."""
     algorithm = mc.vdn(mc.make_env("search"), hidden=4, num_envs=2, batch_episodes=2, replay_episodes=4)
-    params = algorithm.init(jax.random.PRNGKey(0)).params
-    found = assess(algorithm, params, jax.random.PRNGKey(0), None, 3)
+    population = make_population(algorithm)
+    run = SimpleNamespace(algorithm=algorithm, population=population, params=population.init(algorithm).params)
+    with jax.debug_nans(True):
+        found = mc.evaluate(run, edits=["cut:0.5"], episodes=3)
     assert np.isnan(found["won"])
     assert found["bits_per_step"] == 0.0
     assert found["sent_fraction"] == 0.0
