@@ -1,4 +1,8 @@
-"""What an inspection found, in plain sentences: a short answer to each question of the page."""
+"""What an inspection found, in plain sentences: a short answer to each question of the page.
+
+A sentence says what was measured. Where a threshold decides which sentence is said, the number that was measured stands
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from marlcomm.analysis.inspection import ACTS_BY_IT, Inspection, MessageFindings
 from marlcomm.analysis.worth import Difference, interval
 
 WORTH_SAYING = 0.05  # change of an action's share
+MOST_LISTED = 6  # pairs in a sentence
 
 
 def learned(found: Inspection) -> str:
@@ -35,26 +40,15 @@ def talks(messages: MessageFindings | None) -> str:
     pairs = _pairs(told.found(), told.excess)
     if not pairs:
         return f"{bits} But nothing that is said depends on what the sender sees, as far as these episodes tell."
-    most = float(np.nanmax(told.excess))
     return (
         f"{bits} What is said depends on what the sender sees in {len(pairs)} of {_count(messages)} directions, "
-        f"and tells at most {most:.2f} bits about it a message."
+        f"and tells up to {told.excess[pairs[0]]:.2f} bits about it a message ({arrow(pairs[0])})."
     )
 
 
 def to_whom(messages: MessageFindings) -> str:
     """Who acts by what it hears, and who needs to."""
-    swapped = messages.intervention.swapped
-    pairs = _pairs(np.nan_to_num(swapped) >= ACTS_BY_IT, swapped)
-    words = "Nobody acts by what it hears."
-    if pairs:
-        heard = _listed(f"{arrow(pair)} in {percent(swapped[pair])}" for pair in pairs)
-        words = f"What is heard changes actions: {heard} of the receiver's steps."
-    graph = messages.graph
-    if not graph.pairs.any():
-        return words + f" {percent(graph.keep)} of the return is left when all messages are cut."
-    needed = _listed(arrow(pair) for pair in _pairs(graph.pairs, messages.worth.cut.pair.mean))
-    return words + f" To keep {percent(graph.keep)} of the return it is enough that {needed} can talk."
+    return f"{_heard(messages)} {_needed(messages)}"
 
 
 def when(messages: MessageFindings) -> str:
@@ -64,9 +58,11 @@ def when(messages: MessageFindings) -> str:
         said = _listed(f"agent {agent} in {percent(share)}" for agent, share in enumerate(over.said[0]))
         return f"An episode has one step. Something is said by {said} of the episodes."
     any_said = np.array([np.nanmean(said) for said in over.said[over.going >= 0.1]])
-    if any_said.max() - any_said.min() < 0.05:
-        return f"At every step alike: an agent says something in {percent(any_said.mean())} of the episodes."
     most, least = int(any_said.argmax()), int(any_said.argmin())
+    if any_said[most] - any_said[least] < 0.05:
+        share = percent(any_said[least])
+        share += "" if share == percent(any_said[most]) else f" to {percent(any_said[most])}"
+        return f"At every step about alike: an agent says something in {share} of the episodes."
     return (
         f"Most is said at step {most}, where an agent says something in {percent(any_said[most])} of the episodes, "
         f"least at step {least} ({percent(any_said[least])})."
@@ -76,16 +72,25 @@ def when(messages: MessageFindings) -> str:
 def meaning(messages: MessageFindings, actions: Sequence[str]) -> str:
     """The most frequent words of the pair whose messages change most actions."""
     if not messages.dictionaries:
-        return "No words were found that a receiver acts by."
+        return no_dictionary(messages)
     return " ".join(explain(messages.dictionaries[0], messages, actions)[:2])
+
+
+def no_dictionary(messages: MessageFindings) -> str:
+    """Why no pair's words are looked into."""
+    several = messages.words.count > 1
+    if not several.any():
+        return "There is nothing to tell apart: nobody says more than one word to anybody."
+    swapped = np.where(several, messages.intervention.swapped, np.nan)
+    return f"No pair that has several words changes many of its receiver's actions: {_at_most(swapped)}."
 
 
 def worth(messages: MessageFindings) -> str:
     """What is lost without messages."""
     found = messages.worth
     return (
-        f"As it is, the team earns {number(found.team_return.mean)}. It loses {span(found.cut.everything)} when all "
-        f"messages are cut, and {span(found.swapped.everything)} when it hears those of another episode."
+        f"As it is, the team earns {number(found.team_return.mean)}. It {_loses(found.cut.everything)} when all "
+        f"messages are cut, and {_loses(found.swapped.everything)} when it hears those of another episode."
     )
 
 
@@ -101,7 +106,7 @@ def explain(dictionary: Dictionary, messages: MessageFindings, actions: Sequence
         called = f"“{actions[act]}”" if actions else f"action {act}"
         does = f"does {called} in {percent(done[row, act])} of its steps ({percent(usual[act])} as it is)"
         if done[row, act] - usual[act] < WORTH_SAYING:
-            does = "does much as usual"
+            does = f"acts much as usual: it {does}"
         sentences.append(f"Agent {sender} says “{word}” {seen}; agent {receiver}, told so, {does}.")
     return sentences
 
@@ -112,11 +117,13 @@ def _seen(dictionary: Dictionary, row: int) -> str:
     more, less = int(np.argmax(change)), int(np.argmin(change))
     column = more if change[more] > -change[less] - 0.01 else less  # of both alike, what it sees
     share, what = dictionary.seen[row, column], dictionary.columns[column]
-    if abs(change[column]) < WORTH_SAYING:
-        return "whatever it sees"
+    alike = abs(change[column]) < WORTH_SAYING
     if not dictionary.by_view:
-        return f"when it sees a {what} that is {share:+.1f} standard deviations from its mean"
+        apart = f"{share:+.2g} standard deviations from its mean"
+        return f"whatever it sees ({what} is {apart})" if alike else f"when it sees a {what} that is {apart}"
     usual = f"{percent(share)} of the times, {percent(dictionary.usual[column])} usually"
+    if alike:
+        return f"whatever it sees ({what}: {usual})"
     return f"when it sees {what} ({usual})" if change[column] >= 0 else f"when it seldom sees {what} ({usual})"
 
 
@@ -126,8 +133,9 @@ def number(value: float | np.ndarray) -> str:
 
 
 def percent(share: float | np.ndarray) -> str:
-    """Whole per cents."""
-    return f"{float(share):.0%}"
+    """Whole per cents, but none only where there is none, and all only where it is all."""
+    share = float(share)
+    return f"{share:.0%}" if share in (0.0, 1.0) or 0.005 < share < 0.995 else f"{100 * share:.4g}%"
 
 
 def span(found: Difference, after: str = "") -> str:
@@ -139,6 +147,46 @@ def span(found: Difference, after: str = "") -> str:
 def arrow(pair: tuple[int, int]) -> str:
     """Such as "2 → 0"."""
     return f"{pair[0]}\u00a0→\u00a0{pair[1]}"  # never broken over lines
+
+
+def _heard(messages: MessageFindings) -> str:
+    swapped = messages.intervention.swapped
+    pairs = _pairs(np.nan_to_num(swapped) >= ACTS_BY_IT, swapped)
+    if not pairs:
+        who = "Hardly anybody" if np.nan_to_num(swapped).any() else "Nobody"
+        return f"{who} acts by what it hears: {_at_most(swapped)}."
+    heard = [f"{arrow(pair)} in {percent(swapped[pair])}" for pair in pairs[:MOST_LISTED]]
+    more = len(pairs) - len(heard)
+    words = f"What is heard changes actions: {_listed(heard)} of the receiver's steps"
+    return words + (f", and so in {more} more directions." if more else ".")
+
+
+def _at_most(swapped: np.ndarray) -> str:
+    """The pair [N, N] whose messages change most actions, though they are few."""
+    most = float(np.nan_to_num(swapped).max())
+    if most == 0.0:
+        return "no action changes when a message of another episode is heard instead"
+    pair = _pairs(swapped == most, swapped)[0]
+    return f"a message of another episode changes at most {percent(most)} of a receiver's actions ({arrow(pair)})"
+
+
+def _needed(messages: MessageFindings) -> str:
+    graph, worth = messages.graph, messages.worth.cut.pair.mean
+    earned = f"the team earns {number(graph.team_return)}"
+    among = f"on fresh episodes, and {number(graph.full_return)} with all of them"
+    pairs = _pairs(graph.pairs, worth)
+    if not pairs:
+        return f"With all messages cut {earned} {among}."
+    if len(pairs) == _count(messages) > 1:
+        return f"None of the {len(pairs)} directions could be closed with {percent(graph.keep)} of the return kept."
+    needed = _listed(map(arrow, pairs[:MOST_LISTED])) if len(pairs) <= MOST_LISTED else f"{len(pairs)} directions"
+    return f"To keep {percent(graph.keep)} of the return it is enough that {needed} can talk: {earned} so {among}."
+
+
+def _loses(found: Difference) -> str:
+    if found.mean >= 0:
+        return f"loses {span(found)}"
+    return f"earns {span(Difference(-found.mean, -found.high, -found.low))} more"
 
 
 def _member(found: Inspection) -> str:
