@@ -13,12 +13,12 @@ import jax
 import matplotlib.animation
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 from numpy.typing import ArrayLike
 
 from marlcomm.envs import drawing
 from marlcomm.envs.api import Environment
+from marlcomm.envs.figure import Figure
 
 AGENT_RADIUS = 0.17  # on a circle of agents of radius 1
 MOST_NUMBERS = 4  # of a message that are written out

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from scipy.stats import bootstrap, trim_mean
 
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import CutCurve
 from marlcomm.envs.drawing import agent_color
+from marlcomm.envs.figure import Figure
 from marlcomm.training import RunFolderError, SavedRun, load_run, make_population, train
 from marlcomm.training.record import RunFolder, commit, stack_metrics, versions
 

@@ -8,7 +8,6 @@ shared with `fig6_return_gap`, and with `particle_methods` where steps are as ma
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from experiments.common import (
     MIDDLE_HEAD,
@@ -22,6 +21,7 @@ from experiments.common import (
 )
 from experiments.particle_methods import SHORT_SIGHTED, train
 from marlcomm.analysis.plots import plain_frame
+from marlcomm.envs.figure import Figure
 from marlcomm.training import evaluate
 
 LABELS = (0, 2, 4, 8, 16, 32)

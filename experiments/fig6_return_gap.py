@@ -16,12 +16,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
 
 from experiments.common import MIDDLE_HEAD, draw_middles, markdown_table, middle_cells, start
 from experiments.particle_methods import SHORT_SIGHTED, train
 from marlcomm.analysis import RecordedEpisodes, SenderGap, measure_gap, record_episodes, sender_gap
 from marlcomm.analysis.plots import plain_frame
+from marlcomm.envs.figure import Figure
 from marlcomm.envs.particle import PredatorPrey
 from marlcomm.losses.clustering import action_value_matrix
 from marlcomm.training import SavedRun

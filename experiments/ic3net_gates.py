@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 import marlcomm as mc
@@ -20,6 +19,7 @@ from experiments.common import FinishedRun, markdown_table, percent, plain_retur
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis.plots import plain_frame
 from marlcomm.envs.drawing import agent_color
+from marlcomm.envs.figure import Figure
 from marlcomm.training import evaluate
 
 PRICES = (0.0, 0.05, 0.1)

@@ -10,7 +10,7 @@ from marlcomm.analysis.intervention import Intervention, intervene
 from marlcomm.analysis.measured_gap import MeasuredGap, SeenTable, measure_gap, tabulate
 from marlcomm.analysis.message_space import plot_message_space
 from marlcomm.analysis.page import inspect_run, write_page
-from marlcomm.analysis.plots import cut_label, plot_curves, plot_cut_curve
+from marlcomm.analysis.plots import cut_label, plot_curves, plot_cut_curve, run_labels
 from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.return_gap import SenderGap, TeamGap, exact_clustering, sender_gap, team_gap
 from marlcomm.analysis.signalling import Dependence, Signalling, measure_signalling
@@ -65,6 +65,7 @@ __all__ = [
     "plot_talk_over_time",
     "plot_worth",
     "record_episodes",
+    "run_labels",
     "sender_gap",
     "smallest_graph",
     "tabulate",

@@ -8,11 +8,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from matplotlib.figure import Figure
 
 from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.talk import SPOKEN
 from marlcomm.envs.api import Environment
+from marlcomm.envs.figure import Figure
 from marlcomm.envs.rendering import animate_episode
 from marlcomm.messages.edits import Edit
 from marlcomm.training.saved import SavedRun

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from marlcomm.analysis.instrument_plots import shade_text
 from marlcomm.analysis.intervention import Intervention
@@ -15,6 +14,7 @@ from marlcomm.analysis.message_space import view_in_numbers
 from marlcomm.analysis.recorded import RecordedEpisodes
 from marlcomm.analysis.words import Words
 from marlcomm.envs.drawing import INK
+from marlcomm.envs.figure import Figure
 
 MOST_WORDS = 8
 MOST_COLUMNS = 10  # views, features or actions

@@ -7,13 +7,13 @@ from typing import Any
 import jax
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 
 from marlcomm.analysis.animate import drawn_as_sent, has_drawing
 from marlcomm.analysis.recorded import RecordedEpisodes
 from marlcomm.envs.api import Environment
 from marlcomm.envs.drawing import FAINT, GOAL, INK, agent_color, draw_agent
+from marlcomm.envs.figure import Figure
 from marlcomm.envs.rendering import message_text
 
 INCHES = 1.5  # of a unit of the strip, in which the following are

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -15,6 +14,7 @@ from marlcomm.analysis.plots import plain_frame
 from marlcomm.analysis.talk import TalkOverTime
 from marlcomm.analysis.worth import Difference, MessageWorth, TalkGraph
 from marlcomm.envs.drawing import FAINT, FLOOR, INK, agent_color
+from marlcomm.envs.figure import Figure
 from marlcomm.envs.rendering import draw_messages
 
 READABLE = 8  # agents up to which every cell of a matrix has its number

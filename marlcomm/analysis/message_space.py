@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from marlcomm.analysis.recorded import RecordedEpisodes
 from marlcomm.analysis.talk import SPOKEN
 from marlcomm.envs.drawing import AGENT_COLORS, FAINT, FLOOR, INK
+from marlcomm.envs.figure import Figure
 
 MANY = len(AGENT_COLORS)  # more groups than this cannot be told apart
 

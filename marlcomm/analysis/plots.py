@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from marlcomm.analysis.cuts import CutCurve
 from marlcomm.envs.drawing import FAINT, INK, agent_color
+from marlcomm.envs.figure import Figure
+from marlcomm.validation import check_choice
 
 PANELS = {
     "test_return": "return (greedy)",
@@ -33,10 +35,18 @@ def plot_curves(
 
     Args:
       runs: label -> metrics as `TrainResult.metrics`: name -> [time, P].
-      panels: metrics to draw, of `PANELS`; by default all that some run has.
+      panels: metrics to draw: any that a run has, such as "epsilon"; by default those of `PANELS` that some run has.
+        One of `PANELS` that no run has is left out, such as "test_won" where the task knows no winning.
       references: label -> height of a thin line in the panel of returns.
+
+    Raises:
+      ValueError: a panel that no run has.
     """
-    wanted = PANELS if panels is None else {name: PANELS[name] for name in panels}
+    recorded = [name for run in runs.values() for name in run if name not in ("chunk", "env_steps")]
+    wanted = dict.fromkeys(PANELS if panels is None else panels)
+    for name in wanted:
+        check_choice("panels", name, list(dict.fromkeys([*PANELS, *recorded])))
+    wanted = {name: PANELS.get(name, name) for name in wanted}
     shown = {name: title for name, title in wanted.items() if any(_has(run, name) for run in runs.values())}
     figure = Figure(figsize=(4.4 * max(len(shown), 1), 3.6), layout="constrained")
     for axes, (name, title) in zip(np.ravel(figure.subplots(1, max(len(shown), 1))), shown.items(), strict=False):
@@ -89,6 +99,18 @@ def plot_cut_curve(
     plain_frame(axes)
     axes.legend(fontsize=8, frameon=False, loc="lower left")
     return figure
+
+
+def run_labels(paths: Sequence[str | Path]) -> list[str]:
+    """What to call each run folder in a legend: its name, with as many folders before it as tell it from the others."""
+    parts = [Path(path).resolve().parts for path in paths]
+
+    def label(own: tuple[str, ...]) -> str:
+        others = {other for other in parts if other != own}
+        depth = next(d for d in range(1, len(own) + 1) if all(other[-d:] != own[-d:] for other in others))
+        return "/".join(own[-depth:]).replace("//", "/")
+
+    return [label(own) for own in parts]
 
 
 def cut_label(name: str, kind: str) -> str:

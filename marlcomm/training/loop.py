@@ -20,7 +20,7 @@ from marlcomm.learners.learner import LearnerState
 from marlcomm.training.evaluate import assess, on_host
 from marlcomm.training.interrupt import stop_between_chunks
 from marlcomm.training.journal import Journal
-from marlcomm.training.policy import Policy, policy_of
+from marlcomm.training.policy import Policy, best_member, policy_of
 from marlcomm.training.population import Population, make_population
 from marlcomm.training.progress import ProgressReport
 from marlcomm.training.step import chunk_length, make_chunk
@@ -58,6 +58,10 @@ class TrainResult:
     def policy(self, member: int = 0) -> Policy:
         """One member, ready to act. Raises ValueError if there is no such member."""
         return policy_of(self.algorithm, self.population, self.params, member)
+
+    def best(self) -> int:
+        """The member with the highest return in its last evaluation; the first where there was none."""
+        return best_member(self.metrics, len(self.population))
 
 
 def train(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import jax
+import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.envs.api import Observation
@@ -51,3 +53,15 @@ def policy_of(algorithm: Algorithm, population: Population, params: Any, member:
     if not 0 <= member < len(population):
         raise ValueError(f"member {member} does not exist: the run has 0 .. {len(population) - 1}")
     return Policy(algorithm, member_of(params, member))
+
+
+def best_member(metrics: Mapping[str, np.ndarray], members: int) -> int:
+    """The member with the highest return in its last evaluation; the first where nobody was evaluated.
+
+    Args:
+      metrics: name -> [time, P]; evaluations are in `test_return`, NaN between them.
+      members: P.
+    """
+    returns = metrics.get("test_return", np.full((1, members), np.nan))
+    last = [next(iter(own[np.isfinite(own)][::-1]), -np.inf) for own in returns.T]
+    return int(np.argmax(last))

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
-import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.registry import make_algorithm
 from marlcomm.envs.registry import make_env
 from marlcomm.training.checkpoint import CheckpointError, Checkpoints
-from marlcomm.training.policy import Policy, policy_of
+from marlcomm.training.policy import Policy, best_member, policy_of
 from marlcomm.training.population import Population
-from marlcomm.training.record import RunFolder, RunFolderError
+from marlcomm.training.record import RunFolder, RunFolderError, stack_metrics
+
+Run = TypeVar("Run")
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,7 @@ class SavedRun:
 
     def best(self) -> int:
         """The member with the highest return in its last evaluation; the first where there was none yet."""
-        last = [
-            next((row["test_return"] for row in reversed(rows) if row.get("test_return") is not None), -np.inf)
-            for rows in RunFolder(self.path).read_metrics(len(self.population))
-        ]
-        return int(np.argmax(last))
+        return best_member(stack_metrics(RunFolder(self.path).read_metrics(len(self.population))), len(self.population))
 
 
 def load(run: str | Path, member: int | None = None, algorithm: Algorithm | None = None) -> Policy:
@@ -84,6 +81,11 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
         raise CheckpointError(f"{folder.path} has no checkpoint yet")
     _, state, _ = Checkpoints(folder.checkpoints()).restore(population.template(algorithm))
     return SavedRun(folder.path, algorithm, population, jax.tree.map(jax.numpy.asarray, state.params), config)
+
+
+def as_run(run: Run | str | Path) -> Run | SavedRun:
+    """What was given, if it is a run; the run that is read back, if it is a folder. Raises as `load_run`."""
+    return load_run(run) if isinstance(run, str | Path) else run
 
 
 def _make_again(folder: RunFolder, config: Mapping[str, Any]) -> Algorithm:
