@@ -4,6 +4,7 @@ from marlcomm.analysis.animate import animate_recorded, animate_run, drawn_as_se
 from marlcomm.analysis.cuts import CutCurve, cut_curve
 from marlcomm.analysis.dictionary import Dictionary, make_dictionary, plot_dictionary
 from marlcomm.analysis.episode_strip import plot_episode_strip
+from marlcomm.analysis.export import episode_arrays, export_run, marl_eval
 from marlcomm.analysis.inspection import Inspection, MessageFindings, make_inspection
 from marlcomm.analysis.instrument_plots import plot_graph, plot_pairs, plot_talk_over_time, plot_worth
 from marlcomm.analysis.intervention import Intervention, intervene
@@ -14,6 +15,7 @@ from marlcomm.analysis.plots import cut_label, plot_curves, plot_cut_curve, run_
 from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.return_gap import SenderGap, TeamGap, exact_clustering, sender_gap, team_gap
 from marlcomm.analysis.signalling import Dependence, Signalling, measure_signalling
+from marlcomm.analysis.tables import message_table, metrics_table, read_metrics, step_table, write_csv
 from marlcomm.analysis.tabular import TabularTask
 from marlcomm.analysis.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, talk_table, who_talks
 from marlcomm.analysis.words import Words, find_words
@@ -46,15 +48,20 @@ __all__ = [
     "cut_curve",
     "cut_label",
     "drawn_as_sent",
+    "episode_arrays",
     "exact_clustering",
+    "export_run",
     "find_words",
     "inspect_run",
     "intervene",
     "make_dictionary",
     "make_inspection",
+    "marl_eval",
     "measure_gap",
     "measure_signalling",
+    "message_table",
     "message_worth",
+    "metrics_table",
     "plot_curves",
     "plot_cut_curve",
     "plot_dictionary",
@@ -64,14 +71,17 @@ __all__ = [
     "plot_pairs",
     "plot_talk_over_time",
     "plot_worth",
+    "read_metrics",
     "record_episodes",
     "run_labels",
     "sender_gap",
     "smallest_graph",
+    "step_table",
     "tabulate",
     "talk_over_time",
     "talk_table",
     "team_gap",
     "who_talks",
+    "write_csv",
     "write_page",
 ]

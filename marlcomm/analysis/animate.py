@@ -15,13 +15,15 @@ from marlcomm.envs.api import Environment
 from marlcomm.envs.figure import Figure
 from marlcomm.envs.rendering import animate_episode
 from marlcomm.messages.edits import Edit
-from marlcomm.training.saved import SavedRun
+from marlcomm.training.evaluate import Trained
+from marlcomm.training.loop import TrainResult
+from marlcomm.training.saved import SavedRun, as_run
 
 COMPANY = 16  # edits such as a rank cut and a shuffle need other episodes beside the one that is shown
 
 
 def animate_run(
-    saved: SavedRun,
+    run: SavedRun | TrainResult | str | Path,
     path: str | Path,
     *,
     member: int | None = None,
@@ -34,8 +36,8 @@ def animate_run(
     got them, but they say next to nothing. With edits, what the edits let pass is drawn.
 
     Args:
-      saved: from `load_run`.
-      path: the file, .gif or .mp4.
+      run: a run folder, or what `train` or `load_run` gave.
+      path: the file, .gif or .mp4; in a notebook, `IPython.display.Image(path)` shows a .gif.
       member: which member; by default the best one.
       seed: decides the episode.
       edits: what happens to messages on their way; edits or their names.
@@ -44,16 +46,17 @@ def animate_run(
       ValueError: no such member or edit, or another suffix.
       RuntimeError: .mp4 without ffmpeg.
     """
-    recorded = record_episodes(saved.policy(member), COMPANY, seed=seed, edits=edits)
-    return animate_recorded(recorded, 0, saved, path)
+    run = as_run(run)
+    recorded = record_episodes(run, COMPANY, member=member, seed=seed, edits=edits)
+    return animate_recorded(recorded, 0, run, path)
 
 
-def animate_recorded(recorded: RecordedEpisodes, episode: int, saved: SavedRun, path: str | Path) -> Path:
+def animate_recorded(recorded: RecordedEpisodes, episode: int, run: Trained, path: str | Path) -> Path:
     """As `animate_run`, for an episode that has been played."""
     steps = int(recorded.lengths[episode])
     talks = recorded.content.shape[-1] > 0
     return animate_episode(
-        saved.algorithm.env,
+        run.algorithm.env,
         jax.tree.map(lambda x: x[episode, : steps + 1], recorded.states),
         path,
         actions=np.asarray(recorded.episodes.action)[episode, :steps],

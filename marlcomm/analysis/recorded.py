@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,13 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.learner import Decision
+from marlcomm.learners.learner import Decision, with_delay
 from marlcomm.messages.channel import bits_sent
 from marlcomm.messages.edits import CalibratedCut, Edit, chain_edits, parse_edit
 from marlcomm.training.evaluate import calibrate_cut
+from marlcomm.training.loop import TrainResult
 from marlcomm.training.policy import Policy
+from marlcomm.training.saved import SavedRun, as_run
 from marlcomm.types import Episodes, others
+from marlcomm.validation import check_count
 
+AnyTeam = TrainResult | SavedRun | Policy | tuple[Algorithm, Any] | str | Path
 CALIBRATION_EPISODES = 1000
 QUICK = {"xla_backend_optimization_level": 1}  # the compiler's best effort takes longer than it saves here
 
@@ -37,6 +42,8 @@ class RecordedEpisodes:
       q: [B, T, N, A] action values, or a policy's logits.
       states: states of the task, leading axes [B, T+1].
       edited: whether edits stood between senders and receivers.
+      said: [B, T, N, N, D] bool: what the channel sent, before edits; None where it is not known.
+      delay: steps that a message is under way.
     """
 
     episodes: Episodes
@@ -48,6 +55,8 @@ class RecordedEpisodes:
     q: np.ndarray
     states: Any
     edited: bool
+    said: np.ndarray | None = None
+    delay: int = 0
 
     @property
     def lengths(self) -> np.ndarray:
@@ -66,32 +75,39 @@ class RecordedEpisodes:
         pairs = alive[..., :, None] & alive[..., None, :] & np.asarray(others(alive.shape[-1]))
         return pairs & np.asarray(self.episodes.valid)[..., None, None]
 
+    @property
+    def received(self) -> np.ndarray:
+        """[B, T, N, N, D] what receivers heard at each step: `content`, but between agents `delay` steps later."""
+        late = np.zeros_like(self.content)
+        late[:, self.delay :] = self.content[:, : self.content.shape[1] - self.delay or None]
+        between = np.asarray(others(self.content.shape[2]))
+        return np.where((between & ~self.offered)[..., None], 0.0, np.where(between[..., None], late, self.content))
+
     def above(self, threshold: float) -> np.ndarray:
         """[B, T, N, N, D] bool: entries between agents that were sent and are worth at least `threshold`."""
         return self.sent & (self.importance >= threshold) & self.offered[..., None]
 
 
 def record_episodes(
-    policy: Policy | tuple[Algorithm, Any],
-    episodes: int = 1000,
-    *,
-    seed: int = 0,
-    edits: Sequence[Edit | str] = (),
+    run: AnyTeam, episodes: int = 1000, *, member: int | None = None, seed: int = 0, edits: Sequence[Edit | str] = ()
 ) -> RecordedEpisodes:
-    """Plays greedy episodes of one team and keeps what was said.
+    """Plays greedy episodes of one team and keeps what was seen, said and done.
 
     Args:
-      policy: from `SavedRun.policy` or `TrainResult.policy`, or an algorithm and one member's parameters.
+      run: a run folder, what `train` or `load_run` gave, a policy, or an algorithm and one member's parameters.
       episodes: B.
+      member: which member of a run; by default the best.
       seed: decides everything.
       edits: what happens to messages on their way, in this order; edits or their names, such as "cut:0.8".
 
+    Returns:
+      arrays of numpy; `step_table` and `message_table` make tables of them, `export_run` files.
+
     Raises:
-      ValueError: an edit that does not exist, or no episodes.
+      ValueError: no such member, an edit that does not exist, or no episodes.
     """
-    if episodes < 1:
-        raise ValueError(f"episodes is {episodes}: must be at least 1")
-    algorithm, params = team_of(policy)
+    check_count("episodes", episodes)
+    algorithm, params = team_of(run, member)
     key = jax.random.PRNGKey(seed)
     calibration_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
     edit = chain_edits([_ready(algorithm, params, edit, calibration_key) for edit in edits])
@@ -100,7 +116,17 @@ def record_episodes(
     played, decision, states, bits = jax.device_get(play(params, key, edit))
     messages, mean = decision.messages, decision.auxiliary.get("message_mean")
     return RecordedEpisodes(
-        played, messages.content, messages.importance, messages.sent, bits, mean, decision.q, states, bool(edits)
+        episodes=played,
+        content=messages.content,
+        importance=messages.importance,
+        sent=messages.sent,
+        bits=bits,
+        mean=mean,
+        q=decision.q,
+        states=states,
+        edited=bool(edits),
+        said=messages.offered,
+        delay=_delay(algorithm, edit),
     )
 
 
@@ -109,9 +135,20 @@ def chosen(action: np.ndarray, continuous: bool) -> np.ndarray:
     return np.abs(action).argmax(-1) if continuous else action
 
 
-def team_of(policy: Policy | tuple[Algorithm, Any]) -> tuple[Algorithm, Any]:
-    """An algorithm and one member's parameters."""
-    return (policy.algorithm, policy.params) if isinstance(policy, Policy) else policy
+def team_of(run: AnyTeam, member: int | None = None) -> tuple[Algorithm, Any]:
+    """An algorithm and one member's parameters; by default those of a run's best member. Raises as `load_run`."""
+    run = as_run(run)
+    if isinstance(run, TrainResult | SavedRun):
+        run = run.policy(run.best() if member is None else member)
+    elif member is not None:
+        raise ValueError(f"member is {member}: only a run has members, and this is one team")
+    return (run.algorithm, run.params) if isinstance(run, Policy) else run
+
+
+def _delay(algorithm: Algorithm, edit: Edit | None) -> int:
+    """Steps that messages are under way; none where the team's agents know no channel."""
+    learner, _ = with_delay(algorithm.learner, edit)
+    return getattr(getattr(learner.agent, "channel", None), "delay", 0)
 
 
 class Same:

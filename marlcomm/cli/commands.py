@@ -167,15 +167,41 @@ def plot(
         runs: The run folders.
         out: The picture, .png, .pdf or .svg.
     """
-    from marlcomm.analysis import plot_curves
-    from marlcomm.training.record import RunFolder, stack_metrics
+    from marlcomm.analysis import plot_curves, read_metrics, run_labels
 
     if not runs:
         raise ValueError("plot needs at least one run folder")
-    folders = [RunFolder(path) for path in runs]
-    tables = {f.path.name: stack_metrics(f.read_metrics(len(f.config("members")["members"]))) for f in folders}
+    tables = {label: read_metrics(run) for label, run in zip(run_labels(runs), runs, strict=True)}
     plot_curves(tables).savefig(out, dpi=150)
     print(out)
+    return 0
+
+
+def export(
+    run: Annotated[Positional[Path], arg(metavar="RUN")],
+    /,
+    format: str = "npz",
+    out: Path | None = None,
+    episodes: int = 100,
+    member: int | None = None,
+    seed: int = 0,
+    edit: UseAppendAction[tuple[str, ...]] = (),
+) -> int:
+    """Write a run for other programs: episodes with all that was seen, said and done, and what training recorded.
+
+    Args:
+        run: The run folder.
+        format: npz (arrays of episodes), csv (tables of steps, messages and metrics), or marl-eval (evaluations of all
+            members, for the tools of that name; plays no episodes).
+        out: The file, or for csv the folder (default: episodes.npz, tables or marl_eval.json in the run folder).
+        episodes: Greedy episodes to play.
+        member: Who plays (default: the best).
+        seed: Decides the episodes.
+        edit: What happens to messages on their way; see `evaluate`.
+    """
+    from marlcomm.analysis import export_run
+
+    print(export_run(run, out, format=format, episodes=episodes, member=member, seed=seed, edits=edit))
     return 0
 
 
@@ -200,5 +226,6 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "inspect": inspect,
     "watch": watch,
     "plot": plot,
+    "export": export,
     "list": list_names,
 }

@@ -77,7 +77,7 @@ def test_above_respects_what_was_cut(hallway):
 
 def test_refuses_no_episodes_and_unknown_edits(hallway):
     team = hallway.algorithm, None
-    with pytest.raises(ValueError, match="episodes is 0"):
+    with pytest.raises(ValueError, match="episodes=0"):
         record_episodes(team, 0)
     with pytest.raises(ValueError, match="mumble"):
         record_episodes(team, 2, edits=["mumble"])
