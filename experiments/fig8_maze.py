@@ -11,13 +11,13 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 import marlcomm as mc
 from experiments.common import RESULT_HEAD, Experiment, curves_as_json, markdown_table, result_row, start
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import RecordedEpisodes, record_episodes
 from marlcomm.envs import Environment
-from marlcomm.envs.figure import Figure
 from marlcomm.envs.maze import SIZE
 from marlcomm.training import evaluate
 

@@ -61,7 +61,8 @@ def export_run(
     if format == "npz":
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:  # numpy would add a suffix to the name
-            np.savez_compressed(file, **episode_arrays(recorded))
+            arrays: Any = episode_arrays(recorded)
+            np.savez_compressed(file, **arrays)
         return path
     write_csv(step_table(recorded), path / "steps.csv")
     write_csv(message_table(recorded), path / "messages.csv")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from marlcomm.analysis.recorded import RecordedEpisodes
@@ -60,9 +61,8 @@ def step_table(recorded: RecordedEpisodes) -> Table:
     Columns: episode, step, agent, alive, action (of continuous actions, action_0, …), reward, bits (that the agent
     spends on others), terminal, return and won (of the whole episode), observation_0, …
     """
-    episodes = recorded.episodes
-    episode, step, agent = np.nonzero(np.broadcast_to(episodes.valid[..., None], recorded.bits.shape))
-    at = episode, step, agent
+    episodes = jax.tree.map(np.asarray, recorded.episodes)
+    episode, step, agent = at = np.nonzero(np.broadcast_to(episodes.valid[..., None], recorded.bits.shape))
     return {
         "episode": episode,
         "step": step,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from marlcomm.cli import main
 from marlcomm.cli.program import _repeat_flags
@@ -33,6 +35,23 @@ def test_watch_and_plot_write_files(run, tmp_path, capsys):
     assert (tmp_path / "episode.gif").read_bytes().startswith(b"GIF8")
     assert main(["plot", str(run), "--out", str(tmp_path / "curves.png")]) == 0
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_runs_of_one_name_are_drawn_as_two(run, tmp_path, monkeypatch):
+    for parent in ("a", "b"):
+        shutil.copytree(run, tmp_path / parent / "run")
+    drawn = []
+    monkeypatch.setattr("marlcomm.analysis.plot_curves", lambda tables: drawn.extend(tables) or Figure())
+    runs = [str(tmp_path / parent / "run") for parent in ("a", "b")]
+    assert main(["plot", *runs, "--out", str(tmp_path / "c.png")]) == 0
+    assert len(drawn) == 2
+
+
+def test_export_writes_tables(run, tmp_path, capsys):
+    out = tmp_path / "tables"
+    assert main(["export", str(run), "--format", "csv", "--episodes", "2", "--out", str(out)]) == 0
+    assert capsys.readouterr().out.split() == [str(out)]
+    assert (out / "steps.csv").read_text().startswith("episode,step,agent")
 
 
 def test_inspect_passes_on_what_it_is_asked(monkeypatch, capsys):
