@@ -5,7 +5,7 @@ Importing this package sets up JAX (all cores, a cache of compiled programs), be
 
 import contextlib
 
-from marlcomm.cli.program import prepare
+from marlcomm.devices import prepare
 
 with contextlib.suppress(RuntimeError):  # JAX runs already, in a notebook or a test: then it stays as it is
     prepare()

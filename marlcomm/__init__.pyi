@@ -1,3 +1,4 @@
+__version__: str
 from . import algorithms as algorithms
 from . import analysis as analysis
 from . import envs as envs

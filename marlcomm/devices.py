@@ -1,11 +1,21 @@
-"""Which devices a process uses."""
+"""Which devices a process uses, and where it keeps programs that it compiled."""
 
 from __future__ import annotations
 
 import os
+import sys
 import warnings
+from pathlib import Path
 
-import jax
+
+def prepare() -> None:
+    """Sets JAX up as the command line does: all cores, and a cache of compiled programs.
+
+    Must run before anything touches a device. What the user said by JAX's own variables is left.
+    """
+    if "JAX_NUM_CPU_DEVICES" not in os.environ:
+        use_all_cores()
+    keep_compiled_programs()
 
 
 def use_all_cores() -> None:
@@ -16,6 +26,48 @@ def use_all_cores() -> None:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        jax.config.update("jax_num_cpu_devices", cores)
+        _configure("jax_num_cpu_devices", cores)
     except RuntimeError:
+        import jax
+
         warnings.warn(f"a device is in use already: going on with {jax.local_device_count()} device(s)", stacklevel=2)
+
+
+def keep_compiled_programs() -> None:
+    """Lets JAX keep compiled programs in the user's cache folder, so that a second run starts at once.
+
+    Where there is no such folder and none can be made, nothing is kept; a folder that the user gave to JAX is left.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = cache_folder()
+        if folder is None:
+            return
+        _configure("jax_compilation_cache_dir", str(folder / "jax"))
+    _configure("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def cache_folder() -> Path | None:
+    """Where this user may keep what can be made again, which need not exist; None where nothing can be written."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        base = Path(given) if os.path.isabs(given) else Path.home() / ".cache"  # the standard: others count as unset
+    except RuntimeError:  # a user without a home
+        return None
+    folder = base / "marlcomm"
+    return folder if base.is_absolute() and _can_be_written(folder) else None
+
+
+def _can_be_written(folder: Path) -> bool:
+    try:
+        there = next(path for path in (folder, *folder.parents) if path.exists())
+    except (OSError, StopIteration):
+        return False
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
+def _configure(name: str, value: object) -> None:
+    """Sets JAX up, where it is imported; otherwise by the variable that it reads when that happens."""
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update(name, value)
+    else:
+        os.environ[name.upper()] = str(value)

@@ -1,15 +1,22 @@
-"""What each command does: it reads what was asked, calls the library, and prints."""
+"""What each command does: it reads what was asked, calls the library, and prints.
+
+Names are checked before the library is imported, which takes seconds.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
 from marlcomm.cli.printing import print_members, print_tables
+from marlcomm.names import ALGORITHMS, TASKS, edit_name
+from marlcomm.validation import UsageError, check_choice
+
+PICTURES = (".png", ".pdf", ".svg")
 
 
 def train(
@@ -46,12 +53,14 @@ def train(
         tensorboard: Also write TensorBoard events into the run folder.
         quiet: Print no progress.
     """
+    ALGORITHMS.check(algorithm)
+    TASKS.check(task)
+    if resume and out is None:
+        raise UsageError("--resume needs --out: the folder of the run to go on with")
     from marlcomm.cli.settings import split_settings
     from marlcomm.training import loop
 
     bound, hparams = split_settings(algorithm, task, settings)
-    if resume and out is None:
-        raise ValueError("--resume needs --out: the folder of the run to go on with")
     result = loop.train(
         bound,
         steps=bound.env.default_steps if steps is None else steps,
@@ -92,6 +101,7 @@ def evaluate(
         seed: Decides the episodes.
         as_json: Print one JSON object.
     """
+    _check_run(run, edit)
     from marlcomm.training import evaluate as evaluate_run
     from marlcomm.training import load_run
     from marlcomm.training.record import plain
@@ -127,6 +137,7 @@ def watch(
         seed: Decides the episode.
         edit: What happens to messages on their way; see `evaluate`.
     """
+    _check_run(run, edit)
     from marlcomm.analysis import animate_run
     from marlcomm.training import load_run
 
@@ -152,6 +163,7 @@ def inspect(
         episodes: Greedy episodes for every measurement.
         seed: Decides the episodes.
     """
+    _check_run(run)
     from marlcomm.analysis import inspect_run
 
     print(inspect_run(run, out, member=member, episodes=episodes, seed=seed))
@@ -167,10 +179,13 @@ def plot(
         runs: The run folders.
         out: The picture, .png, .pdf or .svg.
     """
+    if not runs:
+        raise UsageError("plot needs at least one run folder")
+    check_choice("the suffix of --out", out.suffix, PICTURES)
+    for run in runs:
+        _check_run(run)
     from marlcomm.analysis import plot_curves, read_metrics, run_labels
 
-    if not runs:
-        raise ValueError("plot needs at least one run folder")
     tables = {label: read_metrics(run) for label, run in zip(run_labels(runs), runs, strict=True)}
     plot_curves(tables).savefig(out, dpi=150)
     print(out)
@@ -199,6 +214,7 @@ def export(
         seed: Decides the episodes.
         edit: What happens to messages on their way; see `evaluate`.
     """
+    _check_run(run, edit)
     from marlcomm.analysis import export_run
 
     print(export_run(run, out, format=format, episodes=episodes, member=member, seed=seed, edits=edit))
@@ -211,6 +227,14 @@ def list_names() -> int:
 
     print_tables(describe_everything(), ("name", "what", "settings and defaults"))
     return 0
+
+
+def _check_run(run: Path, edits: Sequence[str] = ()) -> None:
+    """Raises UsageError where there is no run, or an edit has no such name: what can be said before JAX is there."""
+    if not (run / "config.json").is_file():
+        raise UsageError(f"{run.absolute()} is not a run folder: it has no config.json")
+    for edit in edits:
+        edit_name(edit)
 
 
 def _free_folder(name: str) -> Path:

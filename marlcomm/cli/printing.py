@@ -1,4 +1,4 @@
-"""What commands print: tables, and messages about what went wrong."""
+"""What commands print: tables, and what went wrong."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 COLUMNS = {
@@ -19,28 +20,52 @@ COLUMNS = {
     "env_steps": "steps",
     "updates": "updates",
 }
+NARROW = 40  # columns of a terminal, below which words in a table are cut to pieces
 
 
 def print_tables(tables: Mapping[str, Sequence[Sequence[str]]], columns: Sequence[str]) -> None:
     """Prints tables of words, each under its title."""
     console = Console()
     for title, rows in tables.items():
-        table = Table(*columns, title=title, title_justify="left", show_lines=False)
+        table = Table(title=title, title_justify="left")
+        for column in columns:
+            table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*map(escape, row))
-        console.print(table)
+        if console.width >= NARROW:
+            console.print(table)
+        else:
+            _print_lines(console, [title, *("\n  ".join(filter(None, row)) for row in rows)])
 
 
 def print_members(members: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
-    """Prints a table with a row for each member of a population."""
+    """Prints a table with a row for each member of a population; lines where a table does not fit."""
+    console = Console()
     columns = [key for key in COLUMNS if key in members[0]]
-    table = Table()
-    table.add_column("member")
+    rows = [[_cell(member[column]) for column in columns] for member in members]
+    table = Table("member")
     for column in columns:
-        table.add_column(COLUMNS[column], justify="right")
-    for name, member in zip(names, members, strict=True):
-        table.add_row(name, *(_cell(member[column]) for column in columns))
-    Console().print(table)
+        table.add_column(COLUMNS[column], justify="right", no_wrap=True)
+    for name, row in zip(names, rows, strict=True):
+        table.add_row(name, *row)
+    needed = Measurement.get(console, console.options.update(max_width=1000), table).minimum
+    if needed <= console.width:
+        console.print(table)
+        return
+    for name, row in zip(names, rows, strict=True):
+        cells = [f"{COLUMNS[column]} {cell}" for column, cell in zip(columns, row, strict=True)]
+        _print_lines(console, [f"{name}: {', '.join(cells)}"])
+
+
+def say_error(text: str) -> None:
+    """Prints what went wrong, to stderr."""
+    console = Console(stderr=True)
+    console.print(f"marlcomm: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_lines(console: Console, lines: Sequence[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _cell(value: Any) -> str:

@@ -1,61 +1,68 @@
 """The command line: marlcomm train | evaluate | inspect | watch | plot | export | list.
 
-Exit codes: 0 done, 1 every member diverged, 2 bad input or a run that cannot be used, 130 interrupted.
+Exit codes: 0 done, 1 every member diverged, 2 bad input or a run that cannot be used, 70 a fault of marlcomm itself,
+130 interrupted.
+
+With every command: --import MODULE imports a module of yours first, which registers algorithms and tasks.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
+import marlcomm
+from marlcomm import devices
 from marlcomm.cli.commands import COMMANDS
+from marlcomm.cli.printing import say_error
+from marlcomm.validation import UsageError
+
+DONE, USAGE, FAULT, INTERRUPTED = 0, 2, 70, 130
+REPORT = "marlcomm: that is a fault of marlcomm's, not yours: please report it, with these lines and the command."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; gives the exit code."""
-    words = _repeat_flags(list(sys.argv[1:] if arguments is None else arguments))
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    _let_everything_be_printed()
     try:
-        call = tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="marlcomm", description=__doc__, args=words)
-        return call
+        code = _run(words)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever reads has seen enough
+        _stop_printing()
+        return DONE
     except Exception as error:
-        if not _is_users(error):
-            raise
-        Console(stderr=True).print(f"marlcomm: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return 2
+        return _say_what_went_wrong(error)
 
 
 def console_script() -> None:
     """What the installed command `marlcomm` runs."""
-    prepare()
+    devices.prepare()
     sys.exit(main())
 
 
-def prepare() -> None:
-    """Sets up JAX for the command line: all cores, and a cache of compiled programs, so that a second run starts at
-    once. Must run before anything touches a device."""
-    import jax
-
-    from marlcomm.devices import use_all_cores
-
-    use_all_cores()
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", str(home / "marlcomm" / "jax"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
-
-def _is_users(error: Exception) -> bool:
-    """Whether the message says what the user can do; anything else is a fault of ours, and keeps its traceback."""
-    from marlcomm.training import CheckpointError, RunFolderError
-
-    return isinstance(error, ValueError | OSError | ImportError | CheckpointError | RunFolderError)
+def _run(words: list[str]) -> int:
+    words, modules = _take_imports(words)
+    if words == ["--version"]:
+        print(f"marlcomm {marlcomm.__version__}")
+        return DONE
+    _import(modules)
+    try:
+        return tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="marlcomm", description=__doc__, args=_repeat_flags(words)
+        )
+    except SystemExit as end:  # help was asked for, or words that are no command
+        return end.code if isinstance(end.code, int) else DONE
 
 
 def _repeat_flags(words: list[str]) -> list[str]:
@@ -70,3 +77,84 @@ def _repeat_flags(words: list[str]) -> list[str]:
             repeated.append(flag)
         repeated.append(word)
     return repeated
+
+
+def _take_imports(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words without `--import MODULE`, which goes with every command, and the modules."""
+    rest, modules, waiting = [], [], iter(words)
+    for word in waiting:
+        flag, equals, module = word.partition("=")
+        if flag != "--import":
+            rest.append(word)
+            continue
+        modules.append(module if equals else next(waiting, ""))
+    return rest, modules
+
+
+def _import(modules: Sequence[str]) -> None:
+    """Imports modules of the user's, from the working folder too, which register what they add."""
+    if modules and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    for module in modules:
+        if not all(part.isidentifier() for part in module.split(".")):
+            raise UsageError(f"--import {module!r}: must be the name of a module, such as my_parts for my_parts.py")
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name != module.split(".")[0]:
+                raise
+            raise UsageError(f"--import {module}: there is no such module here or among those installed") from None
+
+
+def _say_what_went_wrong(error: Exception) -> int:
+    """Prints one sentence where the user can do something about it, otherwise where it happened; the exit code."""
+    with contextlib.suppress(OSError):  # where nobody reads
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+            say_error(f"this does not fit into memory: ask for less, or for smaller ({_first_line(error)})")
+        elif _is_users(error):
+            say_error(str(error) or type(error).__name__)
+        else:
+            traceback.print_exception(error)
+            say_error(REPORT)
+            return FAULT
+    return USAGE
+
+
+def _is_users(error: Exception) -> bool:
+    """Whether the message says what the user can do; anything else is a fault of ours, and keeps its traceback."""
+    if isinstance(error, UsageError | OSError | ImportError) or _is_sentence_of_ours(error):
+        return True
+    from marlcomm.training import CheckpointError, RunFolderError
+
+    return isinstance(error, CheckpointError | RunFolderError)
+
+
+def _is_sentence_of_ours(error: Exception) -> bool:
+    """Whether it is a ValueError that this package raised on purpose, not one that happened to it."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    within = Path(marlcomm.__file__).parent in Path(last.filename).parents
+    return isinstance(error, ValueError) and within and (last.line or "").startswith("raise ")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def _let_everything_be_printed() -> None:
+    """What a terminal cannot show is escaped, in place of an error; where nothing can be shown, nothing is."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _stop_printing() -> None:
+    """Points streams that nobody reads to nowhere, so that Python can end without a word."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            with contextlib.suppress(OSError), open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())

@@ -54,12 +54,13 @@ def test_export_writes_tables(run, tmp_path, capsys):
     assert (out / "steps.csv").read_text().startswith("episode,step,agent")
 
 
-def test_inspect_passes_on_what_it_is_asked(monkeypatch, capsys):
+def test_inspect_passes_on_what_it_is_asked(monkeypatch, capsys, tmp_path):
+    (tmp_path / "config.json").write_text("{}")
     asked = []
     monkeypatch.setattr("marlcomm.analysis.inspect_run", lambda *words, **more: asked.append((words, more)) or "a page")
-    words = ["inspect", "runs/a", "--out", "page.html", "--member", "1", "--episodes", "50", "--seed", "3"]
+    words = ["inspect", str(tmp_path), "--out", "page.html", "--member", "1", "--episodes", "50", "--seed", "3"]
     assert main(words) == 0
-    assert asked == [((Path("runs/a"), Path("page.html")), {"member": 1, "episodes": 50, "seed": 3})]
+    assert asked == [((tmp_path, Path("page.html")), {"member": 1, "episodes": 50, "seed": 3})]
     assert capsys.readouterr().out == "a page\n"
 
 
