@@ -52,17 +52,17 @@ class Variant:
 
     def __init__(self, label: str, algorithm: Any, members: int, chunk: int) -> None:
         """Names what is measured: `chunk` training steps of so many members."""
-        self.label, self.members, self._algorithm, self._chunk = label, members, algorithm, chunk
+        self.label, self.members, self._algorithm = label, members, algorithm
         self._population = make_population(algorithm, members)
         self._state = self._population.init(algorithm)
-        self._limit = jnp.int32(jnp.iinfo(jnp.int32).max)
+        self._limit, self._chunk = jnp.int32(jnp.iinfo(jnp.int32).max), jnp.int32(chunk)
         self._compile_seconds, self._compile_cpu_seconds, self._env_steps, self._updates = [], [], [], []
 
     def compile(self) -> None:
         """Compiles the chunk anew and notes how long that took."""
         started, cpu_started = time.perf_counter(), time.process_time()
-        advance = make_chunk(self._algorithm, self._population, self._chunk)
-        self._advance = advance.lower(self._state, self._limit).compile()
+        advance = make_chunk(self._algorithm, self._population)
+        self._advance = advance.lower(self._state, self._limit, self._chunk).compile()
         self._compile_seconds.append(time.perf_counter() - started)
         self._compile_cpu_seconds.append(time.process_time() - cpu_started)
 
@@ -76,7 +76,7 @@ class Variant:
         """Runs one chunk and notes its speeds."""
         before = self._counts()
         started = time.perf_counter()
-        self._state, _ = jax.block_until_ready(self._advance(self._state, self._limit))
+        self._state, _ = jax.block_until_ready(self._advance(self._state, self._limit, self._chunk))
         seconds = time.perf_counter() - started
         steps, updates = (self._counts() - before) / seconds
         self._env_steps.append(float(steps))

@@ -77,6 +77,8 @@ class Learner(Protocol):
     def losses(self) -> Mapping[str, Loss]: ...
     @property
     def settings(self) -> Any: ...
+    @property
+    def updates_per_step(self) -> int: ...  # gradient steps after every collection
 
     def init(self, key: jax.Array, hparams: Any) -> Any:
         """The state before the first step."""

@@ -262,6 +262,11 @@ class ReinforceLearner:
         learned, metrics = jax.lax.scan(update, choose(active, played, state), steps_left(self.settings.epochs))
         return learned, jax.tree.map(lambda x: x[-1], metrics)
 
+    @property
+    def updates_per_step(self) -> int:
+        """Gradient steps after every collection."""
+        return self.settings.epochs
+
     def _update(
         self,
         state: ReinforceState,

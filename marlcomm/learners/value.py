@@ -364,6 +364,11 @@ class ValueLearner:
         return agent_inputs(self.env, self.settings, agents_view, last_action)
 
     @property
+    def updates_per_step(self) -> int:
+        """Gradient steps after every collection."""
+        return self.settings.updates_per_step
+
+    @property
     def _replay(self) -> Any:
         return flashbax.make_item_buffer(
             max_length=self.settings.replay_episodes,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import jax
@@ -21,8 +22,11 @@ from marlcomm.messages.edits import (
     pairs_at_work,
     parse_edit,
 )
+from marlcomm.training.memory import compute, require_room_to_run
 from marlcomm.training.population import Population
+from marlcomm.training.schedule import COUNTERS_END
 from marlcomm.types import Scalar
+from marlcomm.validation import check_count, check_seed
 
 CALIBRATION_ROUNDS = 12  # halvings: a threshold near 5 is found to a thousandth
 
@@ -116,12 +120,12 @@ def assess_with(
 
 
 def evaluate(
-    run: Trained, *, edits: Sequence[Edit | str] = (), episodes: int = 1000, seed: int = 0
+    run: Trained | str | Path, *, edits: Edit | str | Sequence[Edit | str] = (), episodes: int = 1000, seed: int = 0
 ) -> dict[str, np.ndarray]:
     """Every member of a run over fresh greedy episodes, with edits to its messages.
 
     Args:
-      run: from `train` or `load_run`.
+      run: from `train` or `load_run`, or a run folder.
       edits: what happens to messages on their way, in this order; edits or their names, such as "cut:0.8".
       episodes: how many for each member.
       seed: decides everything.
@@ -130,16 +134,19 @@ def evaluate(
       name -> array [P]; the names are those of `assess`, and `threshold` where a cut was calibrated.
 
     Raises:
-      ValueError: an edit that does not exist, or no episodes.
+      UsageError: an edit that does not exist, no episodes, more than memory can hold, or no seed; a ValueError.
     """
-    if episodes < 1:
-        raise ValueError(f"episodes is {episodes}: must be at least 1")
-    ready = [parse_edit(edit) if isinstance(edit, str) else edit for edit in edits]
+    trained = _loaded(run)
+    episodes = check_episodes(trained.algorithm, "episodes", episodes)
+    key = jax.random.PRNGKey(check_seed("seed", seed))
+    ready = [parse_edit(edit) if isinstance(edit, str) else edit for edit in _listed(edits)]
 
     def of_one(params: Any, key: jax.Array) -> dict[str, jax.Array]:
-        return assess_with(run.algorithm, params, key, ready, episodes)
+        return assess_with(trained.algorithm, params, key, ready, episodes)
 
-    found = jax.jit(run.population.spread(of_one, shared=1))(run.params, jax.random.PRNGKey(seed))
+    program = jax.jit(trained.population.spread(of_one, shared=1)).lower(trained.params, key).compile()
+    require_room_to_run(program, trained.population.mesh().size, "evaluation", f"lower episodes={episodes}")
+    found = compute(program, trained.params, key)
     return on_host(found)
 
 
@@ -152,6 +159,25 @@ def on_host(found: Mapping[str, jax.Array]) -> dict[str, np.ndarray]:
 def _count(which: jax.Array) -> jax.Array:
     """[] float32 how many are True of [B, ...]: of all episodes together there may be more than 32 bits can count."""
     return which.reshape(which.shape[0], -1).sum(1).astype(jnp.float32).sum()
+
+
+def check_episodes(algorithm: Algorithm, name: str, episodes: Any) -> int:
+    """The number of episodes to evaluate, if their steps can be counted; else a UsageError about `name`."""
+    return check_count(name, episodes, 1, (COUNTERS_END - 1) // algorithm.env.horizon)
+
+
+def _loaded(run: Trained | str | Path) -> Trained:
+    if not isinstance(run, str | Path):
+        return run
+    from marlcomm.training.saved import load_run  # needed for folders only
+
+    return load_run(run)
+
+
+def _listed(edits: Edit | str | Sequence[Edit | str]) -> Sequence[Edit | str]:
+    if isinstance(edits, str):
+        return [edits]
+    return edits if isinstance(edits, Sequence) else [edits]
 
 
 def knows_winning(env: Environment) -> bool:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,21 @@ from jax.sharding import PartitionSpec as Spec
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.learner import LearnerState
-from marlcomm.training.evaluate import assess, on_host
-from marlcomm.training.interrupt import stop_between_chunks
+from marlcomm.training.evaluate import assess, check_episodes, on_host
+from marlcomm.training.interrupt import interruptibly, stop_between_chunks
 from marlcomm.training.journal import Journal
+from marlcomm.training.memory import compute, require_room, require_room_to_run
 from marlcomm.training.policy import Policy, best_member, policy_of
 from marlcomm.training.population import Population, make_population
-from marlcomm.training.progress import ProgressReport
-from marlcomm.training.step import chunk_length, make_chunk
+from marlcomm.training.progress import ProgressReport, Standing, standing
+from marlcomm.training.schedule import Schedule, few_updates, make_schedule
+from marlcomm.training.step import make_chunk
+from marlcomm.validation import UsageError, check_count, check_number
 
 Prepare = Callable[[LearnerState], LearnerState]
 
 FINAL_ROUNDS = 10  # the last evaluation counts: it is as large as this many of the others
+EVALUATION = 1  # tells the keys of evaluations from those of training
 
 
 @dataclass(frozen=True)
@@ -84,13 +89,13 @@ def train(
 
     Args:
       algorithm: what to train, bound to its task.
-      steps: environment steps of each member.
+      steps: environment steps of each member; the batch of episodes in which they end is played to its end.
       seeds: how many seeds, or which.
       seed: the first seed where `seeds` is a number.
       hparams: name -> value or values to try; names as in `algorithm.hparam_names()`.
       out: a folder for the run; None keeps nothing on disk.
       resume: go on with the run in `out` from its newest whole checkpoint (or begin it, if there is none).
-      evaluations: how often to evaluate, evenly over the steps.
+      evaluations: how often to evaluate, evenly over the steps; at most once after each batch of episodes.
       evaluation_episodes: greedy episodes of each evaluation; the last takes ten times as many.
       checkpoint_seconds: least time between checkpoints, seconds; 0 saves after every chunk.
       tensorboard: also write TensorBoard events (needs the extra `tensorboard`, and `out`).
@@ -98,25 +103,33 @@ def train(
       prepare: changes the members' first states (leading axis P), such as to begin with parameters learned before.
 
     Raises:
-      ValueError: an argument out of its range, or an unknown hyper-parameter.
+      UsageError: an argument out of its range, an unknown hyper-parameter, or more than memory can hold; a ValueError.
       RunFolderError: `out` is in the way, cannot be written, or holds another run.
       CheckpointError: `resume` found only damaged checkpoints.
       KeyboardInterrupt: after saving, if the run was interrupted.
 
     A member whose loss is not finite is frozen as it was before and reported; `summary` marks it `healthy: false`.
     """
-    counts = {"steps": steps, "evaluations": evaluations, "evaluation_episodes": evaluation_episodes}
-    for name, value in counts.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}: must be at least 1")
-    if not checkpoint_seconds >= 0:
-        raise ValueError(f"checkpoint_seconds is {checkpoint_seconds}: must be at least 0")
+    counts = {
+        "steps": check_count("steps", steps),
+        "evaluations": check_count("evaluations", evaluations),
+        "evaluation_episodes": check_episodes(algorithm, "evaluation_episodes", evaluation_episodes),
+    }
+    checkpoint_seconds = check_number("checkpoint_seconds", checkpoint_seconds, 0.0, finite=False)
     if out is None and (resume or tensorboard):
-        raise ValueError("resume and tensorboard need out, the folder of the run")
+        raise UsageError("resume and tensorboard need out, the folder of the run")
     population = make_population(algorithm, seeds, seed, hparams)
-    with ProgressReport(steps, len(population), progress) as report, stop_between_chunks() as stopping:
+    schedule = make_schedule(algorithm, counts["steps"], counts["evaluations"])
+    devices = population.mesh().size
+    takes = require_room(algorithm, population.template(algorithm), devices, saved=out is not None)
+    with (
+        ProgressReport(schedule.steps, len(population), progress) as report,
+        stop_between_chunks(report.say) as stopping,
+    ):
+        for warning in filter(None, (takes, few_updates(algorithm, schedule))):
+            report.say(warning, style="yellow")
         journal = Journal(algorithm, population, counts, out, checkpoint_seconds, report)
-        run = _Run(algorithm, population, steps, evaluations, evaluation_episodes, journal, report)
+        run = _Run(algorithm, population, schedule, counts["evaluation_episodes"], journal, report)
         state = run.loop(run.begin(resume, tensorboard, prepare), stopping)
         summary = journal.finish(state, run.found)
     return TrainResult(algorithm, population, state, journal.metrics(), summary, journal.path)
@@ -128,8 +141,7 @@ class _Run:
 
     algorithm: Algorithm
     population: Population
-    steps: int
-    evaluations: int
+    schedule: Schedule
     evaluation_episodes: int
     journal: Journal
     report: ProgressReport
@@ -146,55 +158,62 @@ class _Run:
 
     def loop(self, state: LearnerState, stopping: threading.Event) -> LearnerState:
         """Trains to the end, leaving the last evaluation in `found`."""
-        limit = jnp.int32(self.steps)
+        limit = jnp.int32(self.schedule.steps)
         advance, evaluate = self.compile(state, limit)
-        done, healthy = _progress(state)
-        while done < self.steps and healthy.any():
-            before, started = int(state.env_steps.sum()), time.monotonic()
-            state, metrics = jax.block_until_ready(advance(state, limit))
-            speed = (int(state.env_steps.sum()) - before) / (time.monotonic() - started)
+        now, stop = standing(state), stopping.is_set()
+        while not (over := self.is_over(now)) and not stop:
+            before, started = now, time.monotonic()
+            state, metrics = compute(advance, state, limit, jnp.int32(self.chunk_length(now)))
+            now = standing(state)
+            speed = (now.all_steps - before.all_steps) / (time.monotonic() - started)
             rows = _to_numpy(metrics)
-            was_done, was_healthy = done, healthy
-            done, healthy = _progress(state)
-            self.report_diverged(state, was_healthy & ~healthy, rows)
-            over = done >= self.steps or not healthy.any()
-            if over or self.evaluation_due(was_done, done):
-                self.found = self.evaluate(evaluate, state, FINAL_ROUNDS if over else 1)
-                self.report.evaluated(done, speed, self.found)
+            self.report_diverged(state, before.healthy & ~now.healthy, rows)
+            self.report_cutting(state, before, now)
+            if self.is_over(now) or self.schedule.evaluation_due(before.done, now.done):
+                self.found = self.evaluate(evaluate, state, FINAL_ROUNDS if self.is_over(now) else 1)
+                self.report.evaluated(now, speed, self.found)
                 rows |= {f"test_{name}": value for name, value in self.found.items()}
-            self.report.advance(done, speed, rows)
-            self.journal.record(state, rows, save=over or stopping.is_set())
-            if stopping.is_set() and not over:
-                self.report.say(f"interrupted after {done:,} steps{self.journal.how_to_resume()}", style="yellow")
-                raise KeyboardInterrupt
+            self.report.advance(now, speed, rows)
+            stop = stopping.is_set()  # looked at once: what ends here is saved here
+            self.journal.record(state, rows, save=stop or self.is_over(now))
+        if not over:
+            self.report.say(f"interrupted after {now.done:,} steps{self.journal.how_to_resume()}", style="yellow")
+            raise KeyboardInterrupt
         self.found = self.found or self.evaluate(evaluate, state, FINAL_ROUNDS)  # a run that was complete when resumed
         return state
 
+    def is_over(self, now: Standing) -> bool:
+        """Whether nobody goes on."""
+        return now.done >= self.schedule.steps or not now.healthy.any()
+
+    def chunk_length(self, now: Standing) -> int:
+        """Training steps to take before anything is looked at again."""
+        return self.schedule.chunk(now.done, now.done_episodes // self.algorithm.learner.settings.num_envs)
+
     def compile(self, state: LearnerState, limit: jax.Array) -> tuple[Any, Any]:
         """Both programs, compiled before anything runs, so that the time it takes is known."""
-        members = len(self.population)
+        members, devices = len(self.population), self.population.mesh().size
         self.report.say(f"compiling for {members} member{'s' * (members > 1)}")
         started = time.monotonic()
-        advance = make_chunk(self.algorithm, self.population, chunk_length(self.algorithm))
-        evaluate = jax.jit(self.population.spread(self.assess, shared=1))
-        compiled = advance.lower(state, limit).compile(), evaluate.lower(state.params, _key(0)).compile()
+        advance = make_chunk(self.algorithm, self.population).lower(state, limit, limit)
+        advance = interruptibly(advance.compile)
+        evaluate = jax.jit(self.population.spread(self.assess)).lower(state.params, self.population.keys())
+        evaluate = interruptibly(evaluate.compile)
         self.journal.compile_seconds += time.monotonic() - started
-        return compiled
+        require_room_to_run(advance, devices, "training", "lower num_envs or the batch, or train fewer seeds together")
+        require_room_to_run(evaluate, devices, "evaluation", f"lower evaluation_episodes={self.evaluation_episodes}")
+        return advance, evaluate
 
     def assess(self, params: Any, key: jax.Array) -> dict[str, jax.Array]:
         """One member's evaluation."""
         return assess(self.algorithm, params, key, None, self.evaluation_episodes)
 
     def evaluate(self, evaluate: Any, state: LearnerState, rounds: int) -> dict[str, np.ndarray]:
-        """The population's evaluation, mean over rounds; how far the run is decides its randomness."""
-        keys = jax.random.split(_key(int(state.env_steps.sum())), rounds)
-        found = [on_host(evaluate(state.params, key)) for key in keys]
+        """The population's evaluation, mean over rounds. A member's own seed and steps alone decide its randomness, so
+        that it is the same whoever is trained beside it."""
+        keys = _evaluation_keys(self.population.keys(), np.asarray(state.env_steps), rounds)
+        found = [on_host(compute(evaluate, state.params, key)) for key in keys]
         return {name: np.mean([each[name] for each in found], axis=0) for name in found[0]}
-
-    def evaluation_due(self, before: int, done: int) -> bool:
-        """Whether the slowest member passed a multiple of steps / evaluations."""
-        every = self.steps / self.evaluations
-        return int(before / every) < int(done / every)
 
     def report_diverged(self, state: LearnerState, diverged: np.ndarray, rows: Mapping[str, np.ndarray]) -> None:
         """Says at once which member met a number that is not finite, when, and in which terms."""
@@ -202,21 +221,34 @@ class _Run:
             terms = [name for name, value in rows.items() if not np.isfinite(value[member])]
             self.report.say(
                 f"member {member} ({self.population.name(int(member))}) diverged after update "
-                f"{int(state.updates[member])}, step {int(state.env_steps[member]):,}: not finite: {', '.join(terms)}. "
+                f"{int(state.updates[member])}, step {int(state.env_steps[member]):,}: not finite: "
+                f"{', '.join(terms) or 'new parameters or what the optimizer remembers'}. "
                 "It is frozen as it was before; the others go on.",
                 style="bold red",
             )
 
-
-def _progress(state: LearnerState) -> tuple[int, np.ndarray]:
-    """Steps of the slowest member that goes on (of the furthest, if none does), and who goes on [P]."""
-    steps, healthy = np.asarray(state.env_steps), np.asarray(state.healthy)
-    return int(steps[healthy].min() if healthy.any() else steps.max()), healthy
+    def report_cutting(self, state: LearnerState, before: Standing, now: Standing) -> None:
+        """Says once that cutting in training has begun: until teams have learned to live with it, they win less."""
+        if not getattr(self.algorithm.learner.settings, "cut_in_training", False):
+            return
+        start = np.asarray(state.hparams.cut_start)
+        if (now.env_steps > start).any() and not (before.env_steps > start).any():
+            self.report.say(
+                f"cutting in training has begun, after {start.min():,.0f} steps: more and more of what is said is cut, "
+                "and returns may fall before they come back"
+            )
 
 
 def _to_numpy(values: Mapping[str, jax.Array]) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in values.items()}
 
 
-def _key(number: int) -> jax.Array:
-    return jax.random.fold_in(jax.random.PRNGKey(0), number)
+@partial(jax.jit, static_argnums=2)
+def _evaluation_keys(keys: jax.Array, env_steps: jax.Array | np.ndarray, rounds: int) -> jax.Array:
+    """[rounds, P, 2] of the members' keys and steps [P]; other keys than those that training uses."""
+
+    def of_one(key: jax.Array, steps: jax.Array) -> jax.Array:
+        key = jax.random.fold_in(jax.random.fold_in(key, EVALUATION), steps)
+        return jax.random.split(key, rounds)
+
+    return jax.vmap(of_one, out_axes=1)(keys, jnp.asarray(env_steps))

@@ -15,6 +15,9 @@ from jax.sharding import PartitionSpec as Spec
 
 from marlcomm.algorithms.algorithm import Algorithm, set_hparams
 from marlcomm.learners.learner import LearnerState
+from marlcomm.training.interrupt import interruptibly
+from marlcomm.training.memory import compute
+from marlcomm.validation import UsageError, check_seeds, to_python
 
 
 @dataclass(frozen=True)
@@ -37,21 +40,30 @@ class Population:
         return ", ".join([f"seed {self.seeds[member]}", *(f"{k}={v:g}" for k, v in self.changes[member].items())])
 
     def init(self, algorithm: Algorithm) -> LearnerState:
-        """Every member's first state, leading axis P, spread over the devices."""
+        """Every member's first state, leading axis P, spread over the devices.
+
+        Raises:
+          ValueError: it does not fit into memory.
+        """
         place = NamedSharding(self.mesh(), Spec("population"))
         # runs once: not worth the compiler's best effort
         options = {"xla_backend_optimization_level": 0}
         init = jax.jit(jax.vmap(algorithm.init), out_shardings=place, compiler_options=options)
-        return init(*self._starts(algorithm))
+        starts = self._starts(algorithm)
+        compiled = interruptibly(init.lower(*starts).compile)
+        return compute(compiled, *starts)
 
     def template(self, algorithm: Algorithm) -> LearnerState:
         """Shapes and types of `init`, without computing it."""
         return jax.eval_shape(jax.vmap(algorithm.init), *self._starts(algorithm))
 
+    def keys(self) -> jax.Array:
+        """[P, 2] a key for each member, of its seed alone."""
+        return jnp.stack([jax.random.PRNGKey(seed) for seed in self.seeds])
+
     def _starts(self, algorithm: Algorithm) -> tuple[jax.Array, Any]:
-        keys = jnp.stack([jax.random.PRNGKey(seed) for seed in self.seeds])
         members = [set_hparams(algorithm, changes) for changes in self.changes]
-        return keys, jax.tree.map(lambda *x: jnp.asarray(x, jnp.float32), *members)
+        return self.keys(), jax.tree.map(lambda *x: jnp.asarray(x, jnp.float32), *members)
 
     def mesh(self) -> Mesh:
         """The devices that share the population: the most that divide it evenly."""
@@ -95,11 +107,9 @@ def make_population(
       hparams: name -> value or values; names as in `algorithm.hparam_names()`.
 
     Raises:
-      ValueError: no seeds, an empty list of values, or an unknown name.
+      UsageError: no seeds or one that cannot be, no values or something that is no number, or an unknown name.
     """
-    listed = list(range(first_seed, first_seed + seeds)) if isinstance(seeds, int) else list(seeds)
-    if not listed:
-        raise ValueError(f"seeds is {seeds!r}: a run needs at least one seed")
+    listed = check_seeds(seeds, first_seed)
     grid = {name: _values(name, values) for name, values in (hparams or {}).items()}
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     for changes in combinations:
@@ -109,10 +119,14 @@ def make_population(
 
 
 def _values(name: str, values: Any) -> list[float]:
-    listed = [float(x) for x in np.atleast_1d(np.asarray(values, float))]
+    given = to_python(values)
+    listed = list(given) if isinstance(given, Sequence) and not isinstance(given, str) else [given]
     if not listed:
-        raise ValueError(f"hyper-parameter {name!r} has no values to try")
-    return listed
+        raise UsageError(f"hyper-parameter {name!r} has no values to try")
+    for value in listed:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise UsageError(f"{name}={value!r} must be a number, or numbers to try")
+    return [float(value) for value in listed]
 
 
 def member_of(tree: Any, member: int) -> Any:

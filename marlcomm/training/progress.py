@@ -2,20 +2,86 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from marlcomm.learners.learner import LearnerState
+
+
+class Standing(NamedTuple):
+    """How far a population is. Numbers are those of Python, which no sum can overflow.
+
+    What is done is what the slowest member has done that goes on, or the furthest, if none does.
+    """
+
+    env_steps: np.ndarray  # [P]
+    healthy: np.ndarray  # [P] bool
+    all_steps: int  # of all members together
+    done: int  # steps
+    done_episodes: int
+    done_updates: int
+
+
+def standing(state: LearnerState) -> Standing:
+    """How far states with leading axis P are."""
+    steps, healthy = np.asarray(state.env_steps), np.asarray(state.healthy)
+    slowest = np.flatnonzero(healthy)[steps[healthy].argmin()] if healthy.any() else steps.argmax()
+    done = (int(count[slowest]) for count in (steps, state.episodes, state.updates))
+    return Standing(steps, healthy, sum(steps.tolist()), *done)
+
+
+class HarmlessStream:
+    """Writes to another stream until that fails, as when its reader is gone or a disk full; from then on to nothing."""
+
+    def __init__(self, stream: Any) -> None:
+        """Args: where to write; None for nowhere."""
+        self._stream = stream
+        self.encoding = getattr(stream, "encoding", "utf-8")
+
+    def write(self, text: str) -> int:
+        """As of any stream, but never fails."""
+        self._try("write", text)
+        return len(text)
+
+    def flush(self) -> None:
+        """As of any stream, but never fails."""
+        self._try("flush")
+
+    def isatty(self) -> bool:
+        """Whether a person looks at it."""
+        return bool(self._try("isatty"))
+
+    def fileno(self) -> int:
+        """As of any stream; raises OSError where there is none."""
+        if self._stream is None:
+            raise OSError("writes to nothing")
+        return self._stream.fileno()
+
+    def _try(self, method: str, *arguments: Any) -> Any:
+        if self._stream is None:
+            return None
+        try:
+            return getattr(self._stream, method)(*arguments)
+        except (OSError, ValueError):  # a pipe without reader, a full disk, a terminal that is gone, a closed file
+            self._stream = None
+            return None
+
 
 class ProgressReport:
-    """A live line with speed, time left and the population's scores; every evaluation leaves a line behind."""
+    """A live line with speed, time left and the population's scores; every evaluation leaves a line behind.
+
+    Where it cannot be shown any more, as behind a pipe that nobody reads, training goes on without it.
+    """
 
     def __init__(self, steps: int, members: int, shown: bool = True) -> None:
         """Args: steps each member is to take, how many members, and whether to show anything."""
-        self._console = Console(stderr=True, quiet=not shown)
+        self._console = Console(file=HarmlessStream(sys.stderr), quiet=not shown)  # pyright: ignore[reportArgumentType]
         self._steps = steps
         self._members = members
         self._bar = Progress(
@@ -42,22 +108,22 @@ class ProgressReport:
         """Leaves one line behind."""
         self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
-    def advance(self, done: int, speed: float, metrics: Mapping[str, np.ndarray]) -> None:
-        """Moves the live line. `done`: the slowest member's steps; `speed`: steps a second of all members."""
+    def advance(self, now: Standing, speed: float, metrics: Mapping[str, np.ndarray]) -> None:
+        """Moves the live line; `speed`: steps a second of all members."""
         self._bar.update(
             self._task,
-            completed=min(done, self._steps),
-            speed=f"{speed:,.0f} steps/s",
+            completed=min(now.done, self._steps),
+            speed=f"{now.done_updates:,} updates  {speed:,.0f} steps/s",
             score=spread("training return", metrics["return"]),
         )
 
-    def evaluated(self, done: int, speed: float, found: Mapping[str, np.ndarray]) -> None:
+    def evaluated(self, now: Standing, speed: float, found: Mapping[str, np.ndarray]) -> None:
         """Leaves a line with what an evaluation found, over the population."""
         parts = [spread("return", found["return"])]
         if not np.isnan(found["won"]).all():
             parts.append(spread("won", found["won"]))
         parts.append(spread("bits/step", found["bits_per_step"]))
-        self.say(f"{done:>11,} steps  {'  '.join(parts)}  {speed:,.0f} steps/s")
+        self.say(f"{now.done:>11,} steps  {now.done_updates:,} updates  {'  '.join(parts)}  {speed:,.0f} steps/s")
 
 
 def spread(name: str, values: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""The compiled programs of a run: many training steps in one call, and evaluation, for a whole population."""
+"""The compiled program of a run: many training steps in one call, for a whole population."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from marlcomm.learners.learner import LearnerState
 from marlcomm.training.population import Population
 
 
-def make_chunk(algorithm: Algorithm, population: Population, length: int) -> Any:
-    """Compiles `length` training steps of every member into one program that reuses its argument's memory.
+def make_chunk(algorithm: Algorithm, population: Population) -> Any:
+    """Compiles training steps of every member into one program that reuses its argument's memory.
 
     Returns:
-      (state with leading axis P, limit []) -> (state, metrics): the metrics' means over the chunk, each [P].
+      (state with leading axis P, limit [], length []) -> (state, metrics): after `length` training steps, at least 1,
+      and the metrics' means over these, each [P].
     """
 
-    def chunk(state: LearnerState, limit: jax.Array) -> tuple[LearnerState, dict[str, jax.Array]]:
-        def step(state: LearnerState, _: None) -> tuple[LearnerState, dict[str, jax.Array]]:
-            return algorithm.step(state, limit)
+    def chunk(state: LearnerState, limit: jax.Array, length: jax.Array) -> tuple[LearnerState, dict[str, jax.Array]]:
+        one_step = jax.jit(algorithm.step, inline=True)  # traced once for both uses
+        _, metrics = jax.eval_shape(one_step, state, limit)
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, jnp.float32), metrics)
 
-        state, metrics = jax.lax.scan(step, state, None, length=length)
-        return state, jax.tree.map(jnp.mean, metrics)
+        def step(_: Any, carry: tuple) -> tuple:
+            state, sums = carry
+            state, metrics = one_step(state, limit)
+            return state, jax.tree.map(lambda total, x: total + x.astype(jnp.float32), sums, metrics)
 
-    return jax.jit(population.spread(chunk, shared=1), donate_argnums=0)
+        state, sums = jax.lax.fori_loop(0, length, step, (state, nothing))
+        return state, jax.tree.map(lambda total: total / length, sums)
 
-
-def chunk_length(algorithm: Algorithm) -> int:
-    """Training steps in one compiled call: about 20,000 environment steps a member at the most."""
-    in_one_step = algorithm.learner.settings.num_envs * algorithm.env.horizon
-    return int(min(max(20_000 // in_one_step, 1), 200))
+    return jax.jit(population.spread(chunk, shared=2), donate_argnums=0)

@@ -97,7 +97,7 @@ def test_interrupted_and_resumed_is_bit_identical(sensor, finished, tmp_path, mo
         mc.train(sensor, out=tmp_path / "run", **arguments)
     assert not (tmp_path / "run" / "summary.json").exists()
     resumed = mc.train(sensor, out=tmp_path / "run", resume=True, **arguments)
-    assert len(calls) == 3
+    assert len(calls) == len(finished.metrics["chunk"])
     assert resumed.summary["members"] == finished.summary["members"]
     for name, value in finished.metrics.items():
         np.testing.assert_array_equal(resumed.metrics[name], value)
@@ -115,12 +115,21 @@ def test_another_configuration_cannot_go_on_with_a_run(sensor, finished):
     [
         ({"seeds": 0}, "at least one seed"),
         ({"seeds": []}, "at least one seed"),
-        ({"steps": 0}, "steps is 0: must be at least 1"),
+        ({"steps": 0}, "steps=0 must be a whole number, at least 1"),
+        ({"steps": 2**31 - 4}, "steps=2147483644: .*at most 2147483643"),
+        ({"steps": 1.5}, "steps=1.5"),
+        ({"seeds": 1.5}, "seeds=1.5"),
+        ({"seed": -1}, "seed=-1"),
+        ({"evaluations": "often"}, "evaluations='often'"),
+        ({"evaluation_episodes": 2**31}, "evaluation_episodes=2147483648"),
+        ({"checkpoint_seconds": float("nan")}, "checkpoint_seconds=nan"),
+        ({"hparams": {"beta": "a lot"}}, "beta='a lot'"),
         ({"hparams": {"betta": [1.0]}}, "no hyper-parameter 'betta'"),
         ({"hparams": {"beta": []}}, "no values to try"),
-        ({"resume": True}, "need out"),
+        ({"resume": True, "out": None}, "need out"),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_compiles(sensor, arguments, message):
+def test_bad_arguments_are_refused_before_anything_compiles(sensor, tmp_path, arguments, message):
     with pytest.raises(ValueError, match=message):
-        mc.train(sensor, progress=False, **arguments)
+        mc.train(sensor, **({"out": tmp_path / "run", "progress": False} | arguments))
+    assert not (tmp_path / "run").exists()
