@@ -63,7 +63,7 @@ def name_table(app: Sphinx) -> None:
     """The page of all names of `marlcomm`, from those that it exports: each with its first line, linked."""
     rooms = [name for name in mc.__all__ if inspect.ismodule(getattr(mc, name))]
     lines = [".. autosummary::", "   :nosignatures:", ""]
-    for name in sorted(set(mc.__all__) - set(rooms)):
+    for name in sorted(name for name in mc.__all__ if name not in rooms and not name.startswith("_")):
         home = next((f"marlcomm.{room}" for room in rooms if name in vars(getattr(mc, room))), "marlcomm")
         lines.append(f"   ~{home}.{name}")
     Path(app.srcdir, "api", "names.txt").write_text("\n".join([*lines, ""]))
