@@ -111,7 +111,7 @@ def test_own_channel_is_inspected(trained):
         "it is enough that 0 → 1 can talk",
         "when it sees 1 (100% of the times",
         "As it is, the team earns 1. It loses 0.",  # half of it, as far as 50 episodes tell
-        "Signs(",  # among the settings
+        '"type": "Signs"',  # among the settings
     ):
         assert said in text
 

@@ -10,6 +10,7 @@ from typing import Any, ParamSpec
 import jax
 import jax.numpy as jnp
 
+from marlcomm.algorithms.description import describe
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.collect import collect, team_return
 from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, check_range, with_delay
@@ -139,10 +140,15 @@ class Algorithm:
         return replace(self, hparams=set_hparams(self, changes), settings=settings)
 
     def describe(self) -> dict[str, Any]:
-        """Everything that decides a run, as JSON can hold it: what run folders record and compare."""
+        """Everything that decides a run, as JSON can hold it: what run folders record and compare.
+
+        `resolved` holds every value and what every part is made of, `code` checksums of code that no library brings.
+        """
         hparams = {name: getattr(self.hparams, name) for name in _plain_names(self.hparams)}
         weights = {f"weights.{name}": weight for name, weight in self.hparams.weights.items()}
-        parts = {field.name for field in fields(self.learner)} - {"env", "settings", "optimiser"}  # pyright: ignore
+        names = {field.name for field in fields(self.learner)} - {"env", "settings", "losses"}  # pyright: ignore
+        parts = {name: getattr(self.learner, name) for name in sorted(names)}
+        described, code = describe({**parts, "loss_terms": self.learner.losses, "task": self.env})
         made_by = getattr(self.env, "made_by", None)
         return {
             "algorithm": self.name,
@@ -152,8 +158,10 @@ class Algorithm:
             "resolved": {
                 **asdict(self.learner.settings),
                 **{name: float(value) for name, value in (hparams | weights).items()},
-                **{name: _named(getattr(self.learner, name)) for name in sorted(parts)},
+                "losses": list(self.learner.losses),
+                **described,
             },
+            "code": code,
         }
 
     def hparam_names(self) -> list[str]:
@@ -216,11 +224,6 @@ def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
 
 def _plain_names(hparams: Any) -> list[str]:
     return [field.name for field in fields(hparams) if field.name != "weights"]
-
-
-def _named(part: Any) -> Any:
-    """A part of a learner, as JSON can hold it."""
-    return list(part) if isinstance(part, Mapping) else " ".join(repr(part).split())
 
 
 def _is_plain(settings: Mapping[str, Any]) -> bool:

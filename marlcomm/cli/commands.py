@@ -5,6 +5,7 @@ Names are checked before the library is imported, which takes seconds.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,22 +60,25 @@ def train(
         raise UsageError("--resume needs --out: the folder of the run to go on with")
     from marlcomm.cli.settings import split_settings
     from marlcomm.training import loop
+    from marlcomm.training.record import free_folder
 
     bound, hparams = split_settings(algorithm, task, settings)
-    result = loop.train(
-        bound,
-        steps=bound.env.default_steps if steps is None else steps,
-        seeds=seeds,
-        seed=seed,
-        hparams=hparams,
-        out=_free_folder(f"{algorithm}-{task}") if out is None else out,
-        resume=resume,
-        evaluations=evaluations,
-        evaluation_episodes=evaluation_episodes,
-        checkpoint_seconds=checkpoint_seconds,
-        tensorboard=tensorboard,
-        progress=not quiet,
-    )
+    free = free_folder(Path("runs"), f"{algorithm}-{task}") if out is None else contextlib.nullcontext(out)
+    with free as folder:
+        result = loop.train(
+            bound,
+            steps=bound.env.default_steps if steps is None else steps,
+            seeds=seeds,
+            seed=seed,
+            hparams=hparams,
+            out=folder,
+            resume=resume,
+            evaluations=evaluations,
+            evaluation_episodes=evaluation_episodes,
+            checkpoint_seconds=checkpoint_seconds,
+            tensorboard=tensorboard,
+            progress=not quiet,
+        )
     summary = result.summary
     print_members(summary["members"], [result.population.name(m) for m in range(len(result.population))])
     print(
@@ -235,13 +239,6 @@ def _check_run(run: Path, edits: Sequence[str] = ()) -> None:
         raise UsageError(f"{run.absolute()} is not a run folder: it has no config.json")
     for edit in edits:
         edit_name(edit)
-
-
-def _free_folder(name: str) -> Path:
-    number = 1
-    while (Path("runs") / f"{name}-{number}").exists():
-        number += 1
-    return Path("runs") / f"{name}-{number}"
 
 
 COMMANDS: dict[str, Callable[..., int]] = {

@@ -1,17 +1,23 @@
-"""Checkpoints that are whole or do not count: orbax writes them, a checksum is held against what is read back."""
+"""Checkpoints that are whole or do not count: each is looked back at before it gets its number, and before older ones
+go; checksums of its files and of its contents are held against what is read."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from orbax import checkpoint as orbax
 
-logging.getLogger("absl").setLevel(logging.ERROR)
+from marlcomm.training import orbax_folder
+
+FILES = "files.json"  # sizes and checksums of a checkpoint's files; those of older versions have none
 
 
 class CheckpointError(RuntimeError):
@@ -21,64 +27,125 @@ class CheckpointError(RuntimeError):
 class Checkpoints:
     """The newest checkpoints in a folder, numbered by chunk.
 
-    A checkpoint that was being written when the process died has a temporary name and is never seen; one whose
-    contents changed on disk fails its checksum.
+    A checkpoint is written under another name, and gets its number once it was looked back at: what was being written
+    when the process died is never seen.
     """
 
     def __init__(self, folder: Path, keep: int = 2) -> None:
-        """Opens `folder`, an absolute path, and keeps the newest `keep` checkpoints in it."""
-        options = orbax.CheckpointManagerOptions(max_to_keep=keep, create=True, enable_async_checkpointing=False)
-        self.folder = folder
-        self._manager = orbax.CheckpointManager(folder, options=options)
+        """Names `folder`, an absolute path, in which the newest `keep` checkpoints are kept; nothing is touched yet."""
+        self.folder, self._keep = folder, keep
 
-    def any(self) -> bool:
-        """Whether there is a finished checkpoint, whole or damaged."""
-        return bool(self._manager.all_steps())
+    def numbers(self) -> list[int]:
+        """Those that are there, whole or damaged, the newest first."""
+        try:
+            names = os.listdir(self.folder)
+        except FileNotFoundError:
+            return []
+        return sorted((int(name) for name in names if name.isascii() and name.isdigit()), reverse=True)
 
-    def save(self, number: int, state: Any, facts: dict[str, Any]) -> None:
-        """Writes a pytree of arrays and some JSON facts; returns when they are on disk.
+    def prove(self) -> None:
+        """Writes something small as a checkpoint is written, and takes it away again: where that fails, saving would.
 
         Raises:
-          OSError: the disk is full or the folder cannot be written.
+          OSError: nothing can be saved in this folder.
+        """
+        self._write({"proof": np.zeros(1)}, {})
+        self._remove(self._unfinished)
+
+    def save(self, number: int, state: Any, facts: dict[str, Any]) -> None:
+        """Writes a pytree of arrays and some JSON facts; returns when they are on disk and were looked back at.
+
+        Raises:
+          OSError: the disk is full or the folder cannot be written; what was saved before is still there.
         """
         copied = jax.tree.map(np.array, state)  # the originals are donated to the next chunk
-        arguments = orbax.args.Composite(
-            state=orbax.args.StandardSave(copied),
-            facts=orbax.args.JsonSave(facts | {"digest": digest(copied)}),
-        )
-        try:
-            self._manager.save(number, args=arguments, force=True)
-            self._manager.wait_until_finished()
-        except (ValueError, RuntimeError) as error:  # tensorstore's own words for a full disk
-            raise OSError(f"checkpoint {number} could not be written to {self.folder}: {error}") from error
+        self._write(copied, facts | {"digest": digest(copied)})
+        final = self.folder / str(number)
+        if final.exists():
+            self._remove(final)
+        self._unfinished.rename(final)
+        _to_disk(self.folder)
+        for old in self.numbers()[self._keep :]:
+            self._remove(self.folder / str(old))
 
-    def restore(self, template: Any) -> tuple[int, Any, dict[str, Any]]:
+    def restore(
+        self, template: Any, set_aside: Callable[[Path], Path] | None = None
+    ) -> tuple[int, Any, dict[str, Any]]:
         """The newest whole checkpoint: its number, the state as numpy arrays, and its facts.
 
         Args:
           template: a pytree with the shapes and types that are expected.
+          set_aside: moves a damaged checkpoint away, so that its number is free again, and gives its new path.
 
         Raises:
           CheckpointError: there is none, or none is whole and fits the template.
         """
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), template)
-        wrong = []
-        for number in sorted(self._manager.all_steps(), reverse=True):
-            arguments = orbax.args.Composite(state=orbax.args.StandardRestore(abstract), facts=orbax.args.JsonRestore())
-            try:
-                restored = self._manager.restore(number, args=arguments)
-            except Exception as error:  # whatever a damaged file makes the reader raise
-                wrong.append(f"checkpoint {number} cannot be read ({type(error).__name__}: {_first_line(error)})")
+        wrong: dict[int, str] = {}
+        # again after each: a run that is still written drops old checkpoints, and has newer ones
+        while untried := [number for number in self.numbers() if number not in wrong]:
+            number = untried[0]
+            found = self._read(number, abstract)
+            if isinstance(found, str):
+                wrong[number] = found
                 continue
-            state = jax.tree.map(np.asarray, restored["state"])
-            facts = dict(restored["facts"])
-            if digest(state) != facts.pop("digest", None):
-                wrong.append(f"checkpoint {number} is damaged: its contents do not match its checksum")
-            elif _shapes(state) != _shapes(abstract):
-                wrong.append(f"checkpoint {number} holds arrays of other shapes than this algorithm's")
-            else:
-                return number, state, facts | {"skipped": wrong}
-        raise CheckpointError("; ".join(wrong) or f"no whole checkpoint in {self.folder}")
+            return number, found[0], found[1] | {"skipped": self._move_away(wrong, set_aside)}
+        raise CheckpointError("; ".join(wrong.values()) or f"no whole checkpoint in {self.folder}")
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.folder / "unfinished"
+
+    def _write(self, state: Any, facts: dict[str, Any]) -> None:
+        """Leaves a whole checkpoint under the name of an unfinished one; nothing where it fails."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._remove(self._unfinished)
+        try:
+            orbax_folder.write(self._unfinished, state, facts)
+            orbax_folder.look_back(self._unfinished, state)
+            with (self._unfinished / FILES).open("w") as file:
+                json.dump(_checksums(self._unfinished), file)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            shutil.rmtree(self._unfinished, ignore_errors=True)  # room for what may still come
+            raise
+
+    def _read(self, number: int, abstract: Any) -> tuple[Any, dict[str, Any]] | str:
+        """State and facts of a checkpoint, or what is wrong with it."""
+        folder = self.folder / str(number)
+        damaged = _damage(folder)
+        if damaged:
+            return f"checkpoint {number} is damaged: {damaged}"
+        try:
+            state, facts = orbax_folder.read(folder, abstract)
+        except Exception as error:  # whatever a damaged file or a foreign template makes the reader raise
+            if damaged is not None:
+                return f"checkpoint {number} is whole, but holds other arrays than this algorithm's"
+            return f"checkpoint {number} cannot be read ({type(error).__name__}: {orbax_folder.first_line(error)})"
+        if digest(state) != facts.pop("digest", None):
+            return f"checkpoint {number} is damaged: its contents do not match its checksum"
+        if _shapes(state) != _shapes(abstract):
+            return f"checkpoint {number} holds arrays of other shapes than this algorithm's"
+        return state, facts
+
+    def _move_away(self, wrong: dict[int, str], set_aside: Callable[[Path], Path] | None) -> list[str]:
+        """What was wrong, and where it is kept."""
+        if set_aside is None:
+            return list(wrong.values())
+        here = {number: self.folder / str(number) for number in wrong}
+        return [
+            f"{said}; it is kept as {set_aside(here[number])}" if here[number].exists() else said
+            for number, said in wrong.items()
+        ]
+
+    def _remove(self, folder: Path) -> None:
+        """Takes a checkpoint away under another name, so that half of one is never taken for a whole."""
+        leaving = self.folder / "leaving"
+        shutil.rmtree(leaving, ignore_errors=True)
+        if folder.exists():
+            folder.rename(leaving)
+            shutil.rmtree(leaving)
 
 
 def digest(tree: Any) -> str:
@@ -91,9 +158,47 @@ def digest(tree: Any) -> str:
     return total.hexdigest()[:16]
 
 
+def _checksums(folder: Path) -> dict[str, list[int]]:
+    """Size and checksum of every file, by its path within the folder."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path != folder / FILES:
+            found[path.relative_to(folder).as_posix()] = [path.stat().st_size, _checksum(path)]
+    return found
+
+
+def _checksum(path: Path) -> int:
+    total = 0
+    with path.open("rb") as file:
+        while block := file.read(2**22):
+            total = zlib.crc32(block, total)
+    return total
+
+
+def _damage(folder: Path) -> str | None:
+    """Which file is not as it was written; empty where all are, None where nothing says how they were."""
+    try:
+        written = json.loads((folder / FILES).read_text())
+        found = _checksums(folder)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        return f"{FILES} cannot be read: {orbax_folder.first_line(error)}"
+    if not isinstance(written, dict):
+        return f"{FILES} holds no checksums"
+    changed = [name for name in sorted(written.keys() | found.keys()) if written.get(name) != found.get(name)]
+    return f"{changed[0]} is not as it was written" if changed else ""
+
+
 def _shapes(tree: Any) -> list[tuple]:
     return [(leaf.shape, np.dtype(leaf.dtype)) for leaf in jax.tree.leaves(tree)]
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
+def _to_disk(folder: Path) -> None:
+    """Makes names in a folder outlast a loss of power, where the system can."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.learner import LearnerState
-from marlcomm.training.checkpoint import Checkpoints, digest
+from marlcomm.training.checkpoint import CheckpointError, Checkpoints, digest
 from marlcomm.training.population import Population, member_of
 from marlcomm.training.progress import ProgressReport
 from marlcomm.training.record import RunFolder, plain, stack_metrics
 
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
 
 class Journal:
-    """What a run leaves behind. Rows are one a chunk; `chunk` counts them."""
+    """What a run leaves behind. Rows are one a chunk; `chunk` counts them.
+
+    While it is open as a context its folder is locked: nobody else can write there.
+    """
 
     def __init__(
         self,
@@ -39,6 +48,7 @@ class Journal:
             algorithm.describe()
             | dict(counts)
             | {"members": [{"seed": s, **c} for s, c in zip(population.seeds, population.changes, strict=True)]}
+            | {"devices": f"{population.mesh().size} x {jax.devices()[0].device_kind}"}
         )
         self.chunk, self.compile_seconds = 0, 0.0
         self._checkpoints: Checkpoints | None = None
@@ -47,6 +57,15 @@ class Journal:
         self._checkpoint_seconds = checkpoint_seconds
         self._started = self._saved_at = time.monotonic()
 
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for writer in self._writers:
+            writer.close()
+        if self.folder is not None:
+            self.folder.close()
+
     def open(self, template: LearnerState, resume: bool, tensorboard: bool) -> LearnerState | None:
         """Creates the run folder, or finds the state to go on from; None where the run begins.
 
@@ -54,15 +73,15 @@ class Journal:
         """
         if self.folder is None:
             return None
-        saved = None
         with self._writing():
-            if resume and self.folder.exists():
-                saved = self._reopen(self.folder, template)
-            else:
-                self.folder.create(self.config)
-            self._checkpoints = self._checkpoints or Checkpoints(self.folder.checkpoints())
+            resumed = self.folder.open(resume)
+            self._checkpoints = Checkpoints(self.folder.checkpoints())
+            if not resumed:
+                self.folder.write_config(self.config)
+            saved = self._reopen(self.folder, self._checkpoints, template) if resumed else None
+            self._checkpoints.prove()
             if tensorboard:
-                self._writers = [_event_writer(self.folder.member(m)) for m in range(len(self.population))]
+                self._writers = [self._event_writer(self.folder, m, saved) for m in range(len(self.population))]
         return saved
 
     def record(self, state: LearnerState, rows: Mapping[str, np.ndarray], save: bool) -> None:
@@ -118,8 +137,6 @@ class Journal:
             with self._writing():
                 self.folder.write_json("summary.json", summary)
                 plot_curves({self.folder.path.name: self.metrics()}).savefig(self.folder.path / "curves.png", dpi=120)
-                for writer in self._writers:
-                    writer.close()
         return summary
 
     def how_to_resume(self) -> str:
@@ -132,37 +149,62 @@ class Journal:
         try:
             yield
         except OSError as error:
-            raise OSError(
-                f"cannot write to {self.path}: {error.strerror or error}. What was saved before is whole: make room, "
-                f"and go on with --resume --out {self.path}"
-            ) from error
+            raise OSError(f"cannot write to {self.path}: {error.strerror or error}. {self._way_out(error)}") from error
 
-    def _reopen(self, folder: RunFolder, template: LearnerState) -> LearnerState | None:
-        for warning in folder.check_same(self.config):
+    def _way_out(self, error: OSError) -> str:
+        assert self.path is not None
+        if not self.path.is_dir():
+            return "That folder was moved or deleted while the run went on; what was saved is where it went"
+        what = "make room"
+        if error.errno in _FORBIDDEN:
+            what = "see to it that you may write there"
+        elif error.errno not in _FULL:
+            what = "see to that"
+        return f"What was saved before is whole: {what}, and go on with --resume --out {shlex.quote(str(self.path))}"
+
+    def _reopen(self, folder: RunFolder, checkpoints: Checkpoints, template: LearnerState) -> LearnerState | None:
+        said = [*folder.mend_config(self.config), *folder.check_same(self.config)]
+        saved, marks = None, None
+        if checkpoints.numbers():
+            try:
+                self.chunk, saved, facts = checkpoints.restore(template, folder.set_aside)
+            except CheckpointError as error:
+                raise CheckpointError(f"{error}. To begin anew, move {folder.checkpoints()} away") from None
+            said += [f"{skipped}; an older one is used" for skipped in facts["skipped"]]
+            self._started -= _seconds(facts, "elapsed")
+            self.compile_seconds = _seconds(facts, "compile_seconds")
+            marks = facts.get("metrics")
+        self._rows, lost = folder.rewind_metrics(len(self.population), self.chunk, marks)
+        for warning in said + lost:
             self.report.say(warning, style="yellow")
-        self._checkpoints = Checkpoints(folder.checkpoints())
-        saved = None
-        if self._checkpoints.any():
-            self.chunk, saved, facts = self._checkpoints.restore(template)
-            for warning in facts["skipped"]:
-                self.report.say(f"{warning}; an older one is used", style="yellow")
-            self._started -= facts["elapsed"]
-            self.compile_seconds = facts["compile_seconds"]
+        if saved is None:
+            self.report.say("nothing was saved yet: the run begins anew")
+        else:
             self.report.say(f"resumed after {int(saved.env_steps.min()):,} steps")
-        self._rows = folder.truncate_metrics(len(self.population), self.chunk)
         return saved
 
     def _save(self, state: LearnerState) -> None:
         assert self._checkpoints is not None
-        now = time.monotonic()
-        facts = {"elapsed": now - self._started, "compile_seconds": self.compile_seconds}
+        assert self.folder is not None
+        facts = {
+            "elapsed": time.monotonic() - self._started,
+            "compile_seconds": self.compile_seconds,
+            "metrics": self.folder.mark_metrics(len(self.population)),
+        }
         self._checkpoints.save(self.chunk, state, facts)
         self._saved_at = time.monotonic()
 
+    @staticmethod
+    def _event_writer(folder: RunFolder, member: int, saved: LearnerState | None) -> Any:
+        """Writes TensorBoard events; those beyond the state that a run goes on from are taken back."""
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:
+            raise ImportError('TensorBoard events need tensorboardX: pip install "marlcomm[tensorboard]"') from None
+        begin = None if saved is None else int(saved.env_steps[member]) + 1
+        return SummaryWriter(str(folder.member(member)), purge_step=begin)
 
-def _event_writer(folder: Path) -> Any:
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        raise ImportError('TensorBoard events need tensorboardX: pip install "marlcomm[tensorboard]"') from None
-    return SummaryWriter(str(folder))
+
+def _seconds(facts: Mapping[str, Any], name: str) -> float:
+    """A duration on record; 0 where there is none that can be read."""
+    return float(facts[name]) if isinstance(facts.get(name), int | float) else 0.0

@@ -125,10 +125,10 @@ def train(
     with (
         ProgressReport(schedule.steps, len(population), progress) as report,
         stop_between_chunks(report.say) as stopping,
+        Journal(algorithm, population, counts, out, checkpoint_seconds, report) as journal,
     ):
         for warning in filter(None, (takes, few_updates(algorithm, schedule))):
             report.say(warning, style="yellow")
-        journal = Journal(algorithm, population, counts, out, checkpoint_seconds, report)
         run = _Run(algorithm, population, schedule, counts["evaluation_episodes"], journal, report)
         state = run.loop(run.begin(resume, tensorboard, prepare), stopping)
         summary = journal.finish(state, run.found)

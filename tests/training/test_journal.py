@@ -36,16 +36,16 @@ def journal_of(sensor, out):
 @pytest.mark.parametrize("broken", [(RunFolder, "append_metrics"), (Checkpoints, "save")])
 def test_a_full_disk_loses_nothing_that_was_saved(sensor, states, tmp_path, monkeypatch, broken):
     rows = {"loss": np.array([0.5, 0.25])}
-    journal = journal_of(sensor, tmp_path / "run")
-    journal.open(states[0], resume=False, tensorboard=False)
-    journal.record(states[0], rows, save=True)
-    with monkeypatch.context() as patch:
-        patch.setattr(*broken, full_disk)
-        with pytest.raises(OSError, match=r"run: No space left on device.*make room.*--resume --out .*run"):
-            journal.record(states[1], rows, save=True)
-    again = journal_of(sensor, tmp_path / "run")
-    saved = again.open(states[0], resume=True, tensorboard=False)
-    assert digest(saved) == digest(states[0])
-    np.testing.assert_array_equal(again.metrics()["loss"], [rows["loss"]])
-    again.record(states[1], rows, save=True)
-    np.testing.assert_array_equal(again.metrics()["chunk"], [[1, 1], [2, 2]])
+    with journal_of(sensor, tmp_path / "run") as journal:
+        journal.open(states[0], resume=False, tensorboard=False)
+        journal.record(states[0], rows, save=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(*broken, full_disk)
+            with pytest.raises(OSError, match=r"run: No space left on device.*make room.*--resume --out .*run"):
+                journal.record(states[1], rows, save=True)
+    with journal_of(sensor, tmp_path / "run") as again:
+        saved = again.open(states[0], resume=True, tensorboard=False)
+        assert digest(saved) == digest(states[0])
+        np.testing.assert_array_equal(again.metrics()["loss"], [rows["loss"]])
+        again.record(states[1], rows, save=True)
+        np.testing.assert_array_equal(again.metrics()["chunk"], [[1, 1], [2, 2]])

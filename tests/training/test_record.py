@@ -61,7 +61,7 @@ def test_a_torn_line_is_left_out_and_later_lines_are_dropped_on_resume(tmp_path)
     with (folder.member(0) / "metrics.jsonl").open("a") as file:
         file.write('{"chunk": 4, "lo')
     assert [row["chunk"] for row in folder.read_metrics(1)[0]] == [1, 2, 3]
-    assert [row["chunk"] for row in folder.truncate_metrics(1, 2)[0]] == [1, 2]
+    assert [row["chunk"] for row in folder.rewind_metrics(1, 2)[0][0]] == [1, 2]
     lines = (folder.member(0) / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["chunk"] for line in lines] == [1, 2]
 
