@@ -44,7 +44,8 @@ class Environment(abc.ABC, Generic[State]):
       graph: [N, N] bool, sender first: who can reach whom, where the task says; None for everybody. Channels without a
         graph of their own take it.
       default_steps: environment steps that training takes where nobody says otherwise.
-      made_by: name and options in the registry, where `make_env` made it; None for an environment made by hand.
+      made_by: name and options in the registry, where `make_env` made it of what can be recorded; None
+        for an environment made by hand, or of objects.
     """
 
     num_agents: int

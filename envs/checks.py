@@ -31,7 +31,8 @@ def check_env(env: Environment[Any], *, key: chex.PRNGKey | None = None, episode
 
     Checked: sizes; shapes and types of all that `reset` and `step` return against the specs; finite numbers;
     masks that allow each living agent something; rewards [N]; discounts of 0 or 1, and 0 only at a last step;
-    an end within the horizon; a step count that counts; `extras` of the same structure throughout, with `won`
+    an end within the horizon, and numbers and allowed actions beyond it (episodes are padded with what comes
+    then); a step count that counts; `extras` of the same structure throughout, with `won`
     [] bool if there; one compilation of `step`; the same key giving the same episode; and the same results
     under `vmap`.
 
@@ -225,10 +226,14 @@ def _check_values(env: Environment[Any], first: Any, played: Any, problems: _Pro
     _check_observations("reset", first.observation, np.zeros(live.shape[:1], int), problems)
     times = np.broadcast_to(np.arange(1, live.shape[1] + 1), live.shape)[live]
     _check_observations("step", jax.tree.map(lambda leaf: leaf[live], step.observation), times, problems)
+    beyond = ~live  # episodes are played on to the horizon, whatever is given then is only padding
+    problems.unless(np.isfinite(step.reward[beyond]).all(), "reward after the end is not finite; it must be a number.")
+    padding = jax.tree.map(lambda leaf: leaf[beyond], step.observation)
+    _check_observations("step after the end", padding, None, problems)
 
 
-def _check_observations(name: str, seen: Any, times: np.ndarray, problems: _Problems) -> None:
-    """Checks observations with one leading axis, made at `times`."""
+def _check_observations(name: str, seen: Any, times: np.ndarray | None, problems: _Problems) -> None:
+    """Checks observations with one leading axis, made at `times` (None: any)."""
     for field in ("agents_view", "global_state"):
         finite = np.isfinite(getattr(seen, field)).all()
         problems.unless(finite, f"observation.{field} of {name} is not finite; it must hold numbers.")
@@ -236,9 +241,9 @@ def _check_observations(name: str, seen: Any, times: np.ndarray, problems: _Prob
     if stuck.any():
         agent = int(np.argwhere(stuck)[0][-1])
         problems.add(f"action_mask of {name} allows agent {agent} nothing; a living agent needs at least one action.")
-    wrong = np.flatnonzero(seen.step_count != times)
+    wrong = np.flatnonzero(False if times is None else seen.step_count != times)
     if wrong.size:
-        found, right = int(seen.step_count[wrong[0]]), int(times[wrong[0]])
+        found, right = int(seen.step_count[wrong[0]]), int(np.asarray(times)[wrong[0]])
         problems.add(f"observation.step_count of {name} is {found}; it must be {right}, the steps since reset.")
 
 

@@ -9,8 +9,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from marlcomm.envs.quiet_imports import without_notebook_magic
 from marlcomm.envs.steps import Observation, TimeStep
-from marlcomm.envs.without_magic import without_notebook_magic
 
 with without_notebook_magic():
     from jumanji import specs

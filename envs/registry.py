@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,7 @@ def make_env(name: str, **options: Any) -> Environment[Any]:
     options = to_python(options)
     _check_options(name, factory, options)
     env = factory(**options)
-    env.made_by = (name, options)
+    env.made_by = (name, options) if _can_be_recorded(options) else None
     return env
 
 
@@ -63,6 +64,15 @@ def env_options(name: str) -> dict[str, Any]:
 def env_factory(name: str) -> Factory:
     """What makes the task called `name`. Raises ValueError with the nearest name where there is none."""
     return TASKS.get(name)
+
+
+def _can_be_recorded(options: dict[str, Any]) -> bool:
+    """Whether a run folder can hold the options, and make the task of them again."""
+    try:
+        json.dumps(options)
+    except TypeError:
+        return False
+    return True
 
 
 def _parameters(factory: Factory) -> dict[str, inspect.Parameter]:

@@ -165,6 +165,27 @@ def test_all_faults_are_listed_at_once():
         assert sum(complaint in problem for problem in caught.value.problems) == 1
 
 
+class Afterlife(Counter):
+    """Ends at once, and goes on without numbers, allowing nothing."""
+
+    def step(self, state, action):
+        state, step = super().step(state, action)
+        over = step.observation.step_count > 1
+        seen = step.observation._replace(
+            agents_view=jnp.where(over, jnp.nan, step.observation.agents_view),
+            action_mask=step.observation.action_mask & ~over,
+        )
+        reward = jnp.where(over, jnp.inf, step.reward)
+        return state, timestep(seen, reward, terminal=jnp.ones((), bool), extras=step.extras)
+
+
+def test_it_looks_beyond_the_end():
+    with pytest.raises(EnvironmentContractError) as caught:
+        check_env(Afterlife())
+    for complaint in ("agents_view of step after the end", "reward after the end", "action_mask of step after the end"):
+        assert sum(complaint in problem for problem in caught.value.problems) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from marlcomm.envs.adapters import JumanjiAdapter
+from marlcomm.envs.adapters.jumanji import JumanjiAdapter
 from marlcomm.envs.options import check_count
-from marlcomm.envs.without_magic import without_notebook_magic
+from marlcomm.envs.quiet_imports import without_notebook_magic
 
 
 def level_based_foraging(
