@@ -31,16 +31,18 @@ class Schedule:
         """Training steps to compute next: to the next evaluation, or as many as are computed in one piece.
 
         How many lead there is guessed from the length of episodes so far. Where that was too few, a quarter of an
-        interval follows, in which no second evaluation can fall due.
+        interval follows; never as many as could lead past two evaluations.
 
         Args:
           done: environment steps of the slowest member; trained: training steps that these took.
         """
-        missing = self.next_evaluation(done) - done
+        due = self.next_evaluation(done)
+        missing = due - done
         guess = math.ceil(missing / (done / trained if trained else self.steps_of_batch))
         least = self.steps // (4 * self.evaluations * self.steps_of_batch)
-        longest = min(max(LONGEST // self.steps_of_batch, 1), 200)
-        return min(max(guess, least, 1), longest)
+        second = self.next_evaluation(due)
+        longest = min(LONGEST // self.steps_of_batch, 200, (second - 1 - done) // self.steps_of_batch)
+        return max(min(max(guess, least), longest), 1)
 
     def next_evaluation(self, done: int) -> int:
         """The step after `done` at which the slowest member is evaluated next."""

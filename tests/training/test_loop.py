@@ -69,17 +69,24 @@ def test_a_loaded_policy_acts_as_the_trained_one(finished):
         mc.load(finished.folder, member=9)
 
 
-def test_a_member_that_diverges_is_named_and_the_others_go_on(sensor, capsys):
+def test_a_member_that_diverges_is_named_and_changes_nothing_for_the_others(sensor, capsys):
     algorithm = sensor.with_loss("broken", broken_loss, 0.0)
-    result = mc.train(algorithm, steps=1600, hparams={"weights.broken": [0.0, float("nan")]}, evaluations=1)
-    well, ill = result.summary["members"]
+    arguments = {"steps": 240, "seeds": [5], "evaluations": 3, "evaluation_episodes": 16}
+    beside = mc.train(algorithm, hparams={"weights.broken": [0.0, float("nan")]}, **arguments)
+    well, ill = beside.summary["members"]
     assert well["healthy"]
-    assert well["env_steps"] >= 1600
+    assert well["env_steps"] >= 240
     assert not ill["healthy"]
     assert ill["updates"] == 0
     said = capsys.readouterr().err
-    assert "member 1 (seed 0, weights.broken=nan) diverged after update 0" in said
+    assert "member 1 (seed 5, weights.broken=nan) diverged after update 0" in said
     assert "not finite: loss" in said
+
+    alone = mc.train(algorithm, progress=False, **arguments)
+    assert len(alone.metrics["test_return"]) == 3
+    assert {**alone.summary["members"][0], "hparams": {}} == {**well, "hparams": {}}
+    for name, values in alone.metrics.items():
+        np.testing.assert_array_equal(values[:, 0], beside.metrics[name][:, 0], err_msg=name)
 
 
 def test_interrupted_and_resumed_is_bit_identical(sensor, finished, tmp_path, monkeypatch):
