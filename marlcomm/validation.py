@@ -85,6 +85,24 @@ def check_above_zero(name: str, value: Any) -> float:
     return number
 
 
+def as_type(name: str, value: Any, kind: type) -> Any:
+    """`value` as `kind`, one of bool, int, float and str: 3.0 passes as an int, whole numbers as floats.
+
+    What is traced, and so has no value yet, passes as a number.
+
+    Raises:
+      UsageError: it is of another type, or no number.
+    """
+    given = to_python(value)
+    if kind is int and isinstance(given, float) and given.is_integer():
+        given = int(given)
+    if not fits_type(given, kind):
+        raise UsageError(f"{name}={_short(value)} is of type {type(value).__name__}; it must be {kind.__name__}.")
+    if kind is float and isinstance(given, Real):
+        return check_number(name, given, finite=False)
+    return given
+
+
 def check_flag(name: str, value: Any) -> bool:
     """`value` as a bool, if it is True or False; else a UsageError."""
     flag = to_python(value)

@@ -10,12 +10,15 @@ from typing import Any, ParamSpec
 import jax
 import jax.numpy as jnp
 
+from marlcomm.algorithms.arguments import check_losses, checked, convert, plain_types
 from marlcomm.algorithms.description import describe
+from marlcomm.algorithms.optimisers import refuse_unused
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.collect import collect, team_return
 from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, check_range, with_delay
 from marlcomm.messages.edits import Edit
 from marlcomm.types import Episodes, Scalar
+from marlcomm.validation import UsageError, as_type, nearest
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,14 @@ class Algorithm:
           name: of the loss in metrics; its weight becomes the hyper-parameter `weights.<name>`.
           loss: `f(unroll, episodes, hparams) -> (scalar, metrics)`.
           weight: may be swept like any hyper-parameter.
+
+        Raises:
+          UsageError: the loss cannot be called, or the weight is no number.
         """
-        learner = replace(self.learner, losses={**self.learner.losses, name: loss})  # pyright: ignore[reportArgumentType]
-        weights = {**self.hparams.weights, name: weight}
+        losses, weights = check_losses(
+            {**self.learner.losses, name: loss}, {**self.hparams.weights, name: as_type("weight", weight, float)}
+        )
+        learner = replace(self.learner, losses=losses)  # pyright: ignore[reportArgumentType]
         return replace(self, learner=learner, hparams=self.hparams.replace(weights=weights), settings=None)
 
     def with_hparams(self, **changes: float) -> Algorithm:
@@ -179,10 +187,15 @@ P = ParamSpec("P")
 def recorded(factory: Callable[P, Algorithm]) -> Callable[P, Algorithm]:
     """Lets what a factory makes remember its name and the settings given, so that a saved run can make it again."""
 
+    make_checked = checked(factory)
+
     @functools.wraps(factory)
     def make(*args: P.args, **settings: P.kwargs) -> Algorithm:
+        refuse_unused(settings.get("optimiser"), settings)
         given = {name: value for name, value in settings.items() if name != "env"}
-        return replace(factory(*args, **settings), name=make.__name__, settings=given)
+        return replace(
+            make_checked(*args, **settings), name=make.__name__, settings=convert(plain_types(factory), given)
+        )
 
     return make
 
@@ -191,7 +204,8 @@ def static_and_traced(settings: Mapping[str, Any], static: type) -> tuple[Any, d
     """The learner's settings of type `static`, made from those of `settings` that are its fields; and the rest."""
     names = {field.name for field in fields(static)}
     fixed = {name: value for name, value in settings.items() if name in names}
-    return static(**fixed), {name: value for name, value in settings.items() if name not in names}
+    traced = {name: value for name, value in settings.items() if name not in names}
+    return static(**convert(plain_types(static), fixed)), traced
 
 
 def assemble(
@@ -199,17 +213,23 @@ def assemble(
 ) -> Algorithm:
     """The algorithm with `changes` to the hyper-parameters by name. Raises as `set_hparams`."""
     algorithm = Algorithm(name, env, learner, hparams, aliases=aliases)
-    return replace(algorithm, hparams=set_hparams(algorithm, changes))
+    return replace(algorithm, hparams=_changed(algorithm, changes))
 
 
 def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
     """The algorithm's hyper-parameters with `changes` by name.
 
     Raises:
-      ValueError: a name that does not exist.
+      UsageError: a name that does not exist, what is no number in its range, or what an own optimiser never asks for.
     """
+    refuse_unused(getattr(algorithm.learner, "optimiser", None), changes)
+    return _changed(algorithm, changes)
+
+
+def _changed(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
     hparams = algorithm.hparams
-    for name, value in changes.items():
+    for name, given in changes.items():
+        value = as_type(name, given, float)
         path = algorithm.aliases.get(name, name)
         group, dot, leaf = path.partition(".")
         if dot and group == "weights" and leaf in hparams.weights:
@@ -218,8 +238,15 @@ def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
             check_range(hparams.RANGES, path, value)
             hparams = hparams.replace(**{path: value})
         else:
-            raise ValueError(f"no hyper-parameter {name!r}: one of {', '.join(algorithm.hparam_names())}")
+            raise UsageError(_no_such_setting(algorithm, name))
     return hparams
+
+
+def _no_such_setting(algorithm: Algorithm, name: str) -> str:
+    static = [field.name for field in fields(algorithm.learner.settings)]
+    if name in static:
+        return f"{name} fixes a shape or a branch, and is no hyper-parameter: give it where the algorithm is made."
+    return f"no hyper-parameter {name!r}.{nearest(name, [*algorithm.hparam_names(), *static])}"
 
 
 def _plain_names(hparams: Any) -> list[str]:

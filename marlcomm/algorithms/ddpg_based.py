@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from marlcomm.algorithms.algorithm import Algorithm, assemble, static_and_traced
+from marlcomm.algorithms.arguments import check_losses, check_module, checked
 from marlcomm.algorithms.optimisers import Optimiser, as_function
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
@@ -17,6 +18,7 @@ from marlcomm.messages import Channel, Edit
 from marlcomm.networks import ActionCritic, CommunicatingAgent, FeedForwardAgent
 
 
+@checked
 def ddpg_based(
     name: str,
     env: Environment,
@@ -66,21 +68,26 @@ def ddpg_based(
       ValueError: a setting that does not exist, a value out of its range, or settings that exclude each other.
     """
     static, traced = static_and_traced(settings, DdpgSettings)
+    for part, module in {"agent": agent, "critic": critic}.items():
+        check_module(part, module)
     if agent is None:
         agent = communicating_agent(env, static, channel, hidden, delay, bandwidth)
         agent = _recurrent(agent, separate_actors) if recurrent else _feed_forward(agent, layers, separate_actors)
+    losses, weights = check_losses(
+        {"actor": actor_loss, "critic": critic_loss, "saturation": saturation_loss, **(losses or {})},
+        {"actor": 1.0, "critic": 1.0, "saturation": saturation, **(weights or {})},
+    )
     learner = DdpgLearner(
         env=env,
         agent=agent,
         critic=ActionCritic(hidden, layers, shared_critic) if critic is None else critic,
-        losses={"actor": actor_loss, "critic": critic_loss, "saturation": saturation_loss, **(losses or {})},
+        losses=losses,
         optimiser=as_function(optimiser),
         settings=static,
         training_edit=training_edit,
     )
-    hparams = DdpgHParams(weights={"actor": 1.0, "critic": 1.0, "saturation": saturation, **(weights or {})})
     names = {"saturation": "weights.saturation", **(aliases or {})}
-    return assemble(name, env, learner, hparams, traced, names)
+    return assemble(name, env, learner, DdpgHParams(weights=weights), traced, names)
 
 
 def _recurrent(agent: CommunicatingAgent, separate: bool) -> CommunicatingAgent:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import inspect
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import optax
 
+from marlcomm.validation import UsageError, check_choice
+
 MakeOptimiser = Callable[[Any], optax.GradientTransformation]
 Optimiser = optax.GradientTransformation | MakeOptimiser
+ASKED_FOR = ("learning_rate", "critic_learning_rate", "learning_rate_finish", "gradient_clip")
 
 
 def torch_rmsprop(hparams: Any, decay: float = 0.99, eps: float = 1e-5) -> optax.GradientTransformation:
@@ -57,17 +62,53 @@ def _parts(params: Any) -> Any:
     return jax.tree_util.tree_map_with_path(part, params)
 
 
+@dataclass(frozen=True)
+class Own:
+    """An optimiser of the user's, which asks for no hyper-parameter."""
+
+    transformation: optax.GradientTransformation
+
+    def __call__(self, hparams: Any) -> optax.GradientTransformation:
+        """See `MakeOptimiser`."""
+        return self.transformation
+
+
 def as_function(optimiser: Optimiser | str) -> MakeOptimiser:
     """What a user passed as `optimiser`: a transformation, a function from hyper-parameters to one, or a name.
 
     Raises:
-      ValueError: there is no optimiser of that name.
+      UsageError: it is none of these, or there is no optimiser of that name.
     """
     if isinstance(optimiser, str):
-        if optimiser not in _BY_NAME:
-            raise ValueError(f"optimiser is {optimiser!r}: one of {', '.join(_BY_NAME)}, or an optax transformation")
-        return _BY_NAME[optimiser]
-    return optimiser if callable(optimiser) else lambda hparams: optimiser
+        return _BY_NAME[check_choice("optimiser", optimiser, tuple(_BY_NAME))]
+    if isinstance(optimiser, optax.GradientTransformation):
+        return Own(optimiser)
+    if not callable(optimiser) or _takes_a_rate(optimiser):
+        name = getattr(optimiser, "__name__", repr(optimiser))
+        raise UsageError(
+            f"optimiser={name} must be an optax transformation, such as optax.adam(1e-3), or a function of "
+            "hyper-parameters that makes one, such as lambda hparams: optax.adam(hparams.learning_rate)."
+        )
+    return optimiser
+
+
+def refuse_unused(optimiser: Any, names: Iterable[str]) -> None:
+    """Raises UsageError where one of `names` is only for optimisers that ask for it, and this is one that does not."""
+    unused = [name for name in names if name in ASKED_FOR]
+    if unused and isinstance(optimiser, Own | optax.GradientTransformation):
+        raise UsageError(
+            f"{unused[0]} says nothing to an optimiser of your own: give a function of hyper-parameters, such as "
+            "lambda hparams: optax.adam(hparams.learning_rate), or leave it out."
+        )
+
+
+def _takes_a_rate(optimiser: Callable[..., Any]) -> bool:
+    """Whether it is a function of optax's, such as `optax.adam`, in place of what it gives."""
+    try:
+        parameters = list(inspect.signature(optimiser).parameters)
+    except (TypeError, ValueError):  # a function that does not say
+        return False
+    return parameters[:1] == ["learning_rate"]
 
 
 def _after_clipping(hparams: Any, step: optax.GradientTransformation) -> optax.GradientTransformation:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from marlcomm.algorithms.algorithm import Algorithm, assemble, static_and_traced
+from marlcomm.algorithms.arguments import check_losses, check_module, checked
 from marlcomm.algorithms.optimisers import Optimiser, as_function
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
@@ -29,6 +30,7 @@ REINFORCE: Mapping[str, Any] = {
 }
 
 
+@checked
 def policy_based(
     name: str,
     env: Environment,
@@ -73,6 +75,8 @@ def policy_based(
       ValueError: a setting that does not exist, or a value out of its range.
     """
     static, traced = static_and_traced(settings, ReinforceSettings)
+    for part, module in {"agent": agent, "critic": critic}.items():
+        check_module(part, module)
     if agent is None:
         agent = communicating_agent(env, static, channel, hidden, delay, bandwidth)
     own = {"policy": policy_loss, "value": value_loss, "entropy": entropy_loss}
@@ -80,16 +84,16 @@ def policy_based(
     if getattr(channel, "sampled", False):  # gates that are drawn pass no gradient
         own |= {"gate": gate_loss, "talk": talk_loss}
         own_weights |= {"gate": 1.0, "talk": 0.0}
+    losses, weights = check_losses({**own, **(losses or {})}, {**own_weights, **(weights or {})})
     learner = ReinforceLearner(
         env=env,
         agent=agent,
         critic=LocalCritic() if critic is None else critic,
-        losses={**own, **(losses or {})},
+        losses=losses,
         optimiser=as_function(optimiser),
         settings=static,
         training_edit=training_edit,
     )
-    hparams = ReinforceHParams(weights={**own_weights, **(weights or {})})
     names = {"entropy": "weights.entropy", "value_weight": "weights.value"}
     names |= {"talk_price": "weights.talk"} if "talk" in own else {}
-    return assemble(name, env, learner, hparams, traced, {**names, **(aliases or {})})
+    return assemble(name, env, learner, ReinforceHParams(weights=weights), traced, {**names, **(aliases or {})})

@@ -10,6 +10,7 @@ from typing import Any
 
 from marlcomm import names
 from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.arguments import convert, plain_types
 from marlcomm.algorithms.ddpg_based import ddpg_based
 from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.value_based import IMPROVED, value_based
@@ -18,7 +19,7 @@ from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
 from marlcomm.learners.reinforce import ReinforceHParams, ReinforceSettings
 from marlcomm.learners.value import ValueHParams, ValueSettings
 from marlcomm.names import ALGORITHMS
-from marlcomm.validation import fits_type, nearest
+from marlcomm.validation import UsageError, nearest
 
 Factory = Callable[..., Algorithm]
 
@@ -64,14 +65,8 @@ def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
     known = {setting: kind for setting, (kind, _) in algorithm_settings(name).items()}
     objects = set(inspect.signature(factory).parameters) | set(inspect.signature(family_of(name).build).parameters)
     for setting in settings.keys() - known.keys() - objects:
-        raise ValueError(f"Algorithm {name!r} has no setting {setting!r}.{nearest(setting, list(known))}")
-    for setting, value in settings.items():
-        if setting in known and not fits_type(value, known[setting]):
-            raise ValueError(
-                f"Algorithm {name!r}: {setting}={value!r} is of type {type(value).__name__}; "
-                f"it must be {known[setting].__name__}."
-            )
-    return replace(factory(env, **settings), name=name, settings=settings)
+        raise UsageError(f"Algorithm {name!r} has no setting {setting!r}.{nearest(setting, list(known))}")
+    return replace(factory(env, **settings), name=name, settings=convert(known, settings))
 
 
 def register_algorithm(name: str, factory: Factory, *, family: Family = VALUE, replace: bool = False) -> None:
@@ -133,9 +128,9 @@ def family_of(name: str) -> Family:
 
 def _plain_parameters(factory: Factory) -> dict[str, tuple[Any, Any]]:
     """Keyword -> (type, default) of those that are a number, a flag or a word."""
-    hints = typing.get_type_hints(factory)
+    parameters = inspect.signature(factory).parameters
     return {
-        key: (hints[key], parameter.default)
-        for key, parameter in inspect.signature(factory).parameters.items()
-        if hints.get(key) in (bool, int, float, str) and parameter.default is not inspect.Parameter.empty
+        key: (kind, parameters[key].default)
+        for key, kind in plain_types(factory).items()
+        if parameters[key].default is not inspect.Parameter.empty
     }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from marlcomm.algorithms.algorithm import Algorithm, assemble, static_and_traced
+from marlcomm.algorithms.arguments import check_losses, check_module, checked
 from marlcomm.algorithms.optimisers import Optimiser, as_function, torch_rmsprop
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
@@ -21,6 +22,7 @@ from marlcomm.messages import Channel, Edit
 IMPROVED: Mapping[str, Any] = {"epsilon_steps": 150_000, "learning_rate_finish": 0.1, "overestimate_weight": 0.5}
 
 
+@checked
 def value_based(
     name: str,
     env: Environment,
@@ -65,17 +67,22 @@ def value_based(
     """
     settings = settings if paper else {**IMPROVED, **settings}
     static, traced = static_and_traced(settings, ValueSettings)
+    for part, module in {"mixer": mixer, "agent": agent, "teacher": teacher}.items():
+        check_module(part, module)
     if agent is None:
         agent = communicating_agent(env, static, channel, hidden, delay, bandwidth)
+    losses, weights = check_losses(
+        {"temporal_difference": temporal_difference_loss, **(losses or {})},
+        {"temporal_difference": 1.0, **(weights or {})},
+    )
     learner = ValueLearner(
         env=env,
         agent=agent,
         mixer=mixer,
-        losses={"temporal_difference": temporal_difference_loss, **(losses or {})},
+        losses=losses,
         optimiser=as_function(optimiser),
         settings=static,
         training_edit=training_edit,
         teacher=teacher,
     )
-    hparams = ValueHParams(weights={"temporal_difference": 1.0, **(weights or {})})
-    return assemble(name, env, learner, hparams, traced, aliases or {})
+    return assemble(name, env, learner, ValueHParams(weights=weights), traced, aliases or {})

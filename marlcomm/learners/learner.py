@@ -13,6 +13,7 @@ from marlcomm.envs.api import Environment, Observation
 from marlcomm.losses.interval import Every
 from marlcomm.messages.edits import Edit, split_delay
 from marlcomm.types import Episodes, Messages, Scalar
+from marlcomm.validation import UsageError
 
 Loss = Callable[[Any, Episodes, Any], tuple[jax.Array, dict[str, jax.Array]]]
 
@@ -168,10 +169,19 @@ def weighted_sum(
     total, metrics = jnp.float32(0.0), {}
     for name, loss in losses.items():
         given = unroll, episodes, hparams
-        value, details = loss.at(left, *given) if isinstance(loss, Every) else loss(*given)
+        value, details = _pair(name, loss.at(left, *given) if isinstance(loss, Every) else loss(*given))
         total = total + hparams.weights[name] * value
         metrics |= {name: value} | {f"{name}/{detail}": x for detail, x in details.items()}
     return total, {"loss": total} | metrics
+
+
+def _pair(name: str, found: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """What a loss gave. Raises UsageError where that is not a number and metrics."""
+    if not (isinstance(found, tuple) and len(found) == 2 and jnp.shape(found[0]) == () and isinstance(found[1], dict)):
+        raise UsageError(
+            f"the loss {name!r} gives {type(found).__name__}: must give a pair, a number [] and metrics {{}}"
+        )
+    return found
 
 
 def steps_left(steps: int) -> jax.Array:
