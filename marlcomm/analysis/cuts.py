@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from marlcomm.messages.edits import RankCut
-from marlcomm.training.evaluate import Trained, assess, calibrate_cut, on_host
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.analysis.recorded import QUICK, Same
+from marlcomm.messages.edits import CutBelow, OneOf, RankCut
+from marlcomm.training.evaluate import Trained, assess, find_threshold, on_host
+from marlcomm.training.population import Population
+from marlcomm.training.saved import as_run
 
 FRACTIONS = (0.0, 0.5, 0.8, 0.9, 1.0)
 
@@ -40,7 +46,7 @@ class CutCurve:
 
 
 def cut_curve(
-    run: Trained,
+    run: Trained | str | Path,
     fractions: Sequence[float] = FRACTIONS,
     kind: Literal["cut", "rank_cut"] = "cut",
     *,
@@ -51,7 +57,7 @@ def cut_curve(
     """Evaluates every member of a run at several cuts, on the same fresh episodes' seed.
 
     Args:
-      run: from `train` or `load_run`.
+      run: a run folder, or what `train` or `load_run` gave.
       fractions: shares of the message entries to cut; at 0 no edit acts, so no mask is paid for.
       kind: "cut" finds, for every member and share, one fixed threshold; "rank_cut" cuts that share of every step, as
         NDQ released it (it also cuts what agents tell themselves).
@@ -69,25 +75,45 @@ def cut_curve(
     if episodes < 1:
         raise ValueError(f"episodes is {episodes}: must be at least 1")
 
-    def uncut(params: Any, key: jax.Array) -> dict[str, jax.Array]:
-        return assess(run.algorithm, params, key, None, episodes)
+    run = as_run(run)
+    calibrate, assess_cut = _programs(Same(run.algorithm), Same(run.population), kind, episodes)
+    key, members = jax.random.PRNGKey(seed), len(run.population)
+    other_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
+    found = []
+    for fraction in fractions:
+        row, number = {}, np.full(members, fraction)
+        if kind == "cut":
+            row["threshold"] = number = np.full(members, np.inf if fraction >= 1.0 else 0.0)
+            if 0.0 < fraction < 1.0:
+                row["threshold"] = number = calibrate(run.params, other_key, np.float32(fraction), whole)
+        which = 0 if fraction == 0 else 2 if whole else 1
+        assessed = assess_cut(run.params, jnp.asarray(number, jnp.float32), key, np.int32(which))
+        found.append(on_host(assessed) | jax.device_get(row))
+    return _stack(kind, fractions, found)
 
-    def cut(params: Any, key: jax.Array, fraction: jax.Array) -> dict[str, jax.Array]:
-        if kind == "rank_cut":
-            return assess(run.algorithm, params, key, RankCut(fraction, whole), episodes)
-        other_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
-        edit = calibrate_cut(run.algorithm, params, other_key, fraction, episodes, whole)
-        return assess(run.algorithm, params, key, edit, episodes) | {"threshold": jnp.asarray(edit.threshold)}
 
-    # The share is traced: one compiled program serves all of them.
-    of_uncut = jax.jit(run.population.spread(uncut, shared=1))
-    of_cut = jax.jit(run.population.spread(cut, shared=2))
-    key = jax.random.PRNGKey(seed)
-    found = [
-        of_cut(run.params, key, jnp.float32(fraction)) if fraction > 0 else of_uncut(run.params, key)
-        for fraction in fractions
-    ]
-    return _stack(kind, fractions, [on_host(row) for row in found])
+@functools.lru_cache(maxsize=16)
+def _programs(algorithm: Same[Algorithm], population: Same[Population], kind: str, episodes: int) -> tuple[Any, Any]:
+    """Two compiled programs over the population, kept: shares, thresholds and what is cut are traced.
+
+    Returns:
+      (params, key, share [], whether whole messages are cut []) -> thresholds [P];
+      (params, threshold or share [P], key, which of nothing, entries, messages is cut []) -> what `assess` gives.
+    """
+    make = RankCut if kind == "rank_cut" else CutBelow
+
+    def calibrate(params: Any, key: jax.Array, fraction: jax.Array, whole: jax.Array) -> jax.Array:
+        return find_threshold(algorithm.value, params, key, fraction, episodes, whole)
+
+    def assess_cut(params: Any, number: jax.Array, key: jax.Array, which: jax.Array) -> dict[str, jax.Array]:
+        edit = OneOf(which, (None, make(number), make(number, whole=True)))
+        return assess(algorithm.value, params, key, edit, episodes)
+
+    spread = population.value.spread
+    return (
+        jax.jit(spread(calibrate, shared=3), compiler_options=QUICK),
+        jax.jit(spread(assess_cut, shared=2), compiler_options=QUICK),
+    )
 
 
 def _stack(kind: str, fractions: Sequence[float], found: list[dict[str, Any]]) -> CutCurve:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,13 +13,14 @@ from marlcomm.analysis.dictionary import Dictionary, make_dictionary
 from marlcomm.analysis.intervention import Intervention, intervene
 from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.signalling import Signalling, measure_signalling
+from marlcomm.analysis.tables import read_metrics
 from marlcomm.analysis.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, who_talks
 from marlcomm.analysis.words import Words, find_words
 from marlcomm.analysis.worth import MessageWorth, TalkGraph, message_worth, smallest_graph
 from marlcomm.training.policy import Policy
-from marlcomm.training.record import RunFolder, stack_metrics
 from marlcomm.training.saved import SavedRun
 
+Say = Callable[[str], None]
 MOST_DICTIONARIES = 3
 ACTS_BY_IT = 0.01  # share of a receiver's actions that a message must change to be looked into
 
@@ -60,26 +63,34 @@ class Inspection:
     messages: MessageFindings | None
 
 
-def make_inspection(saved: SavedRun, *, member: int | None = None, episodes: int = 500, seed: int = 0) -> Inspection:
+def make_inspection(
+    saved: SavedRun, *, member: int | None = None, episodes: int = 500, seed: int = 0, say: Say = lambda _: None
+) -> Inspection:
     """Plays episodes of one member and measures everything.
 
-    Args and errors are those of `inspect_run`, of which this is the first half.
+    Args and errors are those of `inspect_run`, of which this is the first half; `say` is told what is being done.
     """
     if episodes < 2:
         raise ValueError(f"episodes is {episodes}: must be at least 2, for a confidence interval")
     chosen = saved.best() if member is None else member
     policy = saved.policy(chosen)
+    say(f"playing {episodes} episodes of member {chosen} ({saved.population.name(chosen)})")
     recorded = record_episodes(policy, episodes, seed=seed)
     agents, dims = recorded.content.shape[-2:]
     talks = agents > 1 and dims > 0
+    # most of the time goes into compiling, of which two threads do twice as much
+    with ThreadPoolExecutor(1) as beside:
+        curves = beside.submit(_cut, saved, talks, dims, episodes, seed, say)
+        messages = _look_into(policy, recorded, episodes, seed, say) if talks else None
+        curve, whole = curves.result()
     return Inspection(
         saved=saved,
         member=chosen,
-        metrics=stack_metrics(RunFolder(saved.path).read_metrics(len(saved.population))),
-        curve=cut_curve(saved, FRACTIONS if talks else (0.0,), episodes=episodes, seed=seed),
+        metrics=read_metrics(saved),
+        curve=curve,
         recorded=recorded,
         episode=ordinary_episode(recorded),
-        messages=_look_into(saved, policy, recorded, episodes, seed) if talks else None,
+        messages=None if messages is None else replace(messages, whole=whole),
     )
 
 
@@ -91,21 +102,39 @@ def ordinary_episode(recorded: RecordedEpisodes) -> int:
     return int(candidates[np.argmin(np.abs(lengths - np.median(lengths)))])
 
 
-def _look_into(
-    saved: SavedRun, policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: int
-) -> MessageFindings:
+def _cut(
+    saved: SavedRun, talks: bool, dims: int, episodes: int, seed: int, say: Say
+) -> tuple[CutCurve, CutCurve | None]:
+    """Every member's worth when entries are cut, and when whole messages are."""
+    if not talks:
+        return cut_curve(saved, (0.0,), episodes=episodes, seed=seed), None
+    say(f"cutting what is said, for {len(saved.population)} member(s)")
+    curve = cut_curve(saved, FRACTIONS, episodes=episodes, seed=seed)
+    return curve, cut_curve(saved, FRACTIONS, whole=True, episodes=episodes, seed=seed) if dims > 1 else None
+
+
+def _look_into(policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: int, say: Say) -> MessageFindings:
+    """All but `whole`, which is about all members."""
     threshold = 0.0 if recorded.mean is None else SPOKEN  # |mean| is the only importance with a published threshold
+    say("sorting what is said into words")
     words = find_words(recorded)
+    say("asking what receivers would do, had they been told something else")
     intervention = intervene(policy, words, episodes=episodes, seed=seed)
+    say("testing what messages tell")
+    signalling = measure_signalling(recorded, seed=seed)
+    say("playing without each message, and with that of another episode")
+    worth = message_worth(policy, episodes=episodes, seed=seed)
+    say("looking for the fewest pairs that need to talk")
+    graph = smallest_graph(policy, episodes=episodes, seed=seed)
     return MessageFindings(
         who=who_talks(recorded, threshold),
         when=talk_over_time(recorded, threshold),
         words=words,
-        signalling=measure_signalling(recorded, seed=seed),
+        signalling=signalling,
         intervention=intervention,
-        worth=message_worth(policy, episodes=episodes, seed=seed),
-        graph=smallest_graph(policy, episodes=episodes, seed=seed),
-        whole=cut_curve(saved, whole=True, episodes=episodes, seed=seed) if recorded.content.shape[-1] > 1 else None,
+        worth=worth,
+        graph=graph,
+        whole=None,
         dictionaries=tuple(make_dictionary(recorded, words, pair) for pair in _most_heard(words, intervention)),
     )
 

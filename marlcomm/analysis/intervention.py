@@ -82,9 +82,9 @@ def intervene(
 
 
 @functools.lru_cache(maxsize=16)
-def _player(same: Same, episodes: int) -> Any:
+def _player(same: Same[Algorithm], episodes: int) -> Any:
     """The compiled program, kept. What it gives has leading axes [B, T]."""
-    algorithm = same.algorithm
+    algorithm = same.value
     senders = jnp.arange(algorithm.env.num_agents)
 
     def play(params: Any, key: jax.Array, words: jax.Array) -> tuple:
@@ -101,9 +101,10 @@ def _player(same: Same, episodes: int) -> Any:
 
                 return jax.vmap(one, out_axes=1)(senders)
 
-            forced = jax.vmap(instead, out_axes=1)(words)  # [B, K, N, N]
-            muted, swapped = instead(jnp.zeros_like(said)), instead(jnp.roll(said, 1, 0))
-            return action, after, (muted, swapped, forced)
+            told = jnp.broadcast_to(words[:, None], (len(words), *said.shape))
+            told = jnp.concatenate([jnp.stack([jnp.zeros_like(said), jnp.roll(said, 1, 0)]), told])
+            done = jax.vmap(instead, out_axes=1)(told)  # [B, 2+K, N, N]: compiled once for all that may be said
+            return action, after, (done[:, 0], done[:, 1], done[:, 2:])
 
         memory = algorithm.learner.initial_memory(episodes)
         played, answers, _ = collect(algorithm.env, policy, memory, episodes, key)

@@ -17,6 +17,7 @@ from jinja2 import Environment as Templates
 from jinja2 import PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from PIL import Image
+from rich.console import Console
 
 from marlcomm.analysis import story
 from marlcomm.analysis.animate import animate_recorded, has_drawing
@@ -26,7 +27,8 @@ from marlcomm.analysis.inspection import Inspection, MessageFindings, make_inspe
 from marlcomm.analysis.instrument_plots import plot_graph, plot_pairs, plot_talk_over_time, plot_worth
 from marlcomm.analysis.message_space import plot_message_space
 from marlcomm.analysis.plots import PANELS, plot_curves, plot_cut_curve
-from marlcomm.training.saved import SavedRun, load_run
+from marlcomm.training.loop import TrainResult
+from marlcomm.training.saved import SavedRun, as_run, load_run
 
 SCATTERED = 4  # agents up to which the space of messages is drawn: it has a panel a pair
 DOTS_PER_INCH = 96  # of a screen: how large a figure is shown
@@ -42,32 +44,40 @@ class Picture:
 
 
 def inspect_run(
-    run: SavedRun | str | Path,
+    run: SavedRun | TrainResult | str | Path,
     out: str | Path | None = None,
     *,
     member: int | None = None,
     episodes: int = 500,
     seed: int = 0,
+    progress: bool = True,
 ) -> Path:
     """Writes a page about a run: did they learn, do they talk, to whom, when, what does it mean, what is it worth.
 
     Args:
-      run: the run folder, or from `load_run`.
+      run: the run folder, or what `train` or `load_run` gave.
       out: the page, one HTML file that needs nothing else; by default `inspection.html` in the run folder.
       member: which member to look at closely; by default the best.
       episodes: greedy episodes for every measurement, at least 2.
       seed: decides the episodes.
+      progress: whether to say on stderr what is being done; it takes from a quarter of a minute on.
 
     Returns:
       the path of the page.
 
     Raises:
-      ValueError: no such member, or fewer than 2 episodes.
+      ValueError: no such member, fewer than 2 episodes, or a run that has no folder.
       RunFolderError: this is no run folder.
       CheckpointError: it has no whole checkpoint.
     """
-    saved = run if isinstance(run, SavedRun) else load_run(run)
-    found = make_inspection(saved, member=member, episodes=episodes, seed=seed)
+    console = Console(stderr=True, quiet=not progress)
+
+    def say(words: str) -> None:
+        console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+    saved = _saved(as_run(run))
+    found = make_inspection(saved, member=member, episodes=episodes, seed=seed, say=say)
+    say("drawing the page")
     return write_page(found, saved.path / "inspection.html" if out is None else out)
 
 
@@ -94,6 +104,15 @@ def write_page(found: Inspection, path: str | Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _saved(run: SavedRun | TrainResult) -> SavedRun:
+    """A run that is kept in a folder as it is; what `train` just gave as if it were read back."""
+    if isinstance(run, SavedRun):
+        return run
+    if run.folder is None:
+        raise ValueError("inspect_run takes a run with a folder: train with out=..., or load_run")
+    return load_run(run.folder, run.algorithm)
 
 
 def _pictures(found: Inspection) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -103,7 +104,7 @@ def plot_cut_curve(
 
 def run_labels(paths: Sequence[str | Path]) -> list[str]:
     """What to call each run folder in a legend: its name, with as many folders before it as tell it from the others."""
-    parts = [Path(path).resolve().parts for path in paths]
+    parts = [Path(os.path.abspath(path)).parts for path in paths]
 
     def label(own: tuple[str, ...]) -> str:
         others = {other for other in parts if other != own}

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,7 @@ from marlcomm.training.saved import SavedRun, as_run
 from marlcomm.types import Episodes, others
 from marlcomm.validation import check_count
 
+Kept = TypeVar("Kept")
 AnyTeam = TrainResult | SavedRun | Policy | tuple[Algorithm, Any] | str | Path
 CALIBRATION_EPISODES = 1000
 QUICK = {"xla_backend_optimization_level": 1}  # the compiler's best effort takes longer than it saves here
@@ -151,25 +152,25 @@ def _delay(algorithm: Algorithm, edit: Edit | None) -> int:
     return getattr(getattr(learner.agent, "channel", None), "delay", 0)
 
 
-class Same:
-    """An algorithm as a key: algorithms hold mappings, which cannot be hashed."""
+class Same(Generic[Kept]):
+    """An object as a key, by identity: algorithms and populations hold mappings, which cannot be hashed."""
 
-    def __init__(self, algorithm: Algorithm) -> None:
-        self.algorithm = algorithm
+    def __init__(self, value: Kept) -> None:
+        self.value = value
 
     def __hash__(self) -> int:
-        return id(self.algorithm)
+        return id(self.value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.algorithm is self.algorithm
+        return isinstance(other, Same) and other.value is self.value
 
 
 @functools.lru_cache(maxsize=16)
-def _player(same: Same, episodes: int) -> Any:
+def _player(same: Same[Algorithm], episodes: int) -> Any:
     """The compiled program, kept, so that the next member and the next threshold start at once."""
 
     def play(params: Any, key: jax.Array, edit: Edit | None) -> tuple:
-        played, decision, states = same.algorithm.play(params, key, num_envs=episodes, edit=edit)
+        played, decision, states = same.value.play(params, key, num_envs=episodes, edit=edit)
         return played, decision._replace(auxiliary=_means(decision)), states, bits_sent(decision.messages)
 
     return jax.jit(play, compiler_options=QUICK)

@@ -199,12 +199,12 @@ class _Judge:
 
 
 @functools.lru_cache(maxsize=16)
-def _player(same: Same, episodes: int) -> Any:
+def _player(same: Same[Algorithm], episodes: int) -> Any:
     """The compiled program, kept: which pairs are cut or swapped [N, N] is traced."""
 
     def play(params: Any, key: jax.Array, cut: jax.Array, swapped: jax.Array) -> jax.Array:
         edit = chain_edits([SwapPairs(swapped), CutPairs(cut)])
-        return team_return(same.algorithm.play(params, key, num_envs=episodes, edit=edit)[0])
+        return team_return(same.value.play(params, key, num_envs=episodes, edit=edit)[0])
 
     return jax.jit(play, compiler_options=QUICK)
 

@@ -157,6 +157,7 @@ def inspect(
     member: int | None = None,
     episodes: int = 500,
     seed: int = 0,
+    quiet: bool = False,
 ) -> int:
     """Write a page about a run: did they learn, do they talk, to whom, when, what does it mean, what is it worth.
 
@@ -166,11 +167,12 @@ def inspect(
         member: Which member to look at closely (default: the best).
         episodes: Greedy episodes for every measurement.
         seed: Decides the episodes.
+        quiet: Do not say what is being done.
     """
     _check_run(run)
     from marlcomm.analysis import inspect_run
 
-    print(inspect_run(run, out, member=member, episodes=episodes, seed=seed))
+    print(inspect_run(run, out, member=member, episodes=episodes, seed=seed, progress=not quiet))
     return 0
 
 

@@ -258,6 +258,25 @@ class _Chain(struct.PyTreeNode):
         return messages
 
 
+class OneOf(struct.PyTreeNode):
+    """One of several edits, or none: as which is traced, one compiled program serves all.
+
+    Attributes:
+      which: [] int32, its place among `edits`.
+      edits: None stands for no edit.
+    """
+
+    which: jax.Array
+    edits: tuple[Edit | None, ...]
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        if messages.mask is None:
+            messages = messages._replace(mask=jnp.zeros_like(messages.overhead))  # costs as little
+        edited = [messages if edit is None else edit(messages, key) for edit in self.edits]
+        return jax.tree.map(lambda *x: jax.lax.select_n(self.which, *x), *edited)
+
+
 def chain_edits(edits: Sequence[Edit]) -> Edit | None:
     """Several edits, one after the other; None for none."""
     flat = tuple(single for edit in edits for single in (edit.edits if isinstance(edit, _Chain) else (edit,)))

@@ -18,6 +18,7 @@ from marlcomm.messages.edits import (
     CalibratedCut,
     CutBelow,
     Edit,
+    OneOf,
     chain_edits,
     pairs_at_work,
     parse_edit,
@@ -78,31 +79,40 @@ def calibrate_cut(
     A cut changes what agents do and so what they say: every threshold is tried with itself in force, by bisection.
     Where agents say only a few different things, no threshold cuts the very share: look at `sent_fraction`.
     """
-    first_key, key = jax.random.split(key)
+    return CutBelow(find_threshold(algorithm, params, key, fraction, episodes, whole), whole)
+
+
+def find_threshold(
+    algorithm: Algorithm, params: Any, key: jax.Array, fraction: Scalar, episodes: int, whole: jax.Array | bool
+) -> jax.Array:
+    """[] the threshold of `calibrate_cut`; `whole` may be traced, so that one compiled program serves both."""
 
     def cut_by(threshold: Scalar, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        played, decision, _ = algorithm.play(params, key, num_envs=episodes, edit=CutBelow(threshold, whole))
+        edit = OneOf(jnp.int32(whole), (CutBelow(threshold), CutBelow(threshold, whole=True)))
+        played, decision, _ = algorithm.play(params, key, num_envs=episodes, edit=edit)
         messages, pairs = decision.messages, pairs_at_work(played)[..., None]
         said = pairs & said_by_channel(messages)
-        before, after = (x.any(-1) if whole else x for x in (said, pairs & messages.sent))
-        cut = 1.0 - _count(after) / jnp.maximum(_count(before), 1.0)
+        before, after = (jnp.where(whole, _count(x.any(-1)), _count(x)) for x in (said, pairs & messages.sent))
+        cut = 1.0 - after / jnp.maximum(before, 1.0)
         return cut, jnp.where(said, messages.importance, 0.0).max(initial=0.0)
 
     def halve(bounds: tuple, key: jax.Array) -> tuple[tuple, None]:
         low, cut_at_low, high, cut_at_high = bounds
-        middle = (low + high) / 2
-        cut, _ = cut_by(middle, key)
-        enough = cut >= fraction
-        low, cut_at_low = jnp.where(enough, low, middle), jnp.where(enough, cut_at_low, cut)
+        first = jnp.isinf(high)  # finds how loud the loudest is: in the same scan, so that playing is compiled once
+        middle = jnp.where(first, 0.0, (low + high) / 2)
+        cut, loudest = cut_by(middle, key)
+        high, enough = jnp.where(first, loudest + 1.0, high), (cut >= fraction) & ~first
+        low, cut_at_low = jnp.where(enough, low, middle), jnp.where(enough | first, cut_at_low, cut)
         high, cut_at_high = jnp.where(enough, middle, high), jnp.where(enough, cut, cut_at_high)
         return (low, cut_at_low, high, cut_at_high), None
 
-    _, loudest = cut_by(0.0, first_key)
-    start = (jnp.float32(0.0), jnp.float32(0.0), loudest + 1.0, jnp.float32(1.0))
-    bounds, _ = jax.lax.scan(halve, start, jax.random.split(key, CALIBRATION_ROUNDS))
+    first_key, key = jax.random.split(key)
+    keys = jnp.concatenate([first_key[None], jax.random.split(key, CALIBRATION_ROUNDS)])
+    start = tuple(map(jnp.float32, (0.0, 0.0, jnp.inf, 1.0)))
+    bounds, _ = jax.lax.scan(halve, start, keys)
     low, cut_at_low, high, cut_at_high = bounds
     nearest = jnp.where(fraction - cut_at_low < cut_at_high - fraction, low, high)
-    return CutBelow(jnp.where(fraction >= 1.0, jnp.inf, jnp.where(fraction <= 0.0, 0.0, nearest)), whole)
+    return jnp.where(fraction >= 1.0, jnp.inf, jnp.where(fraction <= 0.0, 0.0, nearest))
 
 
 def assess_with(

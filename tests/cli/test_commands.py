@@ -59,8 +59,9 @@ def test_inspect_passes_on_what_it_is_asked(monkeypatch, capsys, tmp_path):
     asked = []
     monkeypatch.setattr("marlcomm.analysis.inspect_run", lambda *words, **more: asked.append((words, more)) or "a page")
     words = ["inspect", str(tmp_path), "--out", "page.html", "--member", "1", "--episodes", "50", "--seed", "3"]
-    assert main(words) == 0
-    assert asked == [((tmp_path, Path("page.html")), {"member": 1, "episodes": 50, "seed": 3})]
+    assert main([*words, "--quiet"]) == 0
+    asked_for = {"member": 1, "episodes": 50, "seed": 3, "progress": False}
+    assert asked == [((tmp_path, Path("page.html")), asked_for)]
     assert capsys.readouterr().out == "a page\n"
 
 
