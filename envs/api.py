@@ -6,6 +6,8 @@ Axis letters as in `marlcomm.types`: N agents, A actions, O observation features
 from __future__ import annotations
 
 import abc
+import inspect
+import reprlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from marlcomm.envs.jumanji_view import JumanjiView
 
 State = TypeVar("State")
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 100
+_SHORT.maxlevel = 2
+_SHORT.maxlist = _SHORT.maxtuple = 8
 
 SIZES = ("num_agents", "num_actions", "observation_size", "state_size", "horizon")
 
@@ -66,6 +73,23 @@ class Environment(abc.ABC, Generic[State]):
                 raise AttributeError(
                     f"{type(self).__name__} has no {size}: a task names {', '.join(SIZES)} before super().__init__()."
                 )
+
+    def __repr__(self) -> str:
+        """As a call: the name and options that made it, or its class and what is unlike the defaults."""
+        name, options = self.made_by or (type(self).__name__, {})
+        return f"{name}({', '.join(f'{key}={_SHORT.repr(value)}' for key, value in self._shown(options).items())})"
+
+    def _shown(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Options for `repr`: those given, and of the class's own the first, as what tells most, and changed ones."""
+        if self.made_by and given:
+            return given
+        parameters = list(inspect.signature(type(self)).parameters.values())
+        kept = {each.name: getattr(self, each.name) for each in parameters if hasattr(self, each.name)}
+        if self.made_by:  # with no option given
+            first = parameters[0].name if parameters else ""
+            return {first: kept[first]} if isinstance(kept.get(first), int | float | str | tuple) else {}
+        changed = {each.name for each in parameters if repr(kept.get(each.name)) != repr(each.default)}
+        return {name: value for name, value in kept.items() if name in changed}
 
     @abc.abstractmethod
     def reset(self, key: chex.PRNGKey) -> tuple[State, TimeStep[Observation]]:

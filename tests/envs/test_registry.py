@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from marlcomm.envs import env_names, env_options, make_env, register_env
+from marlcomm.envs import FullObservation, MatrixGame, TimeLimit, env_names, env_options, make_env, register_env
 from marlcomm.envs import registry as registry_module
 from marlcomm.envs.hallway import Hallway
 
@@ -68,3 +68,24 @@ def test_registering():
         register_env("", Hallway)
     with pytest.raises(TypeError, match="must be callable"):
         register_env("other", Hallway())  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("env", "text"),
+    [
+        (make_env("hallway"), "hallway(lengths=(4, 4))"),
+        (make_env("hallway", lengths=(6, 6), start_delay=3), "hallway(lengths=(6, 6), start_delay=3)"),
+        (make_env("matrix_game"), "matrix_game()"),
+        (Hallway((2, 3), reward_win=1), "Hallway(lengths=(2, 3), reward_win=1.0)"),
+        (TimeLimit(make_env("hallway"), 3), "TimeLimit(env=hallway(lengths=(4, 4)), steps=3)"),
+        (FullObservation(Hallway((2, 3))), "FullObservation(env=Hallway(lengths=(2, 3)))"),
+    ],
+)
+def test_a_task_is_written_as_what_makes_it(env, text):
+    assert repr(env) == text
+
+
+def test_long_options_are_cut():
+    rewards = [[[float(row + column) for column in range(40)] for row in range(40)]] * 2
+    assert len(repr(make_env("matrix_game", table=rewards))) < 200
+    assert len(repr(MatrixGame(rewards))) < 200
