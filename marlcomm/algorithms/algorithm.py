@@ -17,6 +17,7 @@ from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.collect import collect, team_return
 from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, check_range, with_delay
 from marlcomm.messages.edits import Edit
+from marlcomm.short_repr import html_table, short
 from marlcomm.types import Episodes, Scalar
 from marlcomm.validation import UsageError, as_type, nearest
 
@@ -41,6 +42,24 @@ class Algorithm:
     hparams: Any  # the learner's, see `HParams`
     settings: Mapping[str, Any] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        given = "".join(f", {name}={short(value)}" for name, value in (self.settings or {}).items())
+        return f"{self.name}({short(self.env)}{given})"
+
+    def _repr_html_(self) -> str:
+        env, agent = self.env, getattr(self.learner, "agent", None)
+        channel = getattr(agent, "channel", None)
+        hparams = {name: getattr(self.hparams, name) for name in _plain_names(self.hparams)}
+        hparams |= {f"weights.{name}": weight for name, weight in self.hparams.weights.items()}
+        rows = [
+            ("task", f"{env.num_agents} agents, {env.num_actions} actions, at most {env.horizon} steps"),
+            ("channel", type(channel).__name__ if channel is not None else type(agent).__name__),
+            ("learner", type(self.learner).__name__),
+            ("losses", ", ".join(self.learner.losses)),
+            ("hyper-parameters", ", ".join(f"{name}={float(value):g}" for name, value in hparams.items())),
+        ]
+        return html_table(repr(self), rows)
 
     def init(self, key: jax.Array, hparams: Any = None) -> Any:
         """The learner's state before training (see `LearnerState`); the key decides the whole run."""

@@ -15,6 +15,7 @@ import numpy as np
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.analysis.recorded import QUICK, Same
 from marlcomm.messages.edits import CutBelow, OneOf, RankCut
+from marlcomm.short_repr import ShortRepr
 from marlcomm.training.evaluate import Trained, assess, find_threshold, on_host
 from marlcomm.training.population import Population
 from marlcomm.training.saved import as_run
@@ -22,8 +23,8 @@ from marlcomm.training.saved import as_run
 FRACTIONS = (0.0, 0.5, 0.8, 0.9, 1.0)
 
 
-@dataclass(frozen=True)
-class CutCurve:
+@dataclass(frozen=True, repr=False)
+class CutCurve(ShortRepr):
     """Every member's worth at every share that was cut. F shares, P members.
 
     Attributes:

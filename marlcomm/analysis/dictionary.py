@@ -15,13 +15,14 @@ from marlcomm.analysis.recorded import RecordedEpisodes
 from marlcomm.analysis.words import Words
 from marlcomm.envs.drawing import INK
 from marlcomm.envs.figure import Figure
+from marlcomm.short_repr import ShortRepr
 
 MOST_WORDS = 8
 MOST_COLUMNS = 10  # views, features or actions
 
 
-@dataclass(frozen=True)
-class Dictionary:
+@dataclass(frozen=True, repr=False)
+class Dictionary(ShortRepr):
     """The words of one pair, the most frequent first; C columns.
 
     Attributes:

@@ -17,6 +17,7 @@ from marlcomm.analysis.tables import read_metrics
 from marlcomm.analysis.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, who_talks
 from marlcomm.analysis.words import Words, find_words
 from marlcomm.analysis.worth import MessageWorth, TalkGraph, message_worth, smallest_graph
+from marlcomm.short_repr import ShortRepr
 from marlcomm.training.policy import Policy
 from marlcomm.training.saved import SavedRun
 
@@ -25,8 +26,8 @@ MOST_DICTIONARIES = 3
 ACTS_BY_IT = 0.01  # share of a receiver's actions that a message must change to be looked into
 
 
-@dataclass(frozen=True)
-class MessageFindings:
+@dataclass(frozen=True, repr=False)
+class MessageFindings(ShortRepr):
     """What the messages of one member are: each field is what the instrument of that name gives."""
 
     who: Talk
@@ -40,8 +41,8 @@ class MessageFindings:
     dictionaries: tuple[Dictionary, ...]  # of the pairs whose messages change most actions
 
 
-@dataclass(frozen=True)
-class Inspection:
+@dataclass(frozen=True, repr=False)
+class Inspection(ShortRepr):
     """What was found out about a run.
 
     Attributes:

@@ -16,12 +16,13 @@ from marlcomm.analysis.words import Words
 from marlcomm.envs.api import Observation
 from marlcomm.learners.collect import collect
 from marlcomm.messages.pair_edits import ReplaceSender
+from marlcomm.short_repr import ShortRepr
 from marlcomm.training.policy import Policy
 from marlcomm.types import Episodes, others
 
 
-@dataclass(frozen=True)
-class Intervention:
+@dataclass(frozen=True, repr=False)
+class Intervention(ShortRepr):
     """What receivers do when what one sender tells them is replaced, at one step, all else as it was.
 
     K is the largest number of words of a pair; NaN on the diagonal and beyond a pair's words.

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from marlcomm.analysis.recorded import RecordedEpisodes
+from marlcomm.short_repr import ShortRepr
 
 
-@dataclass(frozen=True)
-class MeasuredGap:
+@dataclass(frozen=True, repr=False)
+class MeasuredGap(ShortRepr):
     """How much less a team earns than the ideal one, with standard errors of the difference.
 
     Attributes:
@@ -53,8 +54,8 @@ def measure_gap(ideal: RecordedEpisodes, team: RecordedEpisodes, discount: float
     )
 
 
-@dataclass(frozen=True)
-class SeenTable:
+@dataclass(frozen=True, repr=False)
+class SeenTable(ShortRepr):
     """What one sender and all others saw in recorded episodes, and what the sender said.
 
     Attributes:

@@ -16,6 +16,7 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.learner import Decision, with_delay
 from marlcomm.messages.channel import bits_sent
 from marlcomm.messages.edits import CalibratedCut, Edit, chain_edits, parse_edit
+from marlcomm.short_repr import ShortRepr
 from marlcomm.training.evaluate import calibrate_cut
 from marlcomm.training.loop import TrainResult
 from marlcomm.training.policy import Policy
@@ -29,8 +30,8 @@ CALIBRATION_EPISODES = 1000
 QUICK = {"xla_backend_optimization_level": 1}  # the compiler's best effort takes longer than it saves here
 
 
-@dataclass(frozen=True)
-class RecordedEpisodes:
+@dataclass(frozen=True, repr=False)
+class RecordedEpisodes(ShortRepr):
     """Greedy episodes as numpy arrays, with what stood behind each action. The first agent axis is the sender.
 
     Attributes:

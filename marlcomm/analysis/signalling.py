@@ -10,10 +10,11 @@ from scipy.stats import false_discovery_control
 from marlcomm.analysis.information import permutation_test
 from marlcomm.analysis.recorded import RecordedEpisodes, chosen
 from marlcomm.analysis.words import CODES, discretise, find_words
+from marlcomm.short_repr import ShortRepr
 
 
-@dataclass(frozen=True)
-class Dependence:
+@dataclass(frozen=True, repr=False)
+class Dependence(ShortRepr):
     """How much the messages of each sender to each receiver tell about something; NaN for pairs that never meet.
 
     Attributes:
@@ -36,8 +37,8 @@ class Dependence:
         return np.nan_to_num(self.p_value, nan=1.0) <= level
 
 
-@dataclass(frozen=True)
-class Signalling:
+@dataclass(frozen=True, repr=False)
+class Signalling(ShortRepr):
     """What messages tell.
 
     Attributes:

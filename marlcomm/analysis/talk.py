@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from marlcomm.analysis.recorded import RecordedEpisodes
+from marlcomm.short_repr import ShortRepr
 
 SPOKEN = 2.0  # |mean| from which on the NDQ paper counts a dimension as sent (caption of Fig. 3)
 
 
-@dataclass(frozen=True)
-class Talk:
+@dataclass(frozen=True, repr=False)
+class Talk(ShortRepr):
     """How much each agent says to each other one, sender first; NaN on the diagonal.
 
     Attributes:
@@ -45,8 +46,8 @@ def who_talks(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> Talk:
     return Talk(spoken / steps, total / steps[..., None], threshold)
 
 
-@dataclass(frozen=True)
-class TalkOverTime:
+@dataclass(frozen=True, repr=False)
+class TalkOverTime(ShortRepr):
     """When each agent talks; means over the episodes that have come so far and in which the agent lives, else NaN.
 
     Attributes:

@@ -10,6 +10,7 @@ from scipy.cluster import vq
 
 from marlcomm.analysis.information import entropy
 from marlcomm.analysis.recorded import RecordedEpisodes
+from marlcomm.short_repr import ShortRepr
 
 DISTINCT = 32  # up to so many different things are told apart as they are
 CODES = 8  # of more, so many clusters are made
@@ -17,8 +18,8 @@ STARTS = 5  # of k-means, which finds a local optimum
 FITTED = 4000  # rows that clusters are fitted to, at most
 
 
-@dataclass(frozen=True)
-class Words:
+@dataclass(frozen=True, repr=False)
+class Words(ShortRepr):
     """The vocabulary of every sender for every receiver; K is the largest number of words.
 
     Attributes:

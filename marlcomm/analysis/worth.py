@@ -18,6 +18,7 @@ from marlcomm.analysis.recorded import QUICK, Same, team_of
 from marlcomm.learners.collect import team_return
 from marlcomm.messages.edits import chain_edits
 from marlcomm.messages.pair_edits import CutPairs, SwapPairs
+from marlcomm.short_repr import ShortRepr
 from marlcomm.training.policy import Policy
 
 CONFIDENCE = 0.95
@@ -26,8 +27,8 @@ EXHAUSTIVE = 6  # pairs up to which every graph may be tried: three agents
 Pair = tuple[int, int]  # sender, receiver
 
 
-@dataclass(frozen=True)
-class Difference:
+@dataclass(frozen=True, repr=False)
+class Difference(ShortRepr):
     """A mean over episodes with its 95 % confidence interval (Student's t).
 
     Attributes:
@@ -44,8 +45,8 @@ class Difference:
         return (self.low > 0) | (self.high < 0)
 
 
-@dataclass(frozen=True)
-class LostReturn:
+@dataclass(frozen=True, repr=False)
+class LostReturn(ShortRepr):
     """Return that is lost when messages do not arrive as they were said: positive where messages help.
 
     Attributes:
@@ -59,8 +60,8 @@ class LostReturn:
     everything: Difference
 
 
-@dataclass(frozen=True)
-class MessageWorth:
+@dataclass(frozen=True, repr=False)
+class MessageWorth(ShortRepr):
     """What messages are worth, over the same episodes with and without.
 
     Attributes:
@@ -74,8 +75,8 @@ class MessageWorth:
     swapped: LostReturn
 
 
-@dataclass(frozen=True)
-class TalkGraph:
+@dataclass(frozen=True, repr=False)
+class TalkGraph(ShortRepr):
     """The fewest pairs found that keep the return when all others are cut.
 
     Attributes:

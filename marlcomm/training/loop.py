@@ -55,6 +55,12 @@ class TrainResult:
     summary: dict[str, Any]
     folder: Path | None
 
+    def __repr__(self) -> str:
+        return f"TrainResult({self.algorithm!r}, {self.population!r}, folder={str(self.folder or '')!r})"
+
+    def _repr_html_(self) -> str:
+        return self.population.html(repr(self), self.metrics)
+
     @property
     def params(self) -> Any:
         """Parameters of all members, leading axis P."""

@@ -29,6 +29,10 @@ class Policy:
     algorithm: Algorithm
     params: Any
 
+    def __repr__(self) -> str:
+        count = sum(leaf.size for leaf in jax.tree.leaves(self.params))
+        return f"Policy({self.algorithm!r}, {count:,} parameters)"
+
     def initial_memory(self, *batch: int) -> AgentMemory:
         """Memory at the start of an episode, with leading axes `batch`."""
         return self.algorithm.learner.initial_memory(*batch)

@@ -15,9 +15,12 @@ from jax.sharding import PartitionSpec as Spec
 
 from marlcomm.algorithms.algorithm import Algorithm, set_hparams
 from marlcomm.learners.learner import LearnerState
+from marlcomm.short_repr import html_table
 from marlcomm.training.interrupt import interruptibly
 from marlcomm.training.memory import compute
 from marlcomm.validation import UsageError, check_seeds, to_python
+
+MEASURED = {"env_steps": "steps", "test_return": "return", "test_won": "won", "test_bits_per_step": "bits a step"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,17 @@ class Population:
     def name(self, member: int) -> str:
         """Such as "seed 3, beta=0.001"."""
         return ", ".join([f"seed {self.seeds[member]}", *(f"{k}={v:g}" for k, v in self.changes[member].items())])
+
+    def __repr__(self) -> str:
+        names = [self.name(member) for member in range(len(self))]
+        return f"Population({'; '.join(names if len(names) <= 4 else [*names[:2], '...', names[-1]])})"
+
+    def html(self, title: str, metrics: Mapping[str, np.ndarray]) -> str:
+        """A table for notebooks: the last of what was measured of each member [time, P], a row a member."""
+        shown = {name: title for name, title in MEASURED.items() if np.isfinite(metrics.get(name, np.nan)).any()}
+        last = {name: [next(iter(own[np.isfinite(own)][::-1]), None) for own in metrics[name].T] for name in shown}
+        rows = [[self.name(m), *(last[name][m] for name in shown)] for m in range(len(self))]
+        return html_table(title, rows, ["member", *shown.values()])
 
     def init(self, algorithm: Algorithm) -> LearnerState:
         """Every member's first state, leading axis P, spread over the devices.

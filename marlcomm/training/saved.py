@@ -38,6 +38,13 @@ class SavedRun:
     params: Any
     config: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        return f"SavedRun({str(self.path)!r}, {self.algorithm!r}, {self.population!r})"
+
+    def _repr_html_(self) -> str:
+        metrics = stack_metrics(RunFolder(self.path).read_metrics(len(self.population)))
+        return self.population.html(repr(self), metrics)
+
     def policy(self, member: int | None = None) -> Policy:
         """One member as a policy; by default the one with the best last evaluation.
 
