@@ -75,6 +75,11 @@ def _can_be_recorded(options: dict[str, Any]) -> bool:
     return True
 
 
+def option_types(name: str) -> dict[str, Any]:
+    """The annotations of the options of the task called `name`, as far as they are known."""
+    return _type_hints(env_factory(name))
+
+
 def _parameters(factory: Factory) -> dict[str, inspect.Parameter]:
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {k: p for k, p in inspect.signature(factory).parameters.items() if p.kind in named}

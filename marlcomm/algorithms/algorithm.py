@@ -19,7 +19,7 @@ from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, chec
 from marlcomm.messages.edits import Edit
 from marlcomm.short_repr import html_table, short
 from marlcomm.types import Episodes, Scalar
-from marlcomm.validation import UsageError, as_type, nearest
+from marlcomm.validation import UsageError, as_type, nearest, to_python
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class Algorithm:
 
     def with_hparams(self, **changes: float) -> Algorithm:
         """The same algorithm with other hyper-parameters; names as in `hparam_names()`."""
-        settings = None if self.settings is None else {**self.settings, **changes}
+        settings = None if self.settings is None else {**self.settings, **to_python(changes)}
         return replace(self, hparams=set_hparams(self, changes), settings=settings)
 
     def describe(self) -> dict[str, Any]:

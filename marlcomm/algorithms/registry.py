@@ -65,6 +65,8 @@ def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
     known = {setting: kind for setting, (kind, _) in algorithm_settings(name).items()}
     objects = set(inspect.signature(factory).parameters) | set(inspect.signature(family_of(name).build).parameters)
     for setting in settings.keys() - known.keys() - objects:
+        if setting.startswith("weights."):
+            continue
         raise UsageError(f"Algorithm {name!r} has no setting {setting!r}.{nearest(setting, list(known))}")
     return replace(factory(env, **settings), name=name, settings=convert(known, settings))
 

@@ -14,6 +14,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from marlcomm.cli.printing import print_members, print_tables
+from marlcomm.cli.text import Count, OptionalCount, Seeds
 from marlcomm.names import ALGORITHMS, TASKS, edit_name
 from marlcomm.validation import UsageError, check_choice
 
@@ -24,14 +25,14 @@ def train(
     algorithm: Annotated[Positional[str], arg(metavar="ALGORITHM")],
     task: Annotated[Positional[str], arg(metavar="TASK")],
     /,
-    steps: int | None = None,
-    seeds: int = 1,
-    seed: int = 0,
+    steps: OptionalCount = None,
+    seeds: Seeds = 1,
+    seed: Count = 0,
     out: Path | None = None,
     resume: bool = False,
     settings: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set", metavar="KEY=VALUE")] = (),
-    evaluations: int = 20,
-    evaluation_episodes: int = 320,
+    evaluations: Count = 20,
+    evaluation_episodes: Count = 320,
     checkpoint_seconds: float = 30.0,
     tensorboard: bool = False,
     quiet: bool = False,
@@ -41,8 +42,8 @@ def train(
     Args:
         algorithm: What to train; `marlcomm list` names them.
         task: What to train on; `marlcomm list` names them.
-        steps: Environment steps of each member (default: what suits the task).
-        seeds: How many seeds, trained together as one program.
+        steps: Environment steps of each member, such as 100_000, 1e5 or 2M (default: what suits the task).
+        seeds: How many seeds, such as 3, or which, such as 0,1,5; trained together as one program.
         seed: The first seed.
         out: The run folder (default: the next free one under runs/).
         resume: Go on with the run in --out from its last checkpoint.
@@ -90,9 +91,9 @@ def train(
 def evaluate(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     /,
-    episodes: int = 1000,
+    episodes: Count = 1000,
     edit: UseAppendAction[tuple[str, ...]] = (),
-    seed: int = 0,
+    seed: Count = 0,
     as_json: Annotated[bool, arg(name="json")] = False,
 ) -> int:
     """Evaluate every member of a run greedily over fresh episodes.
@@ -128,8 +129,8 @@ def watch(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     /,
     out: Path | None = None,
-    member: int | None = None,
-    seed: int = 0,
+    member: OptionalCount = None,
+    seed: Count = 0,
     edit: UseAppendAction[tuple[str, ...]] = (),
 ) -> int:
     """Write an animation of one episode of a trained team, with who says what to whom.
@@ -154,9 +155,9 @@ def inspect(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     /,
     out: Path | None = None,
-    member: int | None = None,
-    episodes: int = 500,
-    seed: int = 0,
+    member: OptionalCount = None,
+    episodes: Count = 500,
+    seed: Count = 0,
     quiet: bool = False,
 ) -> int:
     """Write a page about a run: did they learn, do they talk, to whom, when, what does it mean, what is it worth.
@@ -203,9 +204,9 @@ def export(
     /,
     format: str = "npz",
     out: Path | None = None,
-    episodes: int = 100,
-    member: int | None = None,
-    seed: int = 0,
+    episodes: Count = 100,
+    member: OptionalCount = None,
+    seed: Count = 0,
     edit: UseAppendAction[tuple[str, ...]] = (),
 ) -> int:
     """Write a run for other programs: episodes with all that was seen, said and done, and what training recorded.

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from marlcomm.algorithms import Algorithm, algorithm_names, algorithm_settings, make_algorithm
 from marlcomm.algorithms.registry import FAMILIES, factory_of, family_of, own_settings, shared_settings
+from marlcomm.cli.text import read_as, read_number
 from marlcomm.envs import env_names, env_options, make_env
-from marlcomm.envs.registry import env_factory
+from marlcomm.envs.registry import env_factory, option_types
 from marlcomm.names import edit_names
+from marlcomm.validation import UsageError, nearest
 
 SEVERAL = "|"
 ANY_TASK = "hallway"  # defaults do not depend on the task
@@ -26,27 +27,63 @@ def split_settings(algorithm: str, task: str, words: Sequence[str]) -> tuple[Alg
       words: `key=value`; keys of the task begin with `task.`; `a|b` gives several values.
 
     Raises:
-      ValueError: a word without `=`, a key twice, an unknown key (with the nearest), a value of the wrong type.
+      UsageError: a word without `=`, a key twice, an unknown key (with the nearest), a value of the wrong type.
     """
     options: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     sweep: dict[str, list[float]] = {}
-    known = algorithm_settings(algorithm)
+    for key, text in _pairs(words):
+        if key.startswith("task."):
+            option = key.removeprefix("task.")
+            options[option] = read_as(key, text, option_types(task).get(option))
+        elif SEVERAL in text:
+            sweep[key] = _several(algorithm, key, text)
+        else:
+            settings[key] = _one(algorithm, task, key, text)
+    return make_algorithm(algorithm, make_env(task, **options), **settings), sweep
+
+
+def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    given = set()
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key:
-            raise ValueError(f"--set {word!r}: must be key=value")
-        if key in settings or key in options or key in sweep:
-            raise ValueError(f"--set {key}: given twice")
-        if key not in known and key in _only_objects(algorithm):
-            raise ValueError(f"--set {key}: takes no number, flag or word; only Python can pass what it takes")
-        if key.startswith("task."):
-            options[key.removeprefix("task.")] = _parse(text)
-        elif SEVERAL in text:
-            sweep[key] = [_number(key, part) for part in text.split(SEVERAL)]
-        else:
-            settings[key] = _as_type(key, text, known[key][0]) if key in known else _parse(text)
-    return make_algorithm(algorithm, make_env(task, **options), **settings), sweep
+            raise UsageError(f"--set {word!r}: must be key=value")
+        if key in given:
+            raise UsageError(f"--set {key}: given twice")
+        given.add(key)
+        yield key, text
+
+
+def _one(algorithm: str, task: str, key: str, text: str) -> Any:
+    """The value of a setting."""
+    known = algorithm_settings(algorithm)
+    if key in known:
+        return read_as(key, text, known[key][0])
+    if key.startswith("weights."):
+        return read_number(key, text)
+    if key in _only_objects(algorithm):
+        raise UsageError(f"--set {key}: takes no number, flag or word; only Python can pass what it takes")
+    if key in env_options(task):
+        raise UsageError(f"--set {key}: belongs to the task: write task.{key}={text}")
+    raise UsageError(f"Algorithm {algorithm!r} has no setting {key!r}.{nearest(key, [*known, *_task_keys(task)])}")
+
+
+def _several(algorithm: str, key: str, text: str) -> list[float]:
+    """The values of a hyper-parameter that members of a population differ in."""
+    known, sweepable = algorithm_settings(algorithm), made_for_any_task(algorithm).hparam_names()
+    if key in known and key not in sweepable:
+        raise UsageError(
+            f"--set {key}={text}: {key} fixes a shape or a branch of the program, which all members of a population "
+            f"share: give one value, in a run of its own. What can be swept: {', '.join(sweepable)}."
+        )
+    if key not in sweepable:
+        raise UsageError(f"--set {key}={text}: no hyper-parameter {key!r}.{nearest(key, sweepable)}")
+    return [read_number(f"--set {key}", part) for part in text.split(SEVERAL)]
+
+
+def _task_keys(task: str) -> list[str]:
+    return [f"task.{option}" for option in env_options(task)]
 
 
 def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
@@ -69,9 +106,14 @@ def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
     return {"Algorithms": algorithms, "Tasks": tasks, "Edits (marlcomm evaluate --edit)": edits}
 
 
+def made_for_any_task(name: str) -> Algorithm:
+    """An algorithm with its defaults, on some task."""
+    return make_algorithm(name, make_env(ANY_TASK))
+
+
 def _defaults(name: str) -> dict[str, Any]:
     """An algorithm's own settings, and those of its family that it sets otherwise."""
-    made = make_algorithm(name, make_env(ANY_TASK))
+    made = made_for_any_task(name)
     found = vars(made.learner.settings) | vars(made.hparams)
     shared = shared_settings(family_of(name))
     otherwise = {key: found[key] for key, (_, default) in shared.items() if found.get(key, default) != default}
@@ -87,34 +129,6 @@ def _only_objects(algorithm: str) -> set[str]:
 
 def _listed(settings: dict[str, Any]) -> str:
     return ", ".join(f"{key}={default}" for key, default in settings.items()) or "-"
-
-
-def _as_type(key: str, text: str, kind: Any) -> Any:
-    value = _parse(text)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is int and isinstance(value, float) and value.is_integer():
-        return int(value)
-    if kind is str:
-        return text
-    return value
-
-
-def _number(key: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"--set {key}: {text!r} is not a number; only numbers can be swept with {SEVERAL}") from None
-
-
-def _parse(text: str) -> Any:
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
 
 
 def _first_line(thing: Any) -> str:
