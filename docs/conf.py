@@ -1,6 +1,6 @@
 """How the site is built: Sphinx with myst-nb, as JAX's own is. Notebooks are executed while it is built.
 
-`sphinx-build -W --keep-going docs docs/_build` builds it; `-D nb_execution_mode=off` leaves notebooks unexecuted.
+`sphinx-build -W --keep-going docs docs/_build/html` builds it; `-D nb_execution_mode=off` leaves notebooks unexecuted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ author = "the authors of marlcomm"
 release = mc.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "sphinx_copybutton"]
-exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "jupyter_execute", "**/.ipynb_checkpoints"]
 html_theme = "furo"
 html_title = "marlcomm"
 default_role = "code"  # what stands in single backquotes, in docstrings as on Markdown pages

@@ -1,4 +1,4 @@
-"""Notebooks are stored without outputs, and every public name has its place on the site. (The site's build runs them.)"""
+"""Notebooks are stored without outputs, and every room has its page on the site. (The site's build runs notebooks.)"""
 
 from __future__ import annotations
 
