@@ -79,13 +79,22 @@ def _fingerprint(rows: jax.Array) -> jax.Array:
     return ((mixed ^ (mixed >> 13)) * odd[1]).sum(-1, dtype=jnp.uint32)
 
 
-def action_value_matrix(critic: Callable[[Any, Any], jax.Array], own: Any, other: Any) -> jax.Array:
-    """Every own row against every column, in one batched call of the critic. No gradient.
+def in_batches(function: Callable[[Any], Any], xs: Any, at_once: int) -> Any:
+    """`jax.vmap(function)(xs)` over the leading axis, of at most `at_once` entries (at least one) at a time."""
+    count = len(jax.tree.leaves(xs)[0])
+    return jax.vmap(function)(xs) if count <= at_once else jax.lax.map(function, xs, batch_size=max(at_once, 1))
+
+
+def action_value_matrix(
+    critic: Callable[[Any, Any], jax.Array], own: Any, other: Any, at_once: int | None = None
+) -> jax.Array:
+    """Every own row against every column, in batched calls of the critic. No gradient.
 
     Args:
       critic: (one entry of `own`, one entry of `other`) -> [] action value, or [G] those of G alternatives.
       own: pytree with leading axis K1: what the sender saw and did.
       other: pytree with leading axis K2: what the others saw and did.
+      at_once: pairs in one call, which bounds the memory that it takes; by default all.
 
     Returns:
       [K1, K2], or [K1, K2 G] with alternatives side by side.
@@ -93,7 +102,13 @@ def action_value_matrix(critic: Callable[[Any, Any], jax.Array], own: Any, other
     Raises:
       ValueError: the critic gives anything else for one pair.
     """
-    values = jax.vmap(jax.vmap(critic, (None, 0)), (0, None))(own, other)
+    columns = len(jax.tree.leaves(other)[0])
+    most = len(jax.tree.leaves(own)[0]) * columns if at_once is None else at_once
+
+    def row(own: Any) -> jax.Array:
+        return in_batches(lambda other: critic(own, other), other, most)
+
+    values = in_batches(row, own, most // columns)
     if values.ndim not in (2, 3):
         raise ValueError(
             f"the critic gives shape {values.shape[2:]} for one pair: it must give one number, shape (), or one for "

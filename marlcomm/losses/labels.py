@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,22 +15,34 @@ from marlcomm.losses.clustering import (
     action_value_vectors,
     check_names,
     clustering_loss,
+    in_batches,
     with_frequency,
 )
 from marlcomm.losses.temporal_difference import temporal_difference_loss
 from marlcomm.types import ActorCriticUnroll, Episodes, Judge, Unroll
 
 MOST_STEPS = 512  # of a batch that are compared with each other, at a cost of their square
+MOST_QUESTIONS = 2**15  # joint actions that a judge is asked about at once
+_METRICS = ("locality", "label_entropy", "label_information")  # of the clustering loss
 
 
 class _Steps(NamedTuple):
-    """Steps of a batch side by side, R of them in each stretch of the episodes."""
+    """Steps of a batch side by side, R of them in each stretch of the episodes; or those that are rows or contexts."""
 
     views: jax.Array  # [R, N, O]
     action: jax.Array  # [R, N, A] what the judge would have the team do; where continuous, what was done
     allowed: jax.Array  # [R, N, A] bool
     logits: jax.Array  # [R, N, M]
     counts: jax.Array  # [R, N] bool: whether an agent acted there
+
+
+class _Chosen(NamedTuple):
+    """What is asked about one sender in one stretch."""
+
+    sender: jax.Array  # [] int32
+    rows: _Steps  # K1 steps, of which the sender's part counts
+    frequency: jax.Array  # [K1]
+    contexts: _Steps  # C steps, of which the others' part counts
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,11 @@ class LabelLoss:
     are what the others saw, and what they did. Where actions are discrete, every context stands once with each action
     of each other agent, the sender doing its best then, or as the judge knows it, all the rest; else with what was done
     there. The learner's judge is asked about every row and column, and `clustering_loss` gives labels to the rows. Mean
-    over senders.
+    over senders; one agent alone has nobody to tell anything, and a loss of 0.
+
+    A sender asks about K1 * contexts * (N - 1) * k^2 joint actions, with k the smaller of A and `actions` (k once only
+    where the judge knows what is best). At most `MOST_QUESTIONS` are asked at a time, by all senders together and in
+    all stretches, which bounds the memory whatever N, A and the alphabet are.
 
     Rows and columns come from the same stretch of an episode: everybody knows how late it is, so no label should tell.
     (Of all steps together, one agent of eight in the maze gave one label to all its first views.) Steps that were drawn
@@ -50,7 +67,9 @@ class LabelLoss:
       rows: K1, views of a sender, at most; the most frequent ones. 0 takes twice as many as it needs to give every
         label a row and its neighbours, and at least 48.
       stretches: into how many an episode is cut, at most.
-      contexts: what the others saw; K2 is as many, times A (N - 1) where actions are discrete.
+      contexts: what the others saw; K2 is as many, times k (N - 1) where actions are discrete.
+      actions: where there are more, each context stands with so many of another agent's actions only, the next context
+        with the next ones; and the sender does the best of so many that look best while nobody else does otherwise.
       neighbours, information_weight, entropy_weight, pull, labels: as for `clustering_loss`.
       normalisation, activation: as for `action_value_vectors`; `normalisation` is by default "advantage" where actions
         are discrete, else "range".
@@ -59,6 +78,7 @@ class LabelLoss:
     rows: int = 0
     stretches: int = 4
     contexts: int = 12
+    actions: int = 10
     neighbours: int = 4
     information_weight: float = 1.0
     entropy_weight: float = 2.0
@@ -68,7 +88,7 @@ class LabelLoss:
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
-        for name, least in (("rows", 0), ("stretches", 1), ("contexts", 1), ("neighbours", 1)):
+        for name, least in (("rows", 0), ("stretches", 1), ("contexts", 1), ("actions", 1), ("neighbours", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: must be at least {least}")
         check_names(self.normalisation or "range", self.activation)
@@ -96,56 +116,78 @@ class LabelLoss:
         if self.contexts > most:
             raise ValueError(f"contexts is {self.contexts}: must be in 1 .. {most}, the steps of a batch in a stretch")
         rows = min(self.rows or max(48, 2 * alphabet * (self.neighbours + 1)), most)
-
-        def of_stretch(steps: _Steps) -> tuple[jax.Array, dict[str, jax.Array]]:
-            agents = jnp.arange(steps.views.shape[1])
-            return jax.vmap(lambda sender: self._of_sender(sender, steps, judge, discrete, rows))(agents)
-
-        losses, metrics = jax.vmap(of_stretch)(steps)  # [stretches, N]
+        senders = jnp.arange(steps.views.shape[2])
+        if len(senders) == 1:  # nobody hears a label: there is nothing to tell
+            return jnp.float32(0.0), dict.fromkeys(_METRICS, jnp.float32(0.0))
+        choose = functools.partial(self._choose, discrete, rows)
+        chosen = jax.vmap(jax.vmap(choose, (None, 0)), (0, None))(steps, senders)  # [stretches, N, ...]
+        losses, metrics = jax.vmap(jax.vmap(self._cluster))(chosen, self._vectors(chosen, judge, discrete))
         weight = steps.counts.sum(1) / jnp.maximum(steps.counts.sum(), 1)
         return (weight * losses).sum(), jax.tree.map(lambda x: (weight * x).sum(), metrics)
 
-    def _of_sender(
-        self, sender: jax.Array, steps: _Steps, judge: Judge, discrete: bool, rows: int
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        num_agents, num_actions = steps.action.shape[1:]
-        is_sender = (jnp.arange(num_agents) == sender)[:, None]
+    def _choose(self, discrete: bool, rows: int, steps: _Steps, sender: jax.Array) -> _Chosen:
+        is_sender = (jnp.arange(steps.views.shape[1]) == sender)[:, None]
         real = jnp.take(steps.counts, sender, 1)
         row, frequency = with_frequency(jnp.take(steps.views, sender, 1), rows, real)
         around = [steps.views] if discrete else [steps.views, steps.action]
         others = jnp.concatenate([jnp.where(is_sender, 0.0, x).reshape(len(real), -1) for x in around], -1)
         context, _ = with_frequency(others, self.contexts, real)
+        at_rows, at_contexts = (jax.tree.map(lambda x, i=i: x[i], steps) for i in (row, context))
+        return _Chosen(sender, at_rows, frequency, at_contexts)
 
-        def worth(own: tuple, other: tuple) -> jax.Array:
-            (view, action, may), (views, actions, allowed) = own, other
-            views = jnp.where(is_sender, view, views)
-            allowed = jnp.where(is_sender, may, allowed)
-            if not discrete:
-                return judge.worth(views, jnp.where(is_sender, action, actions))
-            if judge.best is not None:
-                return judge.worth(views, _alternatives(judge.best(views, allowed), allowed, sender))
-            choices = jnp.eye(num_actions)[:, None, None]  # the sender does what is best then
-            joint = jnp.where(is_sender, choices, _alternatives(actions, allowed, sender))
-            return jnp.where(allowed[sender][:, None], judge.worth(views, joint), -jnp.inf).max(0)
+    def _vectors(self, chosen: _Chosen, judge: Judge, discrete: bool) -> jax.Array:
+        """[stretches, N, K1, K2] of every sender in every stretch. No gradient."""
+        num_agents, num_actions = chosen.rows.action.shape[-2:]
+        asked = min(num_actions, self.actions)
+        choices = 1 if judge.best is not None else asked
+        questions = choices * asked * (num_agents - 1) if discrete else 1  # about one row in one context
+        at_once = max(MOST_QUESTIONS // questions, 1)
+        numbers = jnp.arange(self.contexts)
 
-        what = (steps.views, steps.action, steps.allowed)
-        values = action_value_matrix(worth, tuple(x[row] for x in what), tuple(x[context] for x in what))
-        values = jnp.where(frequency[:, None] > 0, values, 0.0)  # who may do nothing has no best action
-        vectors = action_value_vectors(
-            values,
-            self.normalisation or ("advantage" if discrete else "range"),
-            self.activation,
-            num_actions if discrete else None,
-        )
+        def of_sender(chosen: _Chosen) -> jax.Array:
+            worth = functools.partial(self._worth, judge, discrete, chosen.sender)
+            values = action_value_matrix(worth, chosen.rows, (chosen.contexts, numbers), at_once)
+            values = jnp.where(chosen.frequency[:, None] > 0, values, 0.0)  # who may do nothing has no best action
+            normalisation = self.normalisation or ("advantage" if discrete else "range")
+            return action_value_vectors(values, normalisation, self.activation, asked if discrete else None)
+
+        senders_at_once = at_once // (chosen.frequency.shape[-1] * self.contexts)
+        of_stretch = functools.partial(in_batches, of_sender, at_once=senders_at_once)
+        return in_batches(of_stretch, chosen, senders_at_once // num_agents)
+
+    def _worth(
+        self, judge: Judge, discrete: bool, sender: jax.Array, own: _Steps, context: tuple[_Steps, jax.Array]
+    ) -> jax.Array:
+        """What the judge says of one row in one context: [] or, of alternatives, [(N - 1) * actions]."""
+        other, number = context
+        num_agents, num_actions = own.action.shape
+        is_sender = (jnp.arange(num_agents) == sender)[:, None]
+        views = jnp.where(is_sender, own.views, other.views)
+        allowed = jnp.where(is_sender, own.allowed, other.allowed)
+        if not discrete:
+            return judge.worth(views, jnp.where(is_sender, own.action, other.action))
+        asked = min(num_actions, self.actions)
+        which = (number * asked + jnp.arange(asked)) % num_actions  # others in the next context
+        if judge.best is not None:
+            return judge.worth(views, _alternatives(judge.best(views, allowed), allowed, sender, which))
+        choices, may = jnp.eye(num_actions), allowed[sender]  # the sender does what is best then
+        if asked < num_actions:
+            first = judge.worth(views, jnp.where(is_sender, choices[:, None], other.action))
+            _, likely = jax.lax.top_k(jnp.where(may, first, -jnp.inf), asked)
+            choices, may = choices[likely], may[likely]
+        joint = jnp.where(is_sender, choices[:, None, None], _alternatives(other.action, allowed, sender, which))
+        return jnp.where(may[:, None], judge.worth(views, joint), -jnp.inf).max(0)
+
+    def _cluster(self, chosen: _Chosen, vectors: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         return clustering_loss(
-            jnp.take(steps.logits, sender, 1)[row],
+            jnp.take(chosen.rows.logits, chosen.sender, 1),
             vectors,
             neighbours=self.neighbours,
             information_weight=self.information_weight,
             entropy_weight=self.entropy_weight,
             pull=self.pull,
             labels=self.labels,
-            frequency=frequency,
+            frequency=chosen.frequency,
         )
 
 
@@ -186,11 +228,11 @@ def _stretches(
     return jax.tree.map(cut, steps)
 
 
-def _alternatives(action: jax.Array, allowed: jax.Array, sender: jax.Array) -> jax.Array:
-    """[N, A] -> [(N - 1) A, N, A]: with each action of each agent but the sender, where it is allowed."""
+def _alternatives(action: jax.Array, allowed: jax.Array, sender: jax.Array, which: jax.Array) -> jax.Array:
+    """[N, A] -> [(N - 1) K, N, A]: with each of K actions of each agent but the sender, where it is allowed."""
     n, num_actions = action.shape
     changed = (sender + 1 + jnp.arange(n - 1)) % n
     at_agent = jax.nn.one_hot(changed, n, dtype=bool)[:, None, :, None]  # [N - 1, 1, N, 1]
-    to_action = jnp.eye(num_actions)[:, None, :]  # [A, 1, A]
-    may = allowed[changed][:, :, None, None]  # [N - 1, A, 1, 1]
+    to_action = jnp.eye(num_actions)[which][:, None, :]  # [K, 1, A]
+    may = allowed[changed][:, which][..., None, None]  # [N - 1, K, 1, 1]
     return jnp.where(at_agent & may, to_action, action).reshape(-1, n, num_actions)

@@ -1,5 +1,6 @@
 """The loss that teaches labels while a team trains, against loops that ask the judge one question at a time."""
 
+import dataclasses
 from collections import Counter
 from types import SimpleNamespace
 
@@ -8,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from marlcomm.losses import LabelLoss, clustering_loss, teacher_loss, temporal_difference_loss
+from marlcomm.losses import LabelLoss, clustering_loss, labels, teacher_loss, temporal_difference_loss
 from marlcomm.types import Episodes, Judge, Taught
 
-BATCH, STEPS, AGENTS, ACTIONS, LABELS = 12, 4, 3, 2, 3
+BATCH, STEPS, AGENTS, ACTIONS, LABELS = 12, 4, 3, 3, 3
 ROWS, CONTEXTS, NEIGHBOURS = 4, 3, 2
 VIEWS = np.array([[0.0, 1.0], [1.0, -1.0], [2.0, 0.5], [-1.0, 0.3]], np.float32)  # few, so that they repeat
 LOSS = LabelLoss(rows=ROWS, contexts=CONTEXTS, neighbours=NEIGHBOURS, stretches=2)
@@ -74,11 +75,16 @@ def best_of(views, action, sender, choices):
 
 def judged_best_of(views, allowed, np=jnp):
     """Some joint action that depends on all views, and is allowed."""
-    wanted = np.stack([np.sin(3 * views).sum(-1), np.cos(5 * views).sum(-1)], -1)  # [..., N, A], which is 2
+    wanted = np.stack([np.sin(3 * views).sum(-1), np.cos(5 * views).sum(-1), np.sin(7 * views).sum(-1)], -1)
     return np.eye(ACTIONS)[np.where(allowed, wanted, -np.inf).argmax(-1)]
 
 
-def expected(unroll, episodes, continuous):
+def likeliest(views, action, sender, choices, count):
+    """So many of the sender's choices as are worth most where nobody else does otherwise."""
+    return sorted(choices, key=lambda choice: -best_of(views, action, sender, [choice]))[:count]
+
+
+def expected(unroll, episodes, continuous, asked=ACTIONS):
     losses = []
     judged_best = judged_best_of if unroll.judge.best else None
     best = episodes.action if continuous else unroll.judge.action
@@ -103,16 +109,19 @@ def expected(unroll, episodes, continuous):
             b, t = at[own.index(row)]
             logits.append(unroll.auxiliary["label_logits"][b, t, sender])
             vector = []
-            for column in columns[:CONTEXTS]:
+            for number, column in enumerate(columns[:CONTEXTS]):
                 c, s = at[around.index(column)]
                 views, action = episodes.agents_view[c, s].copy(), best[c, s].copy()
                 views[sender], action[sender] = episodes.agents_view[b, t, sender], best[b, t, sender]
-                choices = np.eye(ACTIONS)[mask[b, t, sender]] if judged_best is None else [None]
                 if judged_best is not None:
                     allowed = mask[c, s].copy()
                     allowed[sender] = mask[b, t, sender]
                     action = judged_best(views, allowed, np)
-                changes = [(i, a) for i in (*range(sender + 1, AGENTS), *range(sender)) for a in range(ACTIONS)]
+                    choices = [None]
+                else:
+                    choices = likeliest(views, action, sender, np.eye(ACTIONS)[mask[b, t, sender]], asked)
+                which = [(number * asked + k) % ACTIONS for k in range(asked)]
+                changes = [(i, a) for i in (*range(sender + 1, AGENTS), *range(sender)) for a in which]
                 group = []
                 for i, a in changes if not continuous else [(0, 0)]:
                     changed = action.copy()
@@ -126,7 +135,7 @@ def expected(unroll, episodes, continuous):
             middle = (vectors.max(1, keepdims=True) + vectors.min(1, keepdims=True)) / 2
             vectors = (vectors - middle) / (vectors.max(1, keepdims=True) - middle)
         else:
-            by_context = vectors.reshape(len(vectors), -1, ACTIONS)
+            by_context = vectors.reshape(len(vectors), -1, asked)
             vectors = (by_context - by_context.mean(-1, keepdims=True)).reshape(vectors.shape)
             vectors = vectors / np.abs(vectors).max(1, keepdims=True)
         frequency = jnp.array([frequencies[row] for row in rows[:ROWS]])
@@ -144,6 +153,42 @@ def test_equals_asking_the_judge_one_question_at_a_time(continuous, knows_best):
     found, metrics = jax.jit(lambda logits: loss_of(unroll, episodes, logits))(unroll.auxiliary["label_logits"])
     np.testing.assert_allclose(found, expected(unroll, episodes, continuous), rtol=1e-4)
     assert 0 <= metrics["label_information"] <= np.log(LABELS)
+
+
+@pytest.mark.parametrize("knows_best", [False, True])
+def test_of_many_actions_some_are_asked_about_in_each_context(knows_best):
+    unroll, episodes = make_case(continuous=False)
+    if knows_best:
+        unroll.judge = unroll.judge._replace(best=judged_best_of)
+    found, _ = jax.jit(lambda logits: loss_of(unroll, episodes, logits, dataclasses.replace(LOSS, actions=2)))(
+        unroll.auxiliary["label_logits"]
+    )
+    np.testing.assert_allclose(found, expected(unroll, episodes, False, asked=2), rtol=1e-4)
+
+
+@pytest.mark.parametrize("most", [1, 30, 200, 500, 2000])
+def test_what_is_asked_at_a_time_does_not_matter(most, monkeypatch):
+    """One question at a time, some columns, some rows, some senders, some stretches."""
+    unroll, episodes = make_case(continuous=False)
+    gradient_of = lambda logits: jax.grad(lambda x: loss_of(unroll, episodes, x)[0])(logits)  # noqa: E731
+    at_once = jax.jit(gradient_of)(jnp.asarray(unroll.auxiliary["label_logits"]))
+    monkeypatch.setattr(labels, "MOST_QUESTIONS", most)
+    in_parts = jax.jit(lambda logits: gradient_of(logits))(jnp.asarray(unroll.auxiliary["label_logits"]))
+    np.testing.assert_allclose(in_parts, at_once, rtol=1e-4, atol=1e-7)
+
+
+def test_one_agent_has_nobody_to_tell_anything():
+    unroll, episodes = make_case(continuous=False)
+    alone = jax.tree.map(lambda x: x[:, :, :1] if x.ndim > 2 else x, episodes)
+    first = SimpleNamespace(judge=unroll.judge._replace(action=unroll.judge.action[:, :, :1]))
+    logits = jnp.asarray(unroll.auxiliary["label_logits"][:, :, :1])
+    (loss, metrics), gradient = jax.value_and_grad(lambda x: loss_of(first, alone, x), has_aux=True)(logits)
+    assert loss == 0
+    assert not np.any(gradient)
+    assert (
+        metrics.keys()
+        == jax.eval_shape(lambda x: loss_of(unroll, episodes, x), unroll.auxiliary["label_logits"])[1].keys()
+    )
 
 
 @pytest.mark.parametrize("continuous", [False, True])
@@ -221,7 +266,14 @@ def test_what_is_missing_is_named():
         teacher_loss(_Replaceable(taught=None), episodes, None)
     with pytest.raises(ValueError, match=r"must be in 1 \.\. 12"):
         LabelLoss(contexts=13)(unroll, episodes, None)
-    for wrong in ({"rows": -1}, {"stretches": 0}, {"neighbours": 0}, {"activation": "relu"}, {"normalisation": "x"}):
+    for wrong in (
+        {"rows": -1},
+        {"stretches": 0},
+        {"actions": 0},
+        {"neighbours": 0},
+        {"activation": "relu"},
+        {"normalisation": "x"},
+    ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             LabelLoss(**wrong)
 
@@ -231,8 +283,8 @@ class _Replaceable(SimpleNamespace):
         return _Replaceable(**{**vars(self), **changes})
 
 
-def loss_of(unroll, episodes, logits):
+def loss_of(unroll, episodes, logits, loss=LOSS):
     judge = unroll.judge._replace(action=jnp.asarray(unroll.judge.action))
-    return LOSS(
+    return loss(
         SimpleNamespace(auxiliary={"label_logits": logits}, judge=judge), jax.tree.map(jnp.asarray, episodes), None
     )
