@@ -55,7 +55,8 @@ def compiled(agents: int, actions: int, steps: int) -> tuple[float, Any]:
 
     arguments = logits, episodes, judge
     program = jax.jit(jax.grad(loss)).lower(*arguments).compile()
-    return program.memory_analysis().temp_size_in_bytes / 2**20, lambda: jax.block_until_ready(program(*arguments))
+    analysis: Any = program.memory_analysis()
+    return analysis.temp_size_in_bytes / 2**20, lambda: jax.block_until_ready(program(*arguments))
 
 
 def made_up(agents: int, actions: int, steps: int) -> tuple[jax.Array, Episodes, Judge]:

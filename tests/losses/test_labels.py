@@ -166,15 +166,13 @@ def test_of_many_actions_some_are_asked_about_in_each_context(knows_best):
     np.testing.assert_allclose(found, expected(unroll, episodes, False, asked=2), rtol=1e-4)
 
 
-@pytest.mark.parametrize("most", [1, 30, 200, 500, 2000])
-def test_what_is_asked_at_a_time_does_not_matter(most, monkeypatch):
-    """One question at a time, some columns, some rows, some senders, some stretches."""
+@pytest.mark.parametrize("most", [40, 700])
+def test_how_much_is_asked_at_a_time_does_not_matter(most, monkeypatch):
+    """Two columns of a row, or two senders of three."""
     unroll, episodes = make_case(continuous=False)
-    gradient_of = lambda logits: jax.grad(lambda x: loss_of(unroll, episodes, x)[0])(logits)  # noqa: E731
-    at_once = jax.jit(gradient_of)(jnp.asarray(unroll.auxiliary["label_logits"]))
     monkeypatch.setattr(labels, "MOST_QUESTIONS", most)
-    in_parts = jax.jit(lambda logits: gradient_of(logits))(jnp.asarray(unroll.auxiliary["label_logits"]))
-    np.testing.assert_allclose(in_parts, at_once, rtol=1e-4, atol=1e-7)
+    found, _ = jax.jit(lambda logits: loss_of(unroll, episodes, logits))(unroll.auxiliary["label_logits"])
+    np.testing.assert_allclose(found, expected(unroll, episodes, continuous=False), rtol=1e-4)
 
 
 def test_one_agent_has_nobody_to_tell_anything():
@@ -185,10 +183,8 @@ def test_one_agent_has_nobody_to_tell_anything():
     (loss, metrics), gradient = jax.value_and_grad(lambda x: loss_of(first, alone, x), has_aux=True)(logits)
     assert loss == 0
     assert not np.any(gradient)
-    assert (
-        metrics.keys()
-        == jax.eval_shape(lambda x: loss_of(unroll, episodes, x), unroll.auxiliary["label_logits"])[1].keys()
-    )
+    of_three = jax.eval_shape(lambda x: loss_of(unroll, episodes, x)[1], unroll.auxiliary["label_logits"])
+    assert metrics.keys() == of_three.keys()
 
 
 @pytest.mark.parametrize("continuous", [False, True])
