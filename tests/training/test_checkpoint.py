@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+import threading
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from marlcomm.training import orbax_folder
 from marlcomm.training.checkpoint import CheckpointError, Checkpoints, digest
 
 STATE = {"a": jnp.arange(6.0).reshape(2, 3), "b": (jnp.array([True, False]), jnp.int32(7))}
@@ -79,3 +82,86 @@ def test_digest_sees_every_bit_and_every_name():
     assert digest(STATE) != digest(later(STATE))
     assert digest({"a": jnp.zeros(2)}) != digest({"b": jnp.zeros(2)})
     assert digest(jnp.float32(0.0)) != digest(jnp.float32(-0.0))
+
+
+@pytest.mark.parametrize("name", ["x[1]", "a*b", "q?", "back\\slash", "sp ace%20#~ü"])
+def test_a_path_that_others_take_for_a_pattern_works(tmp_path, name):
+    (tmp_path / "axb" / "c" / "1" / "state" / "ocdbt.process_0").mkdir(parents=True)  # what a*b would also find
+    Checkpoints(tmp_path / name / "c").save(1, STATE, {})
+    number, state, _ = Checkpoints(tmp_path / name / "c").restore(STATE)
+    assert (number, digest(state)) == (1, digest(STATE))
+
+
+def test_what_cannot_be_read_back_is_no_checkpoint_and_older_ones_stay(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path / "c", keep=1)
+    checkpoints.save(1, STATE, {})
+    whole = orbax_folder.write
+
+    def write_without_its_table(folder, state, facts):
+        whole(folder, state, facts)
+        (folder / "state" / "manifest.ocdbt").unlink()
+
+    monkeypatch.setattr(orbax_folder, "write", write_without_its_table)
+    with pytest.raises(OSError, match="read back"):
+        checkpoints.save(2, later(STATE), {})
+    with pytest.raises(OSError, match="read back"):
+        checkpoints.prove()
+    assert checkpoints.numbers() == [1]
+    assert digest(checkpoints.restore(STATE)[1]) == digest(STATE)
+
+
+def test_a_damaged_checkpoint_is_set_aside_and_its_number_written_again(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c")
+    checkpoints.save(1, STATE, {})
+    checkpoints.save(2, STATE, {})
+    damage(tmp_path / "c" / "2")
+    _, _, facts = checkpoints.restore(STATE, lambda path: path.rename(tmp_path / "aside"))
+    assert str(tmp_path / "aside") in facts["skipped"][0]
+    checkpoints.save(2, later(STATE), {})
+    assert checkpoints.restore(STATE)[0] == 2
+
+
+def test_damaged_facts_are_found_with_and_without_checksums_of_files(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c")
+    checkpoints.save(1, STATE, {"elapsed": 1.5})
+    checkpoints.save(2, STATE, {"elapsed": 1.5})
+    facts = tmp_path / "c" / "2" / "facts" / "metadata"
+    facts.write_text(facts.read_text().replace("elapsed", "elapsee"))
+    number, _, found = checkpoints.restore(STATE)
+    assert (number, found["elapsed"]) == (1, 1.5)
+    assert "facts" in found["skipped"][0]
+    (tmp_path / "c" / "2" / "files.json").unlink()  # as older versions wrote it
+    facts.write_text(facts.read_text().replace("digest", "digesu"))
+    assert checkpoints.restore(STATE)[0] == 1
+
+
+def test_reading_while_another_saves_always_finds_a_whole_state(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c")
+    checkpoints.save(0, STATE, {})
+    writing = threading.Thread(target=lambda: [checkpoints.save(number, STATE, {}) for number in range(1, 12)])
+    writing.start()
+    read = 0
+    while writing.is_alive():
+        assert digest(Checkpoints(tmp_path / "c").restore(STATE)[1]) == digest(STATE)
+        read += 1
+    writing.join()
+    assert read > 1
+    assert checkpoints.numbers() == [11, 10]
+
+
+def test_a_full_disk_is_said_once_and_nothing_else_is_printed(tmp_path, capfd, caplog):
+    resource = pytest.importorskip("resource")
+    large = {f"x{i}": np.random.default_rng(i).random((50, 1000)) for i in range(8)}
+    checkpoints = Checkpoints(tmp_path / "c")
+    checkpoints.save(1, STATE, {})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as raised:
+            checkpoints.save(2, large, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert raised.value.errno == errno.EFBIG
+    assert capfd.readouterr().err == ""
+    assert not caplog.records
+    assert checkpoints.restore(STATE)[0] == 1

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import marlcomm as mc
 from marlcomm.training.record import RunFolder, RunFolderError, plain, stack_metrics, versions
 
 CONFIG = {"algorithm": "ndq", "steps": 100, "settings": {"beta": 0.1}}
@@ -77,3 +78,90 @@ def test_numbers_are_written_as_json_can_hold_them():
     assert plain(np.float32("nan")) is None
     assert plain(np.int32(3)) == 3
     assert plain(np.bool_(True)) is True
+
+
+def test_a_process_that_died_while_it_wrote_its_configuration_is_in_nobodys_way(tmp_path):
+    (tmp_path / "config.json.tmp").write_text('{"half')
+    for resume in (False, True):
+        folder = RunFolder(tmp_path)
+        assert not folder.open(resume)
+        folder.close()
+    RunFolder(tmp_path).create(CONFIG)
+
+
+def test_a_lost_or_damaged_configuration_is_written_anew_and_said(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(CONFIG)
+    (folder.path / "config.json").write_text('{"half')
+    (said,) = folder.mend_config(CONFIG)
+    assert "set_aside" in said
+    assert [path.read_text() for path in (folder.path / "set_aside").iterdir()] == ['{"half']
+    assert folder.check_same(CONFIG) == []
+    assert folder.mend_config(CONFIG) == []
+    (folder.path / "config.json").unlink()
+    assert "missing" in folder.mend_config(CONFIG)[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("algorithm", 5), ("settings", "hidden"), ("members", {}), ("members", [{"seed": "0"}]), ("task_options", [])],
+)
+def test_a_configuration_with_other_types_is_no_configuration(tmp_path, name, value):
+    whole = {"algorithm": "a", "task": "t", "task_options": {}, "settings": {}, "members": [{"seed": 0}]}
+    folder = RunFolder(tmp_path / "run")
+    folder.create({**whole, name: value})
+    with pytest.raises(RunFolderError, match=name):
+        folder.config(*whole)
+
+
+def test_a_changed_configuration_and_other_devices_are_said(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({**CONFIG, "devices": "2 x cpu"})
+    (warning,) = folder.check_same({**CONFIG, "devices": "1 x cpu"})
+    assert "2 x cpu" in warning
+    assert "1 x cpu" in warning
+    path = folder.path / "config.json"
+    path.write_text(path.read_text().replace("2 x cpu", "3 x cpu"))
+    with pytest.warns(UserWarning, match="changed"):
+        folder.config()
+    with pytest.raises(RunFolderError, match=r"(?s)steps.*changed"):
+        folder.check_same({**CONFIG, "steps": 200})
+
+
+def asked(**settings):
+    return json.loads(json.dumps(mc.make_algorithm("ndq", mc.make_env("sensor"), hidden=8, **settings).describe()))
+
+
+def test_a_default_that_is_stated_is_the_same_run(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(asked())
+    assert folder.check_same(asked(discount=0.99, beta=1e-3, message_dims=2)) == []
+    with pytest.raises(RunFolderError, match=r"resolved.discount: 0.99 in the run, 0.98 now"):
+        folder.check_same(asked(discount=0.98))
+    folder = RunFolder(tmp_path / "task")
+    folder.create(mc.make_algorithm("qmix", mc.make_env("hallway")).describe())
+    lengths = mc.envs.env_options("hallway")["lengths"]
+    stated = mc.make_algorithm("qmix", mc.make_env("hallway", lengths=lengths))
+    assert folder.check_same(stated.describe()) == []
+
+
+def test_a_record_of_an_older_version_is_compared_as_far_as_it_goes(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(asked())
+    older = folder.config()
+    for name in ("format", "code", "digest"):
+        del older[name]
+    resolved = older["resolved"]
+    resolved |= {name: "Part( # attributes size = 8 )" for name in ("agent", "mixer")}
+    resolved |= {"teacher": "None", "training_edit": "None"}
+    for name in resolved.keys() & {"loss_terms", "task", "optimiser", "optimizer"}:
+        del resolved[name]
+    folder.write_json("config.json", older)
+    (warning,) = folder.check_same(asked())
+    assert "agent" in warning
+    assert "older" in warning
+    folder.check_same(asked(discount=0.99))
+    with pytest.raises(RunFolderError, match=r"settings.message_dims: None in the run, 3 now"):
+        folder.check_same(asked(message_dims=3))
+    with pytest.raises(RunFolderError, match=r"weights.succinctness: 0.001 in the run, 0.5 now"):
+        folder.check_same(asked(beta=0.5))
