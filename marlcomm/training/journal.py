@@ -61,10 +61,10 @@ class Journal:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for writer in self._writers:
-            writer.close()
         if self.folder is not None:
             self.folder.close()
+        for writer in self._writers:
+            writer.close()
 
     def open(self, template: LearnerState, resume: bool, tensorboard: bool) -> LearnerState | None:
         """Creates the run folder, or finds the state to go on from; None where the run begins.

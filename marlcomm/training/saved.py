@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,9 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
     population = Population(tuple(member["seed"] for member in members), changes)
     if not folder.checkpoints().is_dir():
         raise CheckpointError(f"{folder.path} has no checkpoint yet")
-    _, state, _ = Checkpoints(folder.checkpoints()).restore(population.template(algorithm))
+    _, state, facts = Checkpoints(folder.checkpoints()).restore(population.template(algorithm))
+    for skipped in facts["skipped"]:
+        warnings.warn(f"{folder.path}: {skipped}; an older one is used", stacklevel=2)
     return SavedRun(folder.path, algorithm, population, jax.tree.map(jax.numpy.asarray, state.params), config)
 
 

@@ -130,7 +130,8 @@ def test_nothing_is_lost_without_a_word(sensor, template, whole, tmp_path, draw)
         assert str(found), done
     else:
         params, seeds, table = found
-        assert params in [digest(state_after(template, chunk).params) for chunk in (CHUNKS, CHUNKS - 1)], done
+        newest, older = [digest(state_after(template, chunk).params) for chunk in (CHUNKS, CHUNKS - 1)]
+        assert params == newest or (params == older and warned), done
         # a changed number in a line that can be read is found when the run goes on
         assert warned or seeds == (0, 1) or "metrics" in done, done
         assert warned or "flip" in done or "write over" in done or table == table_of(whole), done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 
 import jax
 import numpy as np
@@ -49,3 +50,31 @@ def test_a_full_disk_loses_nothing_that_was_saved(sensor, states, tmp_path, monk
         np.testing.assert_array_equal(again.metrics()["loss"], [rows["loss"]])
         again.record(states[1], rows, save=True)
         np.testing.assert_array_equal(again.metrics()["chunk"], [[1, 1], [2, 2]])
+
+
+def test_where_the_folder_or_the_right_to_write_is_gone_nobody_is_told_to_make_room(
+    sensor, states, tmp_path, monkeypatch
+):
+    rows = {"loss": np.array([0.5, 0.25])}
+    with journal_of(sensor, tmp_path / "run") as journal:
+        journal.open(states[0], resume=False, tensorboard=False)
+
+        def forbidden(*arguments):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(RunFolder, "append_metrics", forbidden)
+            with pytest.raises(OSError, match=r"Permission denied(?!.*make room).*may write there.*--resume"):
+                journal.record(states[0], rows, save=True)
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(OSError, match=r"(?!.*make room).*moved or deleted"):
+            journal.record(states[1], rows, save=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_hold_a_checkpoint_is_said_before_anything_is_trained(
+    sensor, states, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Checkpoints, "prove", full_disk)
+    with journal_of(sensor, tmp_path / "run") as journal, pytest.raises(OSError, match="make room"):
+        journal.open(states[0], resume=False, tensorboard=False)
