@@ -79,17 +79,12 @@ def read_rows(path: Path) -> tuple[list[Row], int]:
 
 def missing(rows: Iterable[Row], last: int) -> str:
     """Says which of the chunks 1 .. `last` have no row; empty where all have one."""
-    absent = sorted(set(range(1, last + 1)) - {row["chunk"] for row in rows})
-    if not absent:
-        return ""
-    runs: list[list[int]] = []
-    for chunk in absent:
-        if runs and chunk == runs[-1][-1] + 1:
-            runs[-1].append(chunk)
-        else:
-            runs.append([chunk])
-    named = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
-    return f"no readable row for chunk {named} of {last}"
+    gaps, before = [], 0
+    for chunk in sorted({row["chunk"] for row in rows if row["chunk"] <= last} | {last + 1}):
+        if chunk > before + 1:
+            gaps.append(str(before + 1) if chunk == before + 2 else f"{before + 1}-{chunk - 1}")
+        before = chunk
+    return f"no readable row for chunk {', '.join(gaps)} of {last}" if gaps else ""
 
 
 def stack_metrics(lines: list[list[Row]]) -> dict[str, np.ndarray]:

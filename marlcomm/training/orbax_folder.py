@@ -50,8 +50,9 @@ def look_back(folder: Path, state: Any) -> None:
     Raises:
       OSError: they are not what was written.
     """
-    small = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if x.nbytes < LARGE else None, state)
-    asked = jax.tree.map(lambda x: orbax.PLACEHOLDER if x is None else x, small, is_leaf=lambda x: x is None)
+    asked = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype) if x.nbytes < LARGE else orbax.PLACEHOLDER, state
+    )
     try:
         with _path_for_orbax(folder) as path:
             reader = orbax.Checkpointer(orbax.PyTreeCheckpointHandler())
