@@ -35,7 +35,7 @@ def killed(library: Path, place: Path, every: int) -> dict:
     return json.loads(said.stdout)
 
 
-@pytest.mark.parametrize("every", [71, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [101, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_kill_at_any_operation_on_a_file_changes_no_bit(library, tmp_path, every):
     found = killed(library, tmp_path, every)
     assert found["operations"] > 100

@@ -62,7 +62,7 @@ def folder(tmp_path_factory):
 def test_a_sweep_is_recorded(folder):
     config = json.loads((folder / "config.json").read_text())
     assert config["resolved"]["losses"] == ["policy", "value", "entropy", "gate", "talk"]
-    assert config["resolved"]["critic"].startswith("LocalCritic")
+    assert config["resolved"]["critic"]["type"] == "LocalCritic"
     assert [member["entropy"] for member in config["members"]] == [0.01, 0.5]
     rows = [json.loads((folder / f"member_{m}" / "metrics.jsonl").read_text().splitlines()[0]) for m in range(2)]
     assert rows[0]["entropy"] != rows[1]["entropy"]
