@@ -1,11 +1,13 @@
 """NDQ (Wang et al. 2020): Gaussian messages on QMIX, made expressive and succinct by two losses."""
 
+import functools
 from typing import Any
 
 from marlcomm.algorithms.algorithm import Algorithm, recorded
 from marlcomm.algorithms.value_based import value_based
 from marlcomm.envs.api import Environment
 from marlcomm.losses import expressiveness_loss, succinctness_loss
+from marlcomm.losses.information import RELEASED_FLOOR
 from marlcomm.messages import GaussianChannel
 from marlcomm.networks import MonotonicMixer
 
@@ -20,6 +22,8 @@ def ndq(
     hypernet_layers: int = 1,
     self_message: bool = True,
     reads_memory: bool = False,
+    hidden: int = 64,
+    encoder_hidden: int = 0,
     **settings: Any,
 ) -> Algorithm:
     """NDQ: Gaussian messages, made expressive and succinct by two losses (gaussian x monotonic x value).
@@ -36,15 +40,26 @@ def ndq(
       self_message: whether a receiver also gets its own message, as released.
       reads_memory: whether messages are made of the memory too, as the paper says, and not of the current input
         alone, as released. Who must pass on what it heard needs it.
+      hidden: H of the agent.
+      encoder_hidden: width of the message encoder's two hidden layers; 0 for that of the agent, as released. (It was 64
+        before it could be set: such a run of another `hidden` is loaded with `algorithm=ndq(..., encoder_hidden=64)`.)
       **settings: as for `value_based`.
     """
+    paper = settings.get("paper", False)
+    expressive = functools.partial(expressiveness_loss, floor=RELEASED_FLOOR) if paper else expressiveness_loss
     given = {
         "mixer": MonotonicMixer(hypernet_layers=hypernet_layers),
-        "channel": GaussianChannel(dims=message_dims, self_message=self_message, reads_memory=reads_memory),
-        "losses": {"expressiveness": expressiveness_loss, "succinctness": succinctness_loss},
+        "channel": GaussianChannel(
+            dims=message_dims,
+            hidden=encoder_hidden or hidden,
+            self_message=self_message,
+            reads_memory=reads_memory,
+        ),
+        "hidden": hidden,
+        "losses": {"expressiveness": expressive, "succinctness": succinctness_loss},
         "weights": {"expressiveness": expressiveness, "succinctness": beta},
         "aliases": {"beta": "weights.succinctness"},
-        "cut_in_training": not settings.get("paper", False),
+        "cut_in_training": not paper,
         **settings,
     }
     return value_based("ndq", env, **given)

@@ -13,18 +13,27 @@ import jax.numpy as jnp
 
 from marlcomm.types import Episodes, Unroll
 
+RELEASED_FLOOR = 1e-6  # what the released NDQ adds to a probability before it takes the logarithm
 
-def expressiveness_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+
+def expressiveness_loss(
+    unroll: Unroll, episodes: Episodes, hparams: Any, floor: float = 0.0
+) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Cross entropy between the receiver's best action and the posterior that reads its messages.
 
     The label is the target network's best available action at the same step. Needs `posterior_logits`
     [B, T+1, N, A] in `unroll.auxiliary`, as the gaussian channel gives.
+
+    Ours is the logarithm itself, computed from logits, so that an action thought impossible teaches at full strength.
+    The released code takes log(q + 1e-6) (`floor=RELEASED_FLOOR`, so `ndq(paper=True)`): below about one in a million
+    it hardly teaches.
     """
     steps = episodes.valid.shape[1]
     allowed = episodes.action_mask[:, :steps]
     label = jnp.argmax(jnp.where(allowed, unroll.target_q[:, :steps], -jnp.inf), -1)
     posterior = distrax.Categorical(logits=unroll.auxiliary["posterior_logits"][:, :steps])
-    surprise = jnp.negative(posterior.log_prob(jax.lax.stop_gradient(label)))  # [B, T, N]
+    log_prob = jnp.asarray(posterior.log_prob(jax.lax.stop_gradient(label)))  # [B, T, N]
+    surprise = -jnp.log(jnp.exp(log_prob) + floor) if floor else -log_prob
     counts = episodes.valid[..., None] & episodes.alive[:, :steps]
     guessed = counts & (posterior.mode() == label)
     loss = jnp.where(counts, surprise, 0.0).sum() / jnp.maximum(episodes.valid.sum(), 1)

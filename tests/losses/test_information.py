@@ -9,6 +9,7 @@ from batches import ACTIONS, AGENTS, BATCH, DIMS, HPARAMS, STEPS, make_batch, re
 from hypothesis import strategies as st
 
 from marlcomm.losses import expressiveness_loss, succinctness_loss
+from marlcomm.losses.information import RELEASED_FLOOR
 
 SEEDS = st.integers(0, 2**31)
 settings = hypothesis.settings(max_examples=25, deadline=None)
@@ -124,3 +125,15 @@ def test_ndq_bug_divergence_of_padding_is_not_counted():
     mean = jnp.broadcast_to(jnp.where(padding[..., None], 7.0, 2.0), (BATCH, STEPS + 1, AGENTS, AGENTS, DIMS))
     (loss, _), _ = succinctness(unroll._replace(auxiliary={"message_mean": mean}), episodes)
     np.testing.assert_allclose(loss, 0.5 * 2.0**2 * AGENTS * AGENTS * DIMS, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_released_cross_entropy_has_a_floor_inside_its_logarithm(seed):
+    batch = jax.tree.map(np.asarray, make_batch(seed))
+    logits = 20 * batch.unroll.auxiliary["posterior_logits"]  # some labels are next to impossible
+    unroll = batch.unroll._replace(auxiliary={**batch.unroll.auxiliary, "posterior_logits": logits})
+    batch = batch._replace(unroll=unroll)
+    loss, _ = expressiveness_loss(unroll, batch.episodes, HPARAMS, floor=RELEASED_FLOOR)
+    expected = sum(-np.log(p[label] + 1e-6) for *_, label, p in heard(batch)) / batch.lengths.sum()
+    np.testing.assert_allclose(loss, expected, rtol=1e-4)
+    assert loss < expressiveness(unroll, batch.episodes)[0][0], "ours is not bounded"
