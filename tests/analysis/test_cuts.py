@@ -33,6 +33,13 @@ def test_bits_are_those_of_what_is_sent_and_of_its_mask(calibrated):
     np.testing.assert_allclose(within, 4 * 32 * calibrated.sent_fraction[1:-1] + 4, rtol=1e-3)
 
 
+def test_whole_messages_pay_a_bit_each(hallway, calibrated):
+    curve = cut_curve(hallway, (0.0, 0.5, 1.0), whole=True, episodes=200)
+    np.testing.assert_array_equal(curve.bits_per_step[0], calibrated.bits_per_step[0])  # nothing is cut: no mask
+    np.testing.assert_allclose(curve.bits_per_step[-1], 2, rtol=1e-4)
+    np.testing.assert_allclose(1 - curve.sent_fraction, np.array([0, 0.5, 1])[:, None] * [1, 1], atol=0.25)
+
+
 def test_a_rank_cut_has_no_threshold(hallway):
     curve = cut_curve(hallway, (0.5, 1.0), "rank_cut", episodes=50)
     assert np.isnan(curve.threshold).all()

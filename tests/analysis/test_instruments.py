@@ -292,12 +292,15 @@ class SaysNothing(nn.Module):
         return memory, jnp.zeros((*lead, 2)), offer(jnp.zeros((*lead, lead[-1], 0))), {}
 
 
-def test_a_silent_team_on_a_task_without_pictures_or_winning(tmp_path, monkeypatch):
+def test_a_silent_team_on_a_task_without_pictures_or_winning(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("marlcomm.analysis.inspection.cut_curve", drawn_curve)
     algorithm = value_based("mute", Mute(), mixer=SumMixer(), agent=SaysNothing())
     params = {"agent": {"params": {"unused": jnp.zeros(1)}}}
     saved = SavedRun(tmp_path, algorithm, Population((7,), ({},)), params, {"algorithm": "<mute>"})
     page = mc.inspect_run(saved, tmp_path / "deep" / "page.html", episodes=20).read_text()
+    assert "playing 20 episodes of member 0 (seed 7)" in capsys.readouterr().err
+    mc.inspect_run(saved, tmp_path / "page.html", episodes=20, progress=False)
+    assert capsys.readouterr().err == ""
     reader = Reader(page)
     assert is_self_contained(page)
     assert [name for name in reader.ids if name in QUESTIONS] == ["learn", "talk", "when"]
