@@ -25,7 +25,7 @@ exclude_patterns = ["_build", "jupyter_execute", "**/.ipynb_checkpoints"]
 html_theme = "furo"
 html_title = "marlcomm"
 default_role = "code"  # what stands in single backquotes, in docstrings as on Markdown pages
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
 
 autodoc_default_options = {"exclude-members": "replace, setup"}
