@@ -12,7 +12,11 @@ import optax
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.learner import LearnerState
+from marlcomm.training.interrupt import interruptibly
 from marlcomm.training.loop import TrainResult, train
+from marlcomm.training.memory import compute, require_room_to_run
+from marlcomm.training.schedule import make_schedule
+from marlcomm.validation import check_above_zero, check_count
 
 EXPLORING = 0.3  # share of random actions in the episodes that labels are fitted to, so that critics are asked widely
 
@@ -58,11 +62,17 @@ def train_pipeline(
       **options: as for `train`, the same for both runs.
 
     Raises:
-      ValueError: the two algorithms do not fit, or as `train`.
+      ValueError: the two algorithms do not fit, a number that cannot be, or as `train`; before anything is trained.
     """
     _require_fit(ideal, team, warm)
+    steps = check_count("steps", steps)
+    ideal_steps = steps if ideal_steps is None else check_count("ideal_steps", ideal_steps)
+    for algorithm, length in ((ideal, ideal_steps), (team, steps)):
+        make_schedule(algorithm, length, 1)  # refuses more than can be counted
+    updates, episodes = check_count("updates", updates), check_count("episodes", episodes)
+    learning_rate = check_above_zero("learning_rate", learning_rate)
     folders = {name: None if out is None else Path(out) / name for name in ("ideal", "team")}
-    first = train(ideal, steps=ideal_steps or steps, seeds=seeds, out=folders["ideal"], **options)
+    first = train(ideal, steps=ideal_steps, seeds=seeds, out=folders["ideal"], **options)
     start = first.population.init(team).params
     params, fit = fit_labels(
         ideal,
@@ -145,5 +155,7 @@ def fit_labels(
         (params, _), metrics = jax.lax.scan(update, (params, optimiser.init(params)), keys)
         return params, metrics
 
-    keys = jnp.stack([jax.random.PRNGKey(seed) for seed in seeds])
-    return jax.jit(jax.vmap(of_member))(ideal_params, params, keys)
+    given = ideal_params, params, jnp.stack([jax.random.PRNGKey(seed) for seed in seeds])
+    program = interruptibly(jax.jit(jax.vmap(of_member)).lower(*given).compile)
+    require_room_to_run(program, 1, "fitting labels", f"lower episodes={episodes}")
+    return compute(program, *given)

@@ -11,7 +11,7 @@ import pytest
 
 import marlcomm as mc
 from marlcomm.messages import Channel, offer
-from marlcomm.messages.edits import CutBelow, importance_quantile, pairs_at_work
+from marlcomm.messages.edits import CutBelow, Silence, importance_quantile, pairs_at_work
 from marlcomm.training.evaluate import assess, calibrate_cut
 from marlcomm.training.population import make_population
 
@@ -96,3 +96,26 @@ def test_a_delay_beyond_the_horizon_is_one_of_the_horizon(finished):
     jax.tree.map(np.testing.assert_array_equal, late, never)
     channel = mc.commnet_qmix(finished.algorithm.env, delay=10**12).learner.agent.channel
     assert channel.delay == horizon
+
+
+def test_one_edit_needs_no_list_and_a_run_may_be_its_folder(finished):
+    expected = mc.evaluate(finished, edits=["silence"], episodes=8)
+    assert (expected["bits_per_step"] == 0).all()
+    for run, edits in ((finished.folder, "silence"), (str(finished.folder), Silence())):
+        for name, values in mc.evaluate(run, edits=edits, episodes=8).items():
+            np.testing.assert_array_equal(values, expected[name])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"episodes": 0}, "episodes=0"),
+        ({"episodes": 2.5}, "episodes=2.5"),
+        ({"episodes": 2**31}, "episodes=2147483648"),
+        ({"seed": 2**32}, "seed=4294967296"),
+        ({"edits": "silense"}, "silense"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_named(finished, arguments, named):
+    with pytest.raises(ValueError, match=named):
+        mc.evaluate(finished, **arguments)

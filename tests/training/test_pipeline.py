@@ -64,3 +64,19 @@ def test_stages_that_do_not_fit_are_refused_before_anything_is_trained():
     wider = maddpg(team.env, channel=SharedChannel(), **{**SMALL, "hidden": 16})
     with pytest.raises(ValueError, match="critics differ in shape"):
         train_pipeline(wider, team, steps=16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"steps": 2**31 - 1}, "steps=2147483647"),
+        ({"steps": 16, "ideal_steps": 0}, "ideal_steps=0"),
+        ({"steps": 16, "updates": 1.5}, "updates=1.5"),
+        ({"steps": 16, "episodes": 0}, "episodes=0"),
+        ({"steps": 16, "learning_rate": 0.0}, "learning_rate=0.0"),
+    ],
+)
+def test_numbers_of_every_stage_are_checked_before_the_first(arguments, named, tmp_path):
+    with pytest.raises(ValueError, match=named):
+        train_pipeline(*pair(), out=tmp_path / "run", progress=False, **arguments)
+    assert not (tmp_path / "run").exists()
