@@ -10,7 +10,7 @@ from typing import Any, ParamSpec
 import jax
 import jax.numpy as jnp
 
-from marlcomm.algorithms.arguments import check_losses, checked, convert, plain_types
+from marlcomm.algorithms.arguments import check_losses, checked, convert, naming, plain_types
 from marlcomm.algorithms.description import describe
 from marlcomm.algorithms.optimisers import refuse_unused
 from marlcomm.envs.api import Environment, Observation
@@ -212,9 +212,11 @@ def recorded(factory: Callable[P, Algorithm]) -> Callable[P, Algorithm]:
     def make(*args: P.args, **settings: P.kwargs) -> Algorithm:
         refuse_unused(settings.get("optimiser"), settings)
         given = {name: value for name, value in settings.items() if name != "env"}
-        return replace(
-            make_checked(*args, **settings), name=make.__name__, settings=convert(plain_types(factory), given)
-        )
+        try:
+            made = make_checked(*args, **settings)
+        except ValueError as error:
+            raise naming(error, given) from None
+        return replace(made, name=make.__name__, settings=convert(plain_types(factory), given))
 
     return make
 

@@ -52,6 +52,15 @@ def convert(types: Mapping[str, type], given: Mapping[str, Any]) -> dict[str, An
     }
 
 
+def naming(error: ValueError, given: Mapping[str, Any]) -> ValueError:
+    """The error, with what was given where it calls it otherwise, as a part does that knows its own names only."""
+    said = str(error)
+    if not given or any(name in said for name in given):
+        return error
+    listed = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    return UsageError(f"{said} (what was given: {listed})")
+
+
 def check_task(env: Any) -> None:
     """Raises UsageError where `env` is no task."""
     if not isinstance(env, Environment):

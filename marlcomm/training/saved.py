@@ -17,6 +17,8 @@ from marlcomm.training.checkpoint import CheckpointError, Checkpoints
 from marlcomm.training.policy import Policy, best_member, policy_of
 from marlcomm.training.population import Population
 from marlcomm.training.record import RunFolder, RunFolderError, stack_metrics
+from marlcomm.training.same_run import differences
+from marlcomm.validation import UsageError
 
 Run = TypeVar("Run")
 
@@ -81,13 +83,18 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
     """
     folder = RunFolder(run)
     config = folder.config("algorithm", "task", "task_options", "settings", "members")
-    algorithm = algorithm or _make_again(folder, config)
+    if algorithm is not None and not isinstance(algorithm, Algorithm):
+        raise UsageError(f"algorithm={algorithm!r} must be what was trained, such as ndq(env); a name is on record")
+    given, algorithm = algorithm, algorithm or _make_again(folder, config)
     members = config["members"]
     changes = tuple({k: v for k, v in member.items() if k != "seed"} for member in members)
     population = Population(tuple(member["seed"] for member in members), changes)
     if not folder.checkpoints().is_dir():
         raise CheckpointError(f"{folder.path} has no checkpoint yet")
-    _, state, facts = Checkpoints(folder.checkpoints()).restore(population.template(algorithm))
+    try:
+        _, state, facts = Checkpoints(folder.checkpoints()).restore(population.template(algorithm))
+    except CheckpointError as error:
+        raise error if given is None else CheckpointError(f"{error}{_how_it_differs(config, given)}") from None
     for skipped in facts["skipped"]:
         warnings.warn(f"{folder.path}: {skipped}; an older one is used", stacklevel=2)
     return SavedRun(folder.path, algorithm, population, jax.tree.map(jax.numpy.asarray, state.params), config)
@@ -96,6 +103,13 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
 def as_run(run: Run | str | Path) -> Run | SavedRun:
     """What was given, if it is a run; the run that is read back, if it is a folder. Raises as `load_run`."""
     return load_run(run) if isinstance(run, str | Path) else run
+
+
+def _how_it_differs(config: Mapping[str, Any], algorithm: Algorithm) -> str:
+    """What of an algorithm is not as on record, where that can be said."""
+    described = algorithm.describe()
+    different, _ = differences({name: config[name] for name in described if name in config}, described)
+    return ": pass what was trained; this differs from it\n  " + "\n  ".join(different[:10]) if different else ""
 
 
 def _make_again(folder: RunFolder, config: Mapping[str, Any]) -> Algorithm:

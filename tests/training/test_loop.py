@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 import marlcomm as mc
+from marlcomm.training.checkpoint import CheckpointError
 from marlcomm.training.progress import ProgressReport
 from marlcomm.training.record import RunFolderError
+from marlcomm.validation import UsageError
 
 
 def broken_loss(unroll, episodes, hparams):
@@ -140,3 +142,13 @@ def test_bad_arguments_are_refused_before_anything_compiles(sensor, tmp_path, ar
     with pytest.raises(ValueError, match=message):
         mc.train(sensor, **({"out": tmp_path / "run", "progress": False} | arguments))
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_passed_as_algorithm_must_be_what_was_trained(finished):
+    with pytest.raises(UsageError, match="algorithm='ndq'"):
+        mc.load_run(finished.folder, algorithm="ndq")  # pyright: ignore[reportArgumentType]
+    other = mc.ndq(mc.make_env("sensor"), hidden=6, num_envs=4, batch_episodes=8, replay_episodes=64)
+    with pytest.raises(CheckpointError, match=r"other arrays|other shapes") as raised:
+        mc.load_run(finished.folder, algorithm=other)
+    assert "hidden" in str(raised.value)
+    assert "orbax" not in str(raised.value)
