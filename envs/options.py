@@ -22,9 +22,21 @@ def _of_a_task(check: Callable[Concatenate[str, Any, P], R]) -> Callable[Concate
     return checked
 
 
+MOST = 100_000  # of anything that a task counts: nothing larger would fit into memory, or end
+
+
+def check_count(task: str, field: str, value: Any, at_least: int = 1, at_most: int = MOST) -> int:
+    """`value` as an int, if it is a whole number in the range; else a UsageError."""
+    return validation.check_count(f"{task}: {field}", value, at_least, at_most)
+
+
+def check_counts(task: str, field: str, values: Any, at_least: int = 1) -> tuple[int, ...]:
+    """`values` as a tuple of ints, if it is a sequence of whole numbers in `at_least` .. `MOST`; else a UsageError."""
+    counts = validation.check_counts(f"{task}: {field}", values, at_least)
+    return tuple(check_count(task, f"{field}[{i}]", count, at_least) for i, count in enumerate(counts))
+
+
 check_above_zero = _of_a_task(validation.check_above_zero)
 check_choice = _of_a_task(validation.check_choice)
-check_count = _of_a_task(validation.check_count)
-check_counts = _of_a_task(validation.check_counts)
 check_flag = _of_a_task(validation.check_flag)
 check_number = _of_a_task(validation.check_number)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import json
+import reprlib
 import typing
 from collections.abc import Callable
 from typing import Any
 
 from marlcomm.envs.api import Environment
 from marlcomm.names import TASKS
-from marlcomm.validation import fits_type, nearest, to_python
+from marlcomm.validation import UsageError, fits_type, nearest, to_python
 
 Factory = Callable[..., Environment[Any]]
 
@@ -29,7 +30,7 @@ def make_env(name: str, **options: Any) -> Environment[Any]:
     factory = env_factory(name)
     options = to_python(options)
     _check_options(name, factory, options)
-    env = factory(**options)
+    env = _made(name, factory, options)
     env.made_by = (name, options) if _can_be_recorded(options) else None
     return env
 
@@ -64,6 +65,20 @@ def env_options(name: str) -> dict[str, Any]:
 def env_factory(name: str) -> Factory:
     """What makes the task called `name`. Raises ValueError with the nearest name where there is none."""
     return TASKS.get(name)
+
+
+def _made(name: str, factory: Factory, options: dict[str, Any]) -> Environment[Any]:
+    """The task; whatever its maker raises about the options becomes one sentence."""
+    try:
+        return factory(**options)
+    except (ValueError, ImportError):
+        raise
+    except (ArithmeticError, AssertionError, LookupError, MemoryError, RuntimeError, TypeError) as error:
+        if not options:
+            raise
+        given = ", ".join(f"{option}={reprlib.repr(value)}" for option, value in options.items())
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UsageError(f"Task {name!r} cannot be made with {given}: {why}") from error
 
 
 def _can_be_recorded(options: dict[str, Any]) -> bool:
