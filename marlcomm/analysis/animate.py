@@ -28,7 +28,7 @@ def animate_run(
     *,
     member: int | None = None,
     seed: int = 0,
-    edits: Sequence[Edit | str] = (),
+    edits: Edit | str | Sequence[Edit | str] = (),
 ) -> Path:
     """Writes one greedy episode of a run, with who says what to whom; one frame a real step, and one for the end.
 

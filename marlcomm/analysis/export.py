@@ -28,7 +28,7 @@ def export_run(
     episodes: int = 100,
     member: int | None = None,
     seed: int = 0,
-    edits: Sequence[Edit | str] = (),
+    edits: Edit | str | Sequence[Edit | str] = (),
 ) -> Path:
     """Writes greedy episodes and metrics of a run for other programs.
 

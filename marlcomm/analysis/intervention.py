@@ -11,13 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.analysis.recorded import QUICK, Same, chosen, team_of
+from marlcomm.analysis.recorded import QUICK, AnyTeam, Same, chosen, team_of
 from marlcomm.analysis.words import Words
 from marlcomm.envs.api import Observation
 from marlcomm.learners.collect import collect
 from marlcomm.messages.pair_edits import ReplaceSender
 from marlcomm.short_repr import ShortRepr
-from marlcomm.training.policy import Policy
 from marlcomm.types import Episodes, others
 
 
@@ -40,9 +39,7 @@ class Intervention(ShortRepr):
     usual: np.ndarray
 
 
-def intervene(
-    policy: Policy | tuple[Algorithm, Any], words: Words, *, episodes: int = 500, seed: int = 0
-) -> Intervention:
+def intervene(policy: AnyTeam, words: Words, *, episodes: int = 500, seed: int = 0) -> Intervention:
     """Plays greedy episodes; at every step asks what each receiver would have done, had a sender said something else.
 
     The episode itself goes on undisturbed: memories, views and all other messages are those of the team as it is. Of

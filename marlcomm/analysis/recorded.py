@@ -15,14 +15,13 @@ import numpy as np
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.learner import Decision, with_delay
 from marlcomm.messages.channel import bits_sent
-from marlcomm.messages.edits import CalibratedCut, Edit, chain_edits, parse_edit
+from marlcomm.messages.edits import CalibratedCut, Edit, chain_edits, parse_edits
 from marlcomm.short_repr import ShortRepr
-from marlcomm.training.evaluate import calibrate_cut
+from marlcomm.training.evaluate import calibrate_cut, check_episodes
 from marlcomm.training.loop import TrainResult
 from marlcomm.training.policy import Policy
 from marlcomm.training.saved import SavedRun, as_run
 from marlcomm.types import Episodes, others
-from marlcomm.validation import check_count
 
 Kept = TypeVar("Kept")
 AnyTeam = TrainResult | SavedRun | Policy | tuple[Algorithm, Any] | str | Path
@@ -91,7 +90,12 @@ class RecordedEpisodes(ShortRepr):
 
 
 def record_episodes(
-    run: AnyTeam, episodes: int = 1000, *, member: int | None = None, seed: int = 0, edits: Sequence[Edit | str] = ()
+    run: AnyTeam,
+    episodes: int = 1000,
+    *,
+    member: int | None = None,
+    seed: int = 0,
+    edits: Edit | str | Sequence[Edit | str] = (),
 ) -> RecordedEpisodes:
     """Plays greedy episodes of one team and keeps what was seen, said and done.
 
@@ -108,11 +112,11 @@ def record_episodes(
     Raises:
       ValueError: no such member, an edit that does not exist, or no episodes.
     """
-    check_count("episodes", episodes)
     algorithm, params = team_of(run, member)
+    episodes, listed = check_episodes(algorithm, "episodes", episodes), parse_edits(edits)
     key = jax.random.PRNGKey(seed)
     calibration_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
-    edit = chain_edits([_ready(algorithm, params, edit, calibration_key) for edit in edits])
+    edit = chain_edits([_ready(algorithm, params, edit, calibration_key) for edit in listed])
 
     play = _player(Same(algorithm), episodes)
     played, decision, states, bits = jax.device_get(play(params, key, edit))
@@ -126,7 +130,7 @@ def record_episodes(
         mean=mean,
         q=decision.q,
         states=states,
-        edited=bool(edits),
+        edited=bool(listed),
         said=messages.offered,
         delay=_delay(algorithm, edit),
     )
@@ -182,8 +186,7 @@ def _means(decision: Decision) -> dict[str, jax.Array]:
     return {name: value for name, value in decision.auxiliary.items() if name == "message_mean"}
 
 
-def _ready(algorithm: Algorithm, params: Any, edit: Edit | str, key: jax.Array) -> Edit:
-    edit = parse_edit(edit) if isinstance(edit, str) else edit
+def _ready(algorithm: Algorithm, params: Any, edit: Edit, key: jax.Array) -> Edit:
     if not isinstance(edit, CalibratedCut):
         return edit
     fraction, whole = jnp.float32(edit.fraction), edit.whole

@@ -14,12 +14,11 @@ import numpy as np
 from scipy.stats import t as student
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.analysis.recorded import QUICK, Same, team_of
+from marlcomm.analysis.recorded import QUICK, AnyTeam, Same, team_of
 from marlcomm.learners.collect import team_return
 from marlcomm.messages.edits import chain_edits
 from marlcomm.messages.pair_edits import CutPairs, SwapPairs
 from marlcomm.short_repr import ShortRepr
-from marlcomm.training.policy import Policy
 
 CONFIDENCE = 0.95
 EXHAUSTIVE = 6  # pairs up to which every graph may be tried: three agents
@@ -95,7 +94,7 @@ class TalkGraph(ShortRepr):
     exhaustive: bool
 
 
-def message_worth(policy: Policy | tuple[Algorithm, Any], *, episodes: int = 1000, seed: int = 0) -> MessageWorth:
+def message_worth(policy: AnyTeam, *, episodes: int = 1000, seed: int = 0) -> MessageWorth:
     """Plays the same episodes with and without messages, greedily.
 
     A team that has learned to be told something may do worse without it than a team that never talked: compare with a
@@ -124,9 +123,7 @@ def message_worth(policy: Policy | tuple[Algorithm, Any], *, episodes: int = 100
     return MessageWorth(interval(full), lost("cut"), lost("swapped"))
 
 
-def smallest_graph(
-    policy: Policy | tuple[Algorithm, Any], *, keep: float = 0.95, episodes: int = 1000, seed: int = 0
-) -> TalkGraph:
+def smallest_graph(policy: AnyTeam, *, keep: float = 0.95, episodes: int = 1000, seed: int = 0) -> TalkGraph:
     """The fewest pairs that need to talk for the team to keep a share of its return.
 
     Up to three agents, graphs are tried by size until one suffices. With more, pairs are taken away one by one, those
@@ -186,7 +183,7 @@ def _take_away(pairs: list[Pair], left: Callable[[Sequence[Pair]], float], enoug
 class _Judge:
     """Plays the same episodes again and again, with messages cut or swapped between some pairs."""
 
-    def __init__(self, policy: Policy | tuple[Algorithm, Any], episodes: int, seed: int) -> None:
+    def __init__(self, policy: AnyTeam, episodes: int, seed: int) -> None:
         if episodes < 2:
             raise ValueError(f"episodes is {episodes}: must be at least 2, for a confidence interval")
         algorithm, self._params = team_of(policy)

@@ -342,6 +342,12 @@ def parse_edit(text: str) -> Edit:
         raise ValueError(f"edit {text!r}: {error}") from None
 
 
+def parse_edits(edits: Edit | str | Sequence[Edit | str]) -> list[Edit]:
+    """Edits or their names, one or several, as edits. Raises as `parse_edit`."""
+    listed = edits if isinstance(edits, Sequence) and not isinstance(edits, str) else [edits]
+    return [parse_edit(edit) if isinstance(edit, str) else edit for edit in listed]
+
+
 def _require(name: str, value: Any, low: float, high: float, whole: bool = False) -> None:
     """Raises ValueError where a plain number, one that is not traced, is out of its range."""
     if not isinstance(value, int | float | np.number):

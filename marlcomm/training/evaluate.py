@@ -21,10 +21,11 @@ from marlcomm.messages.edits import (
     OneOf,
     chain_edits,
     pairs_at_work,
-    parse_edit,
+    parse_edits,
 )
 from marlcomm.training.memory import compute, require_room_to_run
 from marlcomm.training.population import Population
+from marlcomm.training.saved import as_run
 from marlcomm.training.schedule import COUNTERS_END
 from marlcomm.types import Scalar
 from marlcomm.validation import check_count, check_seed
@@ -146,10 +147,10 @@ def evaluate(
     Raises:
       UsageError: an edit that does not exist, no episodes, more than memory can hold, or no seed; a ValueError.
     """
-    trained = _loaded(run)
+    trained = as_run(run)
     episodes = check_episodes(trained.algorithm, "episodes", episodes)
     key = jax.random.PRNGKey(check_seed("seed", seed))
-    ready = [parse_edit(edit) if isinstance(edit, str) else edit for edit in _listed(edits)]
+    ready = parse_edits(edits)
 
     def of_one(params: Any, key: jax.Array) -> dict[str, jax.Array]:
         return assess_with(trained.algorithm, params, key, ready, episodes)
@@ -174,20 +175,6 @@ def _count(which: jax.Array) -> jax.Array:
 def check_episodes(algorithm: Algorithm, name: str, episodes: Any) -> int:
     """The number of episodes to evaluate, if their steps can be counted; else a UsageError about `name`."""
     return check_count(name, episodes, 1, (COUNTERS_END - 1) // algorithm.env.horizon)
-
-
-def _loaded(run: Trained | str | Path) -> Trained:
-    if not isinstance(run, str | Path):
-        return run
-    from marlcomm.training.saved import load_run  # needed for folders only
-
-    return load_run(run)
-
-
-def _listed(edits: Edit | str | Sequence[Edit | str]) -> Sequence[Edit | str]:
-    if isinstance(edits, str):
-        return [edits]
-    return edits if isinstance(edits, Sequence) else [edits]
 
 
 def knows_winning(env: Environment) -> bool:

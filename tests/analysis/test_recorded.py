@@ -36,7 +36,7 @@ def test_a_seed_decides_everything(hallway):
     assert not np.array_equal(first.content, other.content)
 
 
-@pytest.mark.parametrize("edits", [["silence"], [Silence()]])
+@pytest.mark.parametrize("edits", [["silence"], [Silence()], "silence", Silence()])
 def test_edits_by_name_or_as_objects_cut_between_agents_only(hallway, edits):
     recorded = hallway.record(edits)
     assert recorded.edited
