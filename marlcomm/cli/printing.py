@@ -23,9 +23,17 @@ COLUMNS = {
 NARROW = 40  # columns of a terminal, below which words in a table are cut to pieces
 
 
+class PipedConsole(Console):
+    """A console whose reader may leave: that is an error as of any stream, and ends nothing by itself."""
+
+    def on_broken_pipe(self) -> None:
+        """Raises BrokenPipeError, in place of ending the program with the code of a failure."""
+        raise BrokenPipeError
+
+
 def print_tables(tables: Mapping[str, Sequence[Sequence[str]]], columns: Sequence[str]) -> None:
     """Prints tables of words, each under its title."""
-    console = Console()
+    console = PipedConsole()
     for title, rows in tables.items():
         table = Table(title=title, title_justify="left")
         for column in columns:
@@ -40,7 +48,7 @@ def print_tables(tables: Mapping[str, Sequence[Sequence[str]]], columns: Sequenc
 
 def print_members(members: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     """Prints a table with a row for each member of a population; lines where a table does not fit."""
-    console = Console()
+    console = PipedConsole()
     columns = [key for key in COLUMNS if key in members[0]]
     rows = [[_cell(member[column]) for column in columns] for member in members]
     table = Table("member")

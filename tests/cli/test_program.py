@@ -118,10 +118,11 @@ def test_interrupted(monkeypatch):
     assert main(["do"]) == 130
 
 
-def test_a_reader_who_leaves_is_no_error(monkeypatch):
+@pytest.mark.parametrize("write", [print, lambda text: print_members([{"return": 1.0}], [text])])
+def test_a_reader_who_leaves_is_no_error(monkeypatch, write):
     def command() -> int:
         """Do it."""
-        print("a line")
+        write("a line")
         return 0
 
     use_command(monkeypatch, command)
