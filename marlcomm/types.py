@@ -82,7 +82,7 @@ class Unroll(NamedTuple):
     target_q: jax.Array  #: [B, T+1, N, A] action values of the target network; no gradient
     value: jax.Array  #: [B, T, G] mixed values of the actions taken
     target: jax.Array  #: [B, T, G] what they should be: reward + discounted bootstrap; no gradient
-    weight: jax.Array  #: [B, T, G] float32: 1 where the value counts, 0 after the end and for the dead
+    weight: jax.Array  #: [B, T, G] float32: 1 at real steps, also for the dead, as their values are bootstrapped from
     messages: Messages  #: of the online network, leading axes [B, T+1]
     auxiliary: dict[str, jax.Array]  #: whatever else the channel computed, leading axes [B, T+1]
     taught: Taught | None = None  #: where the learner has a teacher

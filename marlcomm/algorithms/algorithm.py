@@ -15,7 +15,7 @@ from marlcomm.algorithms.description import describe
 from marlcomm.algorithms.optimisers import refuse_unused
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.collect import collect, team_return
-from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, check_range, with_delay
+from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, check_range, share_done, with_delay
 from marlcomm.messages.edits import Edit
 from marlcomm.short_repr import html_table, short
 from marlcomm.types import Episodes, Scalar
@@ -78,7 +78,7 @@ class Algorithm:
         """
         epsilon = self.learner.epsilon(state)
         play_key, _ = jax.random.split(state.key)  # `learn` goes on from the other half
-        progress = jnp.where(jnp.isfinite(limit), state.env_steps / limit, 1.0)
+        progress = jnp.where(jnp.isfinite(limit), share_done(state.env_steps, limit), 1.0)
         episodes, decisions, _ = self.play(
             state.params, play_key, epsilon=epsilon, edit=self.learner.edit(state), progress=progress
         )

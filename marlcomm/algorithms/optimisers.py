@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from marlcomm.validation import UsageError, check_choice
@@ -112,8 +113,10 @@ def _takes_a_rate(optimiser: Callable[..., Any]) -> bool:
 
 
 def _after_clipping(hparams: Any, step: optax.GradientTransformation) -> optax.GradientTransformation:
+    clip = jnp.asarray(hparams.gradient_clip, jnp.float32)
+    clip = jnp.where(clip > 0, clip, jnp.inf)  # 0 is no clipping: optax would divide a gradient of 0 by its norm
     # one vector instead of many small arrays: the same numbers, fewer kernels
-    return optax.flatten(optax.chain(optax.clip_by_global_norm(hparams.gradient_clip), step))
+    return optax.flatten(optax.chain(optax.clip_by_global_norm(clip), step))
 
 
 _BY_NAME: dict[str, MakeOptimiser] = {"adam": adam, "rmsprop": torch_rmsprop}

@@ -36,8 +36,8 @@ class ContinuousActions:
     def explore(self, outputs: jax.Array, mask: jax.Array, epsilon: Scalar, key: jax.Array) -> jax.Array:
         """[..., N, A] uniformly random for a share `epsilon` of the agents, for the others with Gaussian noise."""
         share_key, uniform_key, noise_key = jax.random.split(key, 3)
-        uniform = jax.random.uniform(uniform_key, outputs.shape, minval=-1.0, maxval=1.0)
-        noise = self.noise * epsilon * jax.random.normal(noise_key, outputs.shape)
+        uniform = jax.random.uniform(uniform_key, outputs.shape, outputs.dtype, -1.0, 1.0)
+        noise = self.noise * epsilon * jax.random.normal(noise_key, outputs.shape, outputs.dtype)
         random = jax.random.uniform(share_key, outputs.shape[:-1]) < epsilon
         action = jnp.where(random[..., None], uniform, jnp.clip(jnp.tanh(outputs) + noise, -1.0, 1.0))
         return jnp.where(mask, action, 0.0)
@@ -83,13 +83,13 @@ class DiscreteActions:
 
     def policy(self, outputs: jax.Array, mask: jax.Array, temperature: Scalar, key: jax.Array) -> jax.Array:
         """[..., N, A] one-hot and drawn; the gradient passes straight through to the softmax at `temperature`."""
-        noisy = self.outputs(outputs, mask) + jax.random.gumbel(key, outputs.shape)
+        noisy = self.outputs(outputs, mask) + jax.random.gumbel(key, outputs.shape, outputs.dtype)
         soft = jax.nn.softmax(noisy / temperature)
         return self.seen(jnp.argmax(noisy, -1)) + (soft - jax.lax.stop_gradient(soft))
 
     def seen(self, action: jax.Array) -> jax.Array:
         """[..., N] -> [..., N, A] one-hot."""
-        return jax.nn.one_hot(action, self.num_actions)
+        return jax.nn.one_hot(action, self.num_actions, dtype=jnp.float32)
 
     def none(self, *batch: int) -> jax.Array:
         """[*batch] -1: the action before the first."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.envs.api import Environment, Observation
+from marlcomm.learners.episodes import as_shown
 from marlcomm.types import Episodes, Scalar
 
 Policy = Callable[[Observation, Any, jax.Array], tuple[jax.Array, Any, Any]]
@@ -18,6 +19,8 @@ def collect(
     env: Environment, policy: Policy, memory: Any, num_envs: int, key: jax.Array, progress: Scalar = 1.0
 ) -> tuple[Episodes, Any, Any]:
     """One episode in each of B = `num_envs` environments, from reset to the horizon T.
+
+    What the task gives after its own end is neither kept nor shown to the policy: see `without_padding`.
 
     Args:
       env: the task.
@@ -39,14 +42,17 @@ def collect(
         state, observation, memory, done = carry
         action, memory, record = policy(observation, memory, step_key)
         state, now = jax.vmap(env.step)(state, action)
+        real = ~done
+        terminal = now.last() & (now.discount == 0) & real
         step = {
             "action": action.astype(env.action_dtype),
-            "reward": now.reward,
-            "terminal": now.last() & (now.discount == 0) & ~done,
-            "valid": ~done,
-            "won": now.extras.get("won", jnp.zeros(num_envs, bool)) & ~done,
+            "reward": jnp.where(real[:, None], now.reward, 0.0),
+            "terminal": terminal,
+            "valid": real,
+            "won": now.extras.get("won", jnp.zeros(num_envs, bool)) & real,
         }
-        return (state, now.observation, memory, done | now.last()), (step, now.observation, record, state)
+        observation = as_shown(now.observation, real, terminal)
+        return (state, observation, memory, done | now.last()), (step, observation, record, state)
 
     start = (state, first.observation, memory, jnp.zeros(num_envs, bool))
     _, outputs = jax.lax.scan(play, start, jax.random.split(play_key, env.horizon))

@@ -15,16 +15,19 @@ from flax import struct
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.actions import ContinuousActions, DiscreteActions, actions_of
 from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
+from marlcomm.learners.episodes import ready_to_learn
 from marlcomm.learners.learner import (
     AgentMemory,
     Decision,
     Loss,
     agent_inputs,
-    choose,
     for_all,
+    guarded_step,
     keep_pointers,
     learning_rate_now,
     linear_epsilon,
+    of_row,
+    share_done,
     shared_reward,
     steps_left,
     weighted_sum,
@@ -171,6 +174,7 @@ class DdpgLearner:
           the new state, and metrics of the last gradient step: each loss by name, its own metrics as `loss/metric`,
           and `gradient_norm`.
         """
+        episodes = ready_to_learn(self.env, self.settings.num_envs, episodes)
         active = state.healthy & (state.env_steps < limit)
         replay = self._replay.add(state.replay, episodes)
         ready = active & self._replay.can_sample(replay)
@@ -179,10 +183,10 @@ class DdpgLearner:
         played = state.replace(
             replay=None,  # not carried through the updates, which only read it
             key=jnp.where(active, keys[0], state.key),
-            env_steps=state.env_steps + active * episodes.valid.sum(),
+            env_steps=state.env_steps + active * episodes.valid.sum(dtype=jnp.int32),
             episodes=state.episodes + active * self.settings.num_envs,
         )
-        hparams = _at_this_point(state.hparams, state.env_steps / limit)
+        hparams = _at_this_point(state.hparams, share_done(state.env_steps, limit))
 
         def update(state: DdpgState, now: tuple[jax.Array, jax.Array]) -> tuple[DdpgState, dict[str, jax.Array]]:
             key, left = now
@@ -192,7 +196,7 @@ class DdpgLearner:
 
         learned, metrics = jax.lax.scan(update, played, (keys[1:], steps_left(self.updates_per_step)))
         learned = learned.replace(replay=keep_pointers(active, replay, state.replay))
-        return learned, jax.tree.map(lambda x: x[-1], metrics)
+        return learned, of_row(metrics)
 
     @property
     def updates_per_step(self) -> int:
@@ -219,21 +223,10 @@ class DdpgLearner:
             return weighted_sum(self.losses, unroll, batch, hparams, left)
 
         gradient, metrics = jax.grad(loss, has_aux=True)(state.params)
-        updates, optimiser = self._optimiser(hparams).update(gradient, state.optimiser, state.params)
-        params = optax.apply_updates(state.params, updates)
-        metrics["gradient_norm"] = optax.global_norm(gradient)
-        finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
-        go = ready & state.healthy & finite
-        params, optimiser = choose(go, (params, optimiser), (state.params, state.optimiser))
+        learned, metrics, go = guarded_step(state, self._optimiser(hparams), gradient, metrics, ready)
         rate = jnp.where(go, hparams.target_rate, 0.0)
-        learned = state.replace(
-            params=params,
-            target_params=optax.incremental_update(params, state.target_params, rate),
-            optimiser=optimiser,
-            updates=state.updates + go,
-            healthy=state.healthy & (finite | ~ready),
-        )
-        return learned, metrics
+        target = optax.incremental_update(learned.params, state.target_params, rate)
+        return learned.replace(target_params=target), metrics
 
     def unroll(
         self,
@@ -287,7 +280,7 @@ class DdpgLearner:
 
         if self.env.continuous or self.settings.discrete_gradient == "drawn":
             return worth(action)
-        choices = jnp.eye(self.env.num_actions)
+        choices = jnp.eye(self.env.num_actions, dtype=jnp.float32)
         each = jax.vmap(lambda choice: worth(jnp.broadcast_to(choice, done.shape)), out_axes=-1)(choices)
         return (each * jax.nn.softmax(self._actions.outputs(outputs, mask))).sum(-1)
 

@@ -68,7 +68,7 @@ class DdpgHParams(struct.PyTreeNode):
     critic_learning_rate: Scalar = 1e-3
     learning_rate_finish: Scalar = 0.1  #: share of both that is left at the end, falling over the run's second half
     discount: Scalar = 0.95
-    gradient_clip: Scalar = 10.0  #: global norm, of actors and of critics
+    gradient_clip: Scalar = 10.0  #: global norm, of actors and of critics; 0: no clipping
     epsilon_start: Scalar = 0.3  #: exploration, linear in environment steps: share of random actions, size of noise
     epsilon_finish: Scalar = 0.05
     epsilon_steps: Scalar = 100_000

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.losses.interval import Every
@@ -128,10 +129,10 @@ def agent_inputs(env: Environment, settings: Any, agents_view: jax.Array, last_a
     parts = [agents_view]
     if settings.last_action:
         discrete = jnp.issubdtype(last_action.dtype, jnp.integer)
-        parts.append(jax.nn.one_hot(last_action, env.num_actions) if discrete else last_action)
+        parts.append(jax.nn.one_hot(last_action, env.num_actions, dtype=jnp.float32) if discrete else last_action)
     if settings.agent_id:
         n = env.num_agents
-        parts.append(jnp.broadcast_to(jnp.eye(n), (*agents_view.shape[:-1], n)))
+        parts.append(jnp.broadcast_to(jnp.eye(n, dtype=jnp.float32), (*agents_view.shape[:-1], n)))
     return jnp.concatenate(parts, -1)
 
 
@@ -184,14 +185,61 @@ def _pair(name: str, found: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     return found
 
 
+def guarded_step(
+    state: Any, optimiser: optax.GradientTransformation, gradient: Any, metrics: dict[str, jax.Array], ready: jax.Array
+) -> tuple[Any, dict[str, jax.Array], jax.Array]:
+    """One gradient step, of which nothing is kept unless all of it is finite: loss, gradient, and what it would store.
+
+    Args:
+      state: the learner's; `params`, `optimiser`, `updates` and `healthy` are read and may change.
+      optimiser: what moves the parameters.
+      gradient: as `state.params`.
+      metrics: of the loss, with `loss` among them.
+      ready: [] bool, whether there is anything to learn from.
+
+    Returns:
+      the new state, which is the old one but for `healthy` where a number was not finite; the metrics with
+      `gradient_norm` and `update_norm`, of which one at least is then not finite; [] bool, whether a step was taken.
+    """
+    updates, moments = optimiser.update(gradient, state.optimiser, state.params)
+    new, old = (optax.apply_updates(state.params, updates), moments), (state.params, state.optimiser)
+    metrics = metrics | {"gradient_norm": optax.global_norm(gradient), "update_norm": optax.global_norm(updates)}
+    finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"]) & still_finite(new, old)
+    go = ready & state.healthy & finite
+    params, moments = choose(go, new, old)
+    healthy = state.healthy & (finite | ~ready)
+    return state.replace(params=params, optimiser=moments, updates=state.updates + go, healthy=healthy), metrics, go
+
+
+def still_finite(new: Any, old: Any) -> jax.Array:
+    """[] bool: whether every number of a pytree is finite that was so before."""
+    kept = jax.tree.map(lambda new, old: (jnp.isfinite(new) | ~jnp.isfinite(old)).all(), new, old)
+    return jnp.stack(jax.tree.leaves(kept)).all()
+
+
+def of_row(metrics: dict[str, jax.Array]) -> dict[str, jax.Array]:
+    """Metrics [U] of gradient steps in a row -> []: of the last, or of the first at which a metric was not finite."""
+
+    def one(x: jax.Array) -> jax.Array:
+        broken = ~jnp.isfinite(x)
+        return x[jnp.where(broken.any(), jnp.argmax(broken), x.shape[0] - 1)]
+
+    return jax.tree.map(one, metrics)
+
+
 def steps_left(steps: int) -> jax.Array:
     """[steps] int32 how many gradient steps of a row are still to come, for each of them."""
-    return jnp.arange(steps - 1, -1, -1)
+    return jnp.arange(steps - 1, -1, -1, jnp.int32)
+
+
+def share_done(env_steps: jax.Array, limit: Scalar) -> jax.Array:
+    """[] float32 how far a run of `limit` environment steps has come; 0 where there is no limit."""
+    return env_steps.astype(jnp.float32) / jnp.asarray(limit, jnp.float32)
 
 
 def explored(state: Any) -> jax.Array:
     """[] how far exploration has come: 0 at the start, 1 once epsilon is at its finish."""
-    return jnp.clip(state.env_steps / state.hparams.epsilon_steps, 0.0, 1.0)
+    return jnp.clip(state.env_steps.astype(jnp.float32) / state.hparams.epsilon_steps, 0.0, 1.0)
 
 
 def linear_epsilon(state: Any) -> jax.Array:

@@ -15,6 +15,7 @@ import optax
 from flax import struct
 
 from marlcomm.envs.api import Environment, Observation
+from marlcomm.learners.episodes import ready_to_learn
 from marlcomm.learners.learner import (
     AgentMemory,
     Decision,
@@ -22,10 +23,14 @@ from marlcomm.learners.learner import (
     agent_inputs,
     choose,
     for_all,
+    guarded_step,
     learning_rate_now,
+    of_row,
     require_discrete,
+    share_done,
     shared_reward,
     steps_left,
+    still_finite,
     weighted_sum,
 )
 from marlcomm.losses.policy import generalised_advantage, normalise
@@ -69,7 +74,7 @@ class ReinforceHParams(struct.PyTreeNode):
     trace: Scalar = 0.95  #: lambda of the advantages: 1 takes whole returns, 0 one-step errors
     clip: Scalar = 0.2  #: how far the probability of an action may move before it teaches no more (needs epochs > 1)
     team_share: Scalar = 1.0  #: of the team's mean in each agent's reward; 0: each is paid for itself
-    gradient_clip: Scalar = 10.0  #: global norm
+    gradient_clip: Scalar = 10.0  #: global norm; 0: no clipping
     weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  #: loss name -> weight
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
@@ -85,22 +90,35 @@ class ReinforceHParams(struct.PyTreeNode):
 
 
 class ReturnScale(NamedTuple):
-    """How large returns are, over the last thousand batches at most. Starts as if they had mean 0 and deviation 1."""
+    """How large returns are, over the last thousand batches at most. Starts as if they had mean 0 and deviation 1.
+
+    Squares are taken of what is left beside the mean, as a difference of large squares is lost to rounding. (Chan et
+    al. 1983, with a rate in place of a count.)
+    """
 
     mean: jax.Array  # [] float32
-    square: jax.Array  # [] float32, mean of squares
+    square: jax.Array  # [] float32, minus the variance; in checkpoints of old, where positive, the mean of squares
+
+    def variance(self) -> jax.Array:
+        """[] float32."""
+        return jnp.where(self.square > 0, self.square - self.mean**2, -self.square)
 
     def deviation(self) -> jax.Array:
         """[] at least 0.1 (as in MAPPO's released code): what hardly varies must not be blown up."""
-        return jnp.sqrt(jnp.maximum(self.square - self.mean**2, 0.01))
+        return jnp.sqrt(jnp.maximum(self.variance(), 0.01))
 
     def after(self, returns: jax.Array, valid: jax.Array, batches: jax.Array) -> ReturnScale:
         """With the returns [B, T, N] of one more batch, the `batches`-th, at the real steps [B, T]."""
         real = jnp.broadcast_to(valid[..., None], returns.shape)
-        count = jnp.maximum(real.sum(), 1)
+
+        def over_real(x: jax.Array) -> jax.Array:
+            return jnp.where(real, x, 0.0).sum() / jnp.maximum(real.sum(), 1).astype(jnp.float32)
+
         rate = jnp.maximum(1.0 / batches, 1e-3)
-        moments = [jnp.where(real, x, 0.0).sum() / count for x in (returns, returns**2)]
-        return ReturnScale(*(old + rate * (new - old) for old, new in zip(self, moments, strict=True)))
+        mean = over_real(returns)
+        within, moved = over_real((returns - mean) ** 2), mean - self.mean
+        variance = (1.0 - rate) * (self.variance() + rate * moved**2) + rate * within
+        return ReturnScale(self.mean + rate * moved, -variance)
 
 
 class ReinforceState(struct.PyTreeNode):
@@ -243,13 +261,17 @@ class ReinforceLearner:
             raise ValueError(
                 "on-policy learning needs what stood behind the actions: call learn(state, episodes, decisions)"
             )
+        episodes = ready_to_learn(self.env, self.settings.num_envs, episodes)
         active = state.healthy & (state.env_steps < limit)
         _, learn_key = jax.random.split(state.key)  # the first half is for playing
         key, last_key = jax.random.split(learn_key)
+        scale = self._rescaled(state, episodes)
+        measured = still_finite(scale, state.scale)
         played = state.replace(
             key=key,
-            scale=self._rescaled(state, episodes),
-            env_steps=state.env_steps + episodes.valid.sum(),
+            scale=choose(measured, scale, state.scale),
+            healthy=state.healthy & measured,
+            env_steps=state.env_steps + episodes.valid.sum(dtype=jnp.int32),
             episodes=state.episodes + self.settings.num_envs,
         )
         hparams = _at_this_point(state.hparams, state.env_steps, limit)
@@ -260,7 +282,7 @@ class ReinforceLearner:
             return self._update(state, functools.partial(loss, left=left), self.optimiser(hparams), active)
 
         learned, metrics = jax.lax.scan(update, choose(active, played, state), steps_left(self.settings.epochs))
-        return learned, jax.tree.map(lambda x: x[-1], metrics)
+        return learned, of_row(metrics)
 
     @property
     def updates_per_step(self) -> int:
@@ -275,14 +297,8 @@ class ReinforceLearner:
         active: jax.Array,
     ) -> tuple[ReinforceState, dict[str, jax.Array]]:
         gradient, metrics = jax.grad(loss, has_aux=True)(state.params)
-        updates, moments = optimiser.update(gradient, state.optimiser, state.params)
-        params = optax.apply_updates(state.params, updates)
-        metrics["gradient_norm"] = optax.global_norm(gradient)
-        finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
-        go = active & state.healthy & finite
-        params, moments = choose(go, (params, moments), (state.params, state.optimiser))
-        healthy = state.healthy & (finite | ~active)
-        return state.replace(params=params, optimiser=moments, updates=state.updates + go, healthy=healthy), metrics
+        learned, metrics, _ = guarded_step(state, optimiser, gradient, metrics, active)
+        return learned, metrics
 
     def _loss(
         self,
@@ -358,9 +374,9 @@ class ReinforceLearner:
         """The scale with the discounted returns of these episodes, as far as they were played."""
         if not self.settings.normalise_returns:
             return state.scale
-        nothing = jnp.zeros((*episodes.valid.shape[:1], episodes.valid.shape[1] + 1, self.env.num_agents))
+        nothing = jnp.zeros((*episodes.valid.shape[:1], episodes.valid.shape[1] + 1, self.env.num_agents), jnp.float32)
         returns = self._advantage(episodes, nothing, state.hparams.replace(trace=1.0))
-        batches = state.episodes / self.settings.num_envs + 1.0
+        batches = state.episodes.astype(jnp.float32) / self.settings.num_envs + 1.0
         return state.scale.after(returns, episodes.valid, batches)
 
 
@@ -369,7 +385,7 @@ def _at_this_point(hparams: ReinforceHParams, env_steps: jax.Array, limit: Scala
 
     But for the price of talk, which such a run pays in full.
     """
-    progress = env_steps / limit
+    progress = share_done(env_steps, limit)
     first_half = jnp.clip(2.0 * progress, 0.0, 1.0)
     paid = jnp.where(jnp.isfinite(limit), first_half, 1.0)
     # what talk costs grows as the entropy falls: whoever paid before there is something to say would never say it

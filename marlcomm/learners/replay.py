@@ -11,9 +11,54 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.envs.api import Environment
+from marlcomm.learners.episodes import empty_episode
 from marlcomm.types import Episodes
 
 ONE_LESS = ("action", "reward", "terminal", "valid")  # fields that have no entry for the last observation
+
+
+@dataclass(frozen=True)
+class EpisodeReplay:
+    """A ring of whole episodes, of which a batch holds none twice, as in PyMARL.
+
+    Attributes:
+      env: the task; only its sizes are read.
+      replay_episodes: episodes that are kept.
+      batch_episodes: episodes in a learning batch.
+    """
+
+    env: Environment
+    replay_episodes: int
+    batch_episodes: int
+
+    def init(self) -> Any:
+        """The empty ring."""
+        return self._buffer.init(empty_episode(self.env))
+
+    def add(self, replay: Any, episodes: Episodes) -> Any:
+        """The ring with B more episodes [B, ...], in place of the oldest where it is full."""
+        return self._buffer.add(replay, episodes)
+
+    def can_sample(self, replay: Any) -> jax.Array:
+        """[] bool: whether it holds a batch."""
+        return self._buffer.can_sample(replay)
+
+    def sample(self, replay: Any, key: jax.Array) -> Episodes:
+        """Different episodes [batch_episodes, ...], each as likely as any other; needs `can_sample`."""
+        place = jnp.arange(self.replay_episodes)
+        held = replay.is_full | (place < replay.current_index)
+        chance = jnp.where(held, jax.random.uniform(key, place.shape, jnp.float32), -1.0)
+        _, drawn = jax.lax.top_k(chance, self.batch_episodes)
+        return jax.tree.map(lambda x: x[0, drawn], replay.experience)
+
+    @property
+    def _buffer(self) -> Any:
+        return flashbax.make_item_buffer(
+            max_length=self.replay_episodes,
+            min_length=self.batch_episodes,
+            sample_batch_size=self.batch_episodes,
+            add_batches=True,
+        )
 
 
 @dataclass(frozen=True)
@@ -36,19 +81,8 @@ class StepReplay:
 
     def init(self) -> Any:
         """The empty ring."""
-        env = self.env
-        n, a = env.num_agents, env.num_actions
-        entry = Episodes(
-            agents_view=jnp.zeros((n, env.observation_size), jnp.float32),
-            action_mask=jnp.zeros((n, a), bool),
-            global_state=jnp.zeros((env.state_size,), jnp.float32),
-            alive=jnp.zeros((n,), bool),
-            action=jnp.zeros(env.action_shape, env.action_dtype),
-            reward=jnp.zeros((n,), jnp.float32),
-            terminal=jnp.zeros((), bool),
-            valid=jnp.zeros((), bool),
-            won=jnp.zeros((), bool),
-        )
+        episode = empty_episode(self.env)
+        entry = jax.tree.map(lambda x: x[0], episode._replace(won=episode.valid))
         return self._buffer.init(entry)
 
     def add(self, replay: Any, episodes: Episodes) -> Any:

@@ -25,7 +25,7 @@ def teach(teacher: Any, params: Any, target_params: Any, episodes: Episodes, dis
     views, allowed = episodes.agents_view, episodes.action_mask
     utilities, target_utilities = (teacher.apply(p, views, method="utilities") for p in (params, target_params))
     best = _highest(utilities, allowed)[:, 1:]
-    done = jax.nn.one_hot(episodes.action, allowed.shape[-1])
+    done = jax.nn.one_hot(episodes.action, allowed.shape[-1], dtype=jnp.float32)
     value = teacher.apply(params, (utilities[:, :-1] * done).sum(-1), views[:, :-1], method="mix")
     next_value = teacher.apply(target_params, (target_utilities[:, 1:] * best).sum(-1), views[:, 1:], method="mix")
     reward = episodes.reward.mean(-1, keepdims=True)
@@ -51,4 +51,4 @@ def _best(teacher: Any, params: Any, views: jax.Array, allowed: jax.Array) -> ja
 def _highest(utilities: jax.Array, allowed: jax.Array) -> jax.Array:
     """[..., A] -> [..., A] one-hot of the highest that is allowed. No gradient."""
     chosen = jnp.argmax(jnp.where(allowed, utilities, -jnp.inf), -1)
-    return jax.lax.stop_gradient(jax.nn.one_hot(chosen, utilities.shape[-1]))
+    return jax.lax.stop_gradient(jax.nn.one_hot(chosen, utilities.shape[-1], dtype=utilities.dtype))

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import flashbax
 import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
 
 from marlcomm.envs.api import Environment, Observation
+from marlcomm.learners.episodes import ready_to_learn
 from marlcomm.learners.learner import (
     AgentMemory,
     Decision,
@@ -23,13 +23,17 @@ from marlcomm.learners.learner import (
     choose,
     explored,
     for_all,
+    guarded_step,
     keep_pointers,
     learning_rate_now,
     linear_epsilon,
+    of_row,
     require_discrete,
+    share_done,
     steps_left,
     weighted_sum,
 )
+from marlcomm.learners.replay import EpisodeReplay
 from marlcomm.learners.teaching import teach
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.channel import said_by_channel
@@ -80,7 +84,7 @@ class ValueHParams(struct.PyTreeNode):
     learning_rate: Scalar = 5e-4
     learning_rate_finish: Scalar = 1.0  #: share of it that is left at the end, falling over the run's second half
     discount: Scalar = 0.99
-    gradient_clip: Scalar = 10.0  #: global norm
+    gradient_clip: Scalar = 10.0  #: global norm; 0: no clipping
     epsilon_start: Scalar = 1.0  #: exploration: share of random actions, linear in environment steps
     epsilon_finish: Scalar = 0.05
     epsilon_steps: Scalar = 50_000
@@ -166,7 +170,7 @@ class ValueLearner:
             params=params,
             target_params=jax.tree.map(jnp.copy, params),
             optimiser=self.optimiser(hparams).init(params),
-            replay=self._replay.init(self._empty_episode()),
+            replay=self._replay.init(),
             key=key,
             hparams=jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), hparams),
             env_steps=jnp.int32(0),
@@ -240,6 +244,7 @@ class ValueLearner:
         Returns:
           the new state, and metrics: each loss by name, its own metrics as `loss/metric`, and `gradient_norm`.
         """
+        episodes = ready_to_learn(self.env, self.settings.num_envs, episodes)
         active = state.healthy & (state.env_steps < limit)
         replay = self._replay.add(state.replay, episodes)
         ready = active & self._replay.can_sample(replay)
@@ -248,40 +253,27 @@ class ValueLearner:
         played = state.replace(
             replay=keep_pointers(active, replay, state.replay),
             key=jnp.where(active, key, state.key),
-            env_steps=state.env_steps + active * episodes.valid.sum(),
+            env_steps=state.env_steps + active * episodes.valid.sum(dtype=jnp.int32),
             episodes=state.episodes + active * self.settings.num_envs,
         )
-        update = functools.partial(self._update, ready=ready, progress=state.env_steps / limit)
+        update = functools.partial(self._update, ready=ready, progress=share_done(state.env_steps, limit))
         turns = jnp.stack(update_keys), steps_left(self.settings.updates_per_step)
         learned, metrics = jax.lax.scan(update, played, turns)
-        return learned, jax.tree.map(lambda x: x[-1], metrics)
+        return learned, of_row(metrics)
 
     def _update(
         self, state: TrainState, turn: tuple[jax.Array, jax.Array], ready: jax.Array, progress: jax.Array
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         key, left = turn
         sample_key, loss_key = jax.random.split(key)
-        batch = self._replay.sample(state.replay, sample_key).experience
+        batch = self._replay.sample(state.replay, sample_key)
         hparams = _at_this_point(state, progress)
         gradient_of = jax.grad(self._loss, has_aux=True)
         gradient, metrics = gradient_of(state.params, state, hparams, batch, loss_key, left)
-        updates, optimiser = self.optimiser(hparams).update(gradient, state.optimiser, state.params)
-        params = optax.apply_updates(state.params, updates)
-        metrics["gradient_norm"] = optax.global_norm(gradient)
-        finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
-        go = ready & state.healthy & finite
-        params, optimiser = choose(go, (params, optimiser), (state.params, state.optimiser))
-        count = state.updates + go
         cut_below = metrics.pop("cut_below", state.cut_below)
-        learned = state.replace(
-            cut_below=jnp.where(go, cut_below, state.cut_below),
-            params=params,
-            target_params=self._move_target(params, state.target_params, count, go, state.hparams),
-            optimiser=optimiser,
-            updates=count,
-            healthy=state.healthy & (finite | ~ready),
-        )
-        return learned, metrics
+        learned, metrics, go = guarded_step(state, self.optimiser(hparams), gradient, metrics, ready)
+        target = self._move_target(learned.params, state.target_params, learned.updates, go, state.hparams)
+        return learned.replace(target_params=target, cut_below=jnp.where(go, cut_below, state.cut_below)), metrics
 
     def _move_target(self, params: Any, target: Any, updates: jax.Array, go: jax.Array, hparams: ValueHParams) -> Any:
         if self.settings.target_interval == 0:
@@ -312,8 +304,8 @@ class ValueLearner:
         teams won .98 to .99 where nothing was cut.
         """
         h = state.hparams
-        force = jnp.clip(state.env_steps / h.cut_start - 1.0, 0.0, 1.0)
-        share = force * h.cut_share * jnp.clip(6.0 * jax.random.uniform(key) - 1.0, 0.0, 1.0)
+        force = jnp.clip(state.env_steps.astype(jnp.float32) / h.cut_start - 1.0, 0.0, 1.0)
+        share = force * h.cut_share * jnp.clip(6.0 * jax.random.uniform(key, dtype=jnp.float32) - 1.0, 0.0, 1.0)
         steps = episodes.valid.shape[1]
         importance = jax.lax.stop_gradient(messages.importance[:, :steps])
         said = said_by_channel(messages)[:, :steps] & pairs_at_work(episodes)[..., None]
@@ -342,7 +334,9 @@ class ValueLearner:
         next_value = self.mixer.apply(
             target_params["mixer"], _pick(target_q[:, 1:], best), episodes.global_state[:, 1:]
         )
-        reward, weight = self._account(episodes)
+        reward = episodes.reward.mean(-1, keepdims=True) if self.mixer.team else episodes.reward
+        # the dead are taught too: what follows a death is worth what it gives, and is bootstrapped from
+        weight = jnp.broadcast_to(episodes.valid[..., None], reward.shape).astype(jnp.float32)
         target = double_q_target(reward, episodes.terminal, next_value, hparams.discount)
         taught, judge = self._teach(params, target_params, episodes, hparams)
         return Unroll(q, target_q, value, target, weight, messages, auxiliary, taught, judge)
@@ -354,12 +348,6 @@ class ValueLearner:
             return None, None
         return teach(self.teacher, params["teacher"], target_params["teacher"], episodes, hparams.discount)
 
-    def _account(self, episodes: Episodes) -> tuple[jax.Array, jax.Array]:
-        valid = episodes.valid[..., None]
-        if self.mixer.team:
-            return episodes.reward.mean(-1, keepdims=True), valid.astype(jnp.float32)
-        return episodes.reward, (valid & episodes.alive[:, :-1]).astype(jnp.float32)
-
     def _inputs(self, agents_view: jax.Array, last_action: jax.Array) -> jax.Array:
         return agent_inputs(self.env, self.settings, agents_view, last_action)
 
@@ -369,28 +357,8 @@ class ValueLearner:
         return self.settings.updates_per_step
 
     @property
-    def _replay(self) -> Any:
-        return flashbax.make_item_buffer(
-            max_length=self.settings.replay_episodes,
-            min_length=self.settings.batch_episodes,
-            sample_batch_size=self.settings.batch_episodes,
-            add_batches=True,
-        )
-
-    def _empty_episode(self) -> Episodes:
-        env, t = self.env, self.env.horizon
-        n, a = env.num_agents, env.num_actions
-        return Episodes(
-            agents_view=jnp.zeros((t + 1, n, env.observation_size), jnp.float32),
-            action_mask=jnp.zeros((t + 1, n, a), bool),
-            global_state=jnp.zeros((t + 1, env.state_size), jnp.float32),
-            alive=jnp.zeros((t + 1, n), bool),
-            action=jnp.zeros((t, n), jnp.int32),
-            reward=jnp.zeros((t, n), jnp.float32),
-            terminal=jnp.zeros((t,), bool),
-            valid=jnp.zeros((t,), bool),
-            won=jnp.zeros((), bool),
-        )
+    def _replay(self) -> EpisodeReplay:
+        return EpisodeReplay(self.env, self.settings.replay_episodes, self.settings.batch_episodes)
 
 
 def _at_this_point(state: TrainState, progress: jax.Array) -> ValueHParams:

@@ -13,7 +13,7 @@ from marlcomm.types import ActorCriticUnroll, Episodes
 def critic_loss(unroll: ActorCriticUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Mean squared error of the critics over real steps (eq. 6); also for the dead, whose team may win."""
     real = jnp.broadcast_to(episodes.valid[..., None], unroll.value.shape).astype(jnp.float32)
-    error = unroll.value - unroll.target
+    error = jnp.where(real > 0, unroll.value - unroll.target, 0.0)
     return _mean(error**2, real), {
         "error_size": _mean(jnp.abs(error), real),
         "value": _mean(unroll.value, real),

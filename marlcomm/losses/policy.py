@@ -55,7 +55,7 @@ def talk_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[j
 def value_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Mean squared error of the critic in units of `scale`, over real steps; also for the dead, whose team may win."""
     real = jnp.broadcast_to(episodes.valid[..., None], unroll.value.shape).astype(jnp.float32)
-    error = _mean((unroll.value - unroll.target) ** 2, real)
+    error = _mean(jnp.where(real > 0, unroll.value - unroll.target, 0.0) ** 2, real)
     spread = _mean((unroll.target - _mean(unroll.target, real)) ** 2, real)
     explained = 1.0 - error / jnp.maximum(spread, 1e-8)
     return error / unroll.scale**2, {"value": _mean(unroll.value, real), "explained": explained}

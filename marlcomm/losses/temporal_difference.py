@@ -20,8 +20,7 @@ def double_q_target(reward: jax.Array, terminal: jax.Array, next_value: jax.Arra
     Returns:
       [B, T, G].
     """
-    alive = 1.0 - terminal[..., None].astype(jnp.float32)
-    return jax.lax.stop_gradient(reward + discount * alive * next_value)
+    return jax.lax.stop_gradient(reward + discount * jnp.where(terminal[..., None], 0.0, next_value))
 
 
 def temporal_difference_loss(
@@ -34,11 +33,12 @@ def temporal_difference_loss(
     that is good only if everybody takes part is not buried under the failures of partners that still explore (the
     optimistic weighting of weighted QMIX, Rashid et al. 2020, eq. 7; only on outcomes, as it makes bootstraps diverge).
     """
-    error = unroll.value - unroll.target
+    counts = unroll.weight > 0  # masked before anything is made of it: 0 times what is not finite is not 0
+    value, error = (jnp.where(counts, x, 0.0) for x in (unroll.value, unroll.value - unroll.target))
     too_high = episodes.terminal[..., None] & (error > 0)
     squared = jnp.where(too_high, hparams.overestimate_weight, 1.0) * error**2
     count = jnp.maximum(unroll.weight.sum(), 1.0)
     return (unroll.weight * squared).sum() / count, {
         "error_size": (unroll.weight * jnp.abs(error)).sum() / count,
-        "value": (unroll.weight * unroll.value).sum() / count,
+        "value": (unroll.weight * value).sum() / count,
     }

@@ -39,7 +39,7 @@ class Courier:
         """What arrives of the messages [..., N, N, D] that one round offers."""
         withheld, offered = ~messages.sent & self._open, messages.sent & self._open
         messages = self._edited(messages._replace(sent=offered, offered=offered))
-        arriving = deliver(messages, self.alive, self._links)
+        arriving = jax.tree.map(_in_32_bits, deliver(messages, self.alive, self._links))
         # what a channel itself holds back is zero but for its gradient: else a shut gate could never learn to open
         shadow = jnp.where(withheld, messages.content - jax.lax.stop_gradient(messages.content), 0.0)
         arriving = arriving._replace(content=arriving.content + shadow)
@@ -80,6 +80,10 @@ class Courier:
             return jnp.where(self._open, x, jnp.zeros((), x.dtype))
 
         return now._replace(**{name: arriving(name) for name in ("content", "importance", "sent")})
+
+
+def _in_32_bits(x: jax.Array) -> jax.Array:
+    return x.astype(jnp.float32) if jnp.issubdtype(x.dtype, jnp.floating) else x
 
 
 def _later(x: jax.Array, steps: int) -> jax.Array:

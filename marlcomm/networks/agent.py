@@ -128,7 +128,7 @@ class CommunicatingAgent(nn.Module):
         courier = Courier(self.channel, alive, edit_key, edit, under_way)
         hidden = hidden if self.channel.reads_memory else None
         received, auxiliary = self.channel.talk(inputs, hidden, talk_key, courier)
-        return received, courier.account(), auxiliary
+        return received.astype(jnp.float32), courier.account(), auxiliary
 
     def _think(self, hidden: jax.Array, inputs: jax.Array, received: jax.Array) -> tuple[jax.Array, jax.Array]:
         """One step: memory and action values."""

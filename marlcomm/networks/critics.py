@@ -71,6 +71,6 @@ class ActionCritic(nn.Module):
         joint = action.reshape(*action.shape[:-2], -1)
         rows = [jnp.broadcast_to(seen[..., None, :], (*joint.shape[:-1], seen.shape[-1])), joint]
         if self.shared:
-            rows.append(jnp.broadcast_to(jnp.eye(n), (*joint.shape[:-1], n)))
+            rows.append(jnp.broadcast_to(jnp.eye(n, dtype=joint.dtype), (*joint.shape[:-1], n)))
         network = MLP if self.shared else one_each(MLP, n)
         return network((*(self.hidden,) * self.layers, 1))(jnp.concatenate(rows, -1))[..., 0]

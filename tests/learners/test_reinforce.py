@@ -363,7 +363,7 @@ def test_scale_is_that_of_the_discounted_returns_seen(members):
             found.append(later)
     scale = member(members.states[1].scale, WELL)
     np.testing.assert_allclose(scale.mean, np.mean(found), rtol=1e-3, atol=1e-4)
-    np.testing.assert_allclose(np.sqrt(scale.square - scale.mean**2), np.std(found), rtol=1e-3)
+    np.testing.assert_allclose(np.sqrt(scale.variance()), np.std(found), rtol=1e-3)
 
 
 def test_learning_without_decisions_is_refused(members):

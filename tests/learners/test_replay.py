@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 from toy_env import AGENTS, HORIZON, Toy
 
 from marlcomm.learners.collect import collect
-from marlcomm.learners.replay import StepReplay
+from marlcomm.learners.episodes import empty_episode
+from marlcomm.learners.replay import EpisodeReplay, StepReplay
 from marlcomm.types import Episodes
 
 KEY = jax.random.PRNGKey(9)
@@ -78,3 +81,26 @@ def test_a_drawn_episode_is_one_of_the_newest_and_whole(filled):
 
 def test_a_ring_is_ready_once_it_holds_a_batch(filled):
     assert filled.ready == {False: [False, False, True], True: [False, False, True]}
+
+
+def test_a_batch_holds_no_episode_twice_and_each_as_often_as_any():
+    """Seven marked episodes in a ring of five, then of nine: the newest, or those that are there so far."""
+    marked = jnp.arange(7)
+    episodes = jax.tree.map(lambda x: jnp.broadcast_to(x, (7, *x.shape)), empty_episode(Toy()))
+    episodes = episodes._replace(reward=episodes.reward + marked[:, None, None])
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def draws(ring):
+        state = ring.init()
+        for first in range(0, 7):
+            state = ring.add(state, jax.tree.map(lambda x: x[first : first + 1], episodes))  # noqa: B023
+        keys = jax.random.split(KEY, 3000)
+        return jax.vmap(lambda key: ring.sample(state, key).reward[:, 0, 0])(keys), ring.can_sample(state)
+
+    for kept, held in ((5, range(2, 7)), (9, range(7))):
+        found, ready = draws(EpisodeReplay(Toy(), kept, 4))
+        assert bool(ready)
+        assert all(len(set(batch)) == 4 for batch in found.tolist())
+        share = np.array([(found == episode).any(1).mean() for episode in held])
+        np.testing.assert_allclose(share, 4 / len(held), atol=0.04)
+        assert set(np.unique(found)) == set(held)
