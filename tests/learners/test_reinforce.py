@@ -380,7 +380,7 @@ def test_learning_without_decisions_is_refused(members):
         ({"trace": 1.5}, "trace is 1.5"),
         ({"team_share": -0.5}, "team_share is -0.5"),
         ({"epsilon_start": 1.0}, "'epsilon_start'"),
-        ({"optimiser": "sgdd"}, "optimiser is 'sgdd'"),
+        ({"optimiser": "sgdd"}, "optimiser='sgdd'"),
         ({"hidden": 0}, "hidden is 0"),
     ],
 )
