@@ -50,7 +50,7 @@ class Checkpoints:
           OSError: nothing can be saved in this folder.
         """
         self._write({"proof": np.zeros(1)}, {})
-        self._remove(self._unfinished)
+        self._clear()
 
     def save(self, number: int, state: Any, facts: dict[str, Any]) -> None:
         """Writes a pytree of arrays and some JSON facts; returns when they are on disk and were looked back at.
@@ -99,7 +99,7 @@ class Checkpoints:
     def _write(self, state: Any, facts: dict[str, Any]) -> None:
         """Leaves a whole checkpoint under the name of an unfinished one; nothing where it fails."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._remove(self._unfinished)
+        self._clear()
         try:
             orbax_folder.write(self._unfinished, state, facts)
             orbax_folder.look_back(self._unfinished, state)
@@ -108,8 +108,13 @@ class Checkpoints:
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:
-            shutil.rmtree(self._unfinished, ignore_errors=True)  # room for what may still come
+            self._clear()  # room for what may still come
             raise
+
+    def _clear(self) -> None:
+        """Drops what was left unfinished, also under the name that orbax gives it meanwhile."""
+        for rest in self.folder.glob(f"{self._unfinished.name}*"):
+            shutil.rmtree(rest, ignore_errors=True)
 
     def _read(self, number: int, abstract: Any) -> tuple[Any, dict[str, Any]] | str:
         """State and facts of a checkpoint, or what is wrong with it."""

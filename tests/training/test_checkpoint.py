@@ -164,4 +164,5 @@ def test_a_full_disk_is_said_once_and_nothing_else_is_printed(tmp_path, capfd, c
     assert raised.value.errno == errno.EFBIG
     assert capfd.readouterr().err == ""
     assert not caplog.records
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["1"]  # nothing half takes up room
     assert checkpoints.restore(STATE)[0] == 1
