@@ -19,6 +19,7 @@ from marlcomm.short_repr import ShortRepr
 from marlcomm.training.evaluate import Trained, assess, find_threshold, on_host
 from marlcomm.training.population import Population
 from marlcomm.training.saved import as_run
+from marlcomm.validation import check_seed
 
 FRACTIONS = (0.0, 0.5, 0.8, 0.9, 1.0)
 
@@ -78,7 +79,7 @@ def cut_curve(
 
     run = as_run(run)
     calibrate, assess_cut = _programs(Same(run.algorithm), Same(run.population), kind, episodes)
-    key, members = jax.random.PRNGKey(seed), len(run.population)
+    key, members = jax.random.PRNGKey(check_seed("seed", seed)), len(run.population)
     other_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
     found = []
     for fraction in fractions:

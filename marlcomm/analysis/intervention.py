@@ -18,6 +18,7 @@ from marlcomm.learners.collect import collect
 from marlcomm.messages.pair_edits import ReplaceSender
 from marlcomm.short_repr import ShortRepr
 from marlcomm.types import Episodes, others
+from marlcomm.validation import check_seed
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,7 +63,7 @@ def intervene(policy: AnyTeam, words: Words, *, episodes: int = 500, seed: int =
     algorithm, params = team_of(policy)
     play = _player(Same(algorithm), episodes)
     content = jnp.moveaxis(jnp.nan_to_num(jnp.asarray(words.content, jnp.float32)), 2, 0)  # [K, N, N, D]
-    played, *answers = jax.device_get(play(params, jax.random.PRNGKey(seed), content))
+    played, *answers = jax.device_get(play(params, jax.random.PRNGKey(check_seed("seed", seed)), content))
     muted, swapped, forced, done = (chosen(each, algorithm.env.continuous) for each in (*answers, played.action))
     pairs = _pairs(played)  # [B, T, N, N]
     both = pairs & np.roll(pairs, 1, 0)  # where the other episode has this step too

@@ -22,6 +22,7 @@ from marlcomm.training.loop import TrainResult
 from marlcomm.training.policy import Policy
 from marlcomm.training.saved import SavedRun, as_run
 from marlcomm.types import Episodes, others
+from marlcomm.validation import check_seed
 
 Kept = TypeVar("Kept")
 AnyTeam = TrainResult | SavedRun | Policy | tuple[Algorithm, Any] | str | Path
@@ -114,7 +115,7 @@ def record_episodes(
     """
     algorithm, params = team_of(run, member)
     episodes, listed = check_episodes(algorithm, "episodes", episodes), parse_edits(edits)
-    key = jax.random.PRNGKey(seed)
+    key = jax.random.PRNGKey(check_seed("seed", seed))
     calibration_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
     edit = chain_edits([_ready(algorithm, params, edit, calibration_key) for edit in listed])
 

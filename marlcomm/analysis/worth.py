@@ -19,6 +19,7 @@ from marlcomm.learners.collect import team_return
 from marlcomm.messages.edits import chain_edits
 from marlcomm.messages.pair_edits import CutPairs, SwapPairs
 from marlcomm.short_repr import ShortRepr
+from marlcomm.validation import check_seed
 
 CONFIDENCE = 0.95
 EXHAUSTIVE = 6  # pairs up to which every graph may be tried: three agents
@@ -188,7 +189,7 @@ class _Judge:
             raise ValueError(f"episodes is {episodes}: must be at least 2, for a confidence interval")
         algorithm, self._params = team_of(policy)
         self.agents = algorithm.env.num_agents
-        self._key, self._play = jax.random.PRNGKey(seed), _player(Same(algorithm), episodes)
+        self._key, self._play = jax.random.PRNGKey(check_seed("seed", seed)), _player(Same(algorithm), episodes)
 
     def returns(self, cut: Iterable[Pair] = (), swapped: Iterable[Pair] = ()) -> np.ndarray:
         """[B] undiscounted returns of the team."""
