@@ -67,6 +67,7 @@ from .envs import make_env as make_env
 from .envs import register_env as register_env
 from .envs import restart as restart
 from .envs import timestep as timestep
+from .learners import with_params as with_params
 from .messages import AttentionChannel as AttentionChannel
 from .messages import Channel as Channel
 from .messages import ClusterChannel as ClusterChannel
@@ -87,6 +88,7 @@ from .networks import IndependentMixer as IndependentMixer
 from .networks import LocalCritic as LocalCritic
 from .networks import MonotonicMixer as MonotonicMixer
 from .networks import SumMixer as SumMixer
+from .networks import ndq_from_torch as ndq_from_torch
 from .training import Policy as Policy
 from .training import SavedRun as SavedRun
 from .training import TrainResult as TrainResult

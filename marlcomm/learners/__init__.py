@@ -3,7 +3,7 @@
 from marlcomm.learners.collect import collect
 from marlcomm.learners.ddpg import DdpgLearner, DdpgState
 from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
-from marlcomm.learners.learner import AgentMemory, Decision, Learner, LearnerState
+from marlcomm.learners.learner import AgentMemory, Decision, Learner, LearnerState, with_params
 from marlcomm.learners.reinforce import ReinforceHParams, ReinforceLearner, ReinforceSettings, ReinforceState
 from marlcomm.learners.value import TrainState, ValueHParams, ValueLearner, ValueSettings
 
@@ -25,4 +25,5 @@ __all__ = [
     "ValueLearner",
     "ValueSettings",
     "collect",
+    "with_params",
 ]

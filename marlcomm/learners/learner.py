@@ -227,6 +227,42 @@ def of_row(metrics: dict[str, jax.Array]) -> dict[str, jax.Array]:
     return jax.tree.map(one, metrics)
 
 
+def with_params(state: Any, params: Any) -> Any:
+    """A learner's state that begins with given parameters, its target network too; everything else stays.
+
+    Args:
+      state: from `init`, of one member or, as `train(prepare=...)` has it, with leading axis P.
+      params: as `state.params`. Without the axis P, all members begin with the same. What only some modules have
+        learned is given by their names: `{"agent": ...}` leaves the mixer as it is.
+
+    Raises:
+      ValueError: the state has no such part, or an array has another shape.
+    """
+    if unknown := sorted(params.keys() - state.params.keys()):
+        raise ValueError(f"params has {', '.join(unknown)}: the parts are {', '.join(sorted(state.params))}")
+
+    members = state.env_steps.ndim  # 1 where there is an axis P
+
+    def begin(path: tuple, given: Any, before: jax.Array) -> jax.Array:
+        if jnp.shape(given) not in (before.shape, before.shape[members:]):
+            where = jax.tree_util.keystr(path)
+            raise ValueError(f"params{where} has shape {jnp.shape(given)}: must be {before.shape}")
+        return jnp.array(jnp.broadcast_to(jnp.asarray(given, before.dtype), before.shape))  # copies, to be given away
+
+    def merged(before: Any) -> Any:
+        own = {name: before[name] for name in params}
+        if jax.tree.structure(own) != jax.tree.structure(dict(params)):
+            raise ValueError(f"params is {_named_tree(params)}: must be {_named_tree(own)}")
+        return {**before, **jax.tree_util.tree_map_with_path(begin, dict(params), own)}
+
+    changes = {name: merged(getattr(state, name)) for name in ("params", "target_params") if hasattr(state, name)}
+    return state.replace(**changes)
+
+
+def _named_tree(tree: Any) -> str:
+    return ", ".join(jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(dict(tree)))
+
+
 def steps_left(steps: int) -> jax.Array:
     """[steps] int32 how many gradient steps of a row are still to come, for each of them."""
     return jnp.arange(steps - 1, -1, -1, jnp.int32)

@@ -4,6 +4,7 @@ from marlcomm.networks.agent import CommunicatingAgent, FeedForwardAgent
 from marlcomm.networks.critics import ActionCritic, CentralCritic, LocalCritic
 from marlcomm.networks.mixers import IndependentMixer, MonotonicMixer, SumMixer
 from marlcomm.networks.teacher import JointTeacher
+from marlcomm.networks.torch_layout import from_torch, ndq_from_torch
 
 __all__ = [
     "ActionCritic",
@@ -15,4 +16,6 @@ __all__ = [
     "LocalCritic",
     "MonotonicMixer",
     "SumMixer",
+    "from_torch",
+    "ndq_from_torch",
 ]

@@ -31,6 +31,9 @@ class CommunicatingAgent(nn.Module):
     Messages of a step are made from that step's inputs and reach the receivers at the same step, or as much later as
     the channel's `delay` says. Either way, they are reported, and paid for, at the step in which they are sent.
 
+    Its parameters: `input_layer` (Linear, K + M -> H), `recurrent` (`GRU`, H -> H), `head` (Linear, H -> A), `channel`
+    (what the channel has); `torch_layout` says what they are called elsewhere.
+
     Attributes:
       channel: how the agents talk.
       num_actions: A.

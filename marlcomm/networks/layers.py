@@ -62,6 +62,8 @@ def one_each(module: type[nn.Module], count: int) -> type[nn.Module]:
 class GRU(nn.Module):
     """A gated recurrent unit in PyTorch's convention (the reset gate scales the hidden term with its bias).
 
+    Gates stand side by side in the order reset, update, new, each H wide.
+
     `project` does all that does not read memory, for all steps at once; only one matrix product stays in the scan.
     """
 

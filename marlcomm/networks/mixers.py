@@ -36,6 +36,13 @@ class SumMixer(nn.Module):
 class MonotonicMixer(nn.Module):
     """QMIX: a network whose weights come from the state and are not negative, so the argmax factorises.
 
+    Its parameters, with one layer | more layers a hypernetwork (`torch_layout` says what they are called elsewhere):
+
+      Linear_0 | MLP_0   state -> weights of the first layer, [N * embedding]
+      Linear_1 | MLP_1   state -> weights of the last layer, [embedding]
+      Linear_2 | Linear_0   state -> bias of the first layer, [embedding]
+      MLP_0 | MLP_2   state -> what is added at the end, [1], over a hidden layer of `embedding`
+
     Attributes:
       embedding: hidden units of the mixing network.
       hypernet_layers: 1 as NDQ released (PyMARL's older mixer), 2 as in PyMARL's qmix configuration.
