@@ -19,10 +19,10 @@ def like(tree: Any, wanted: Any) -> Any:
 
     def convert(path: Any, leaf: Any, to: Any) -> jax.Array:
         leaf = jnp.asarray(leaf)
+        if jnp.issubdtype(to.dtype, jax.dtypes.prng_key):
+            return leaf  # a key of either kind, as the one that began the episode
         if leaf.shape != to.shape:
             raise ValueError(f"{jax.tree_util.keystr(path)} has the shape {leaf.shape} later, {to.shape} at first")
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            return leaf
         return jax.lax.convert_element_type(leaf, to.dtype)
 
     return jax.tree_util.tree_map_with_path(convert, tree, wanted)

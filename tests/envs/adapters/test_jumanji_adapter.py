@@ -108,3 +108,13 @@ def test_nothing_is_passed_on_after_the_end():
         assert step.observation.action_mask.any(axis=1).all()
         assert float(step.extras["share"]) == (time <= 2)
         assert step.last() == (time >= 2)
+
+
+@pytest.mark.parametrize("make_key", [jax.random.key, jax.random.PRNGKey])
+def test_keys_of_either_kind_begin_an_episode_and_go_on(make_key):
+    env = make_env("lbf", grid_size=6, num_food=1)
+    state, _ = jax.eval_shape(env.reset, make_key(0))
+    later, _ = jax.eval_shape(env.step, state, jnp.zeros(env.num_agents, jnp.int32))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), later) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), state
+    )
