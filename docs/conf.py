@@ -24,6 +24,7 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx
 exclude_patterns = ["_build", "jupyter_execute", "**/.ipynb_checkpoints"]
 html_theme = "furo"
 html_title = "marlcomm"
+html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 default_role = "code"  # what stands in single backquotes, in docstrings as on Markdown pages
