@@ -28,7 +28,7 @@ html_show_copyright = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 default_role = "code"  # what stands in single backquotes, in docstrings as on Markdown pages
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 
 autodoc_default_options = {"exclude-members": "replace, setup"}
