@@ -42,7 +42,7 @@ def ndq(
         alone, as released. Who must pass on what it heard needs it.
       hidden: H of the agent.
       encoder_hidden: width of the message encoder's two hidden layers; 0 for that of the agent, as released. (It was 64
-        before it could be set: such a run of another `hidden` is loaded with `algorithm=ndq(..., encoder_hidden=64)`.)
+        before it could be set: a run of that time with another `hidden` is resumed with `encoder_hidden=64`.)
       **settings: as for `value_based`.
     """
     paper = settings.get("paper", False)

@@ -128,8 +128,9 @@ def test_a_changed_configuration_and_other_devices_are_said(tmp_path):
         folder.check_same({**CONFIG, "steps": 200})
 
 
-def asked(**settings):
-    return json.loads(json.dumps(mc.make_algorithm("ndq", mc.make_env("sensor"), hidden=8, **settings).describe()))
+def asked(hidden=64, **settings):
+    ndq = mc.make_algorithm("ndq", mc.make_env("sensor"), hidden=hidden, **settings)
+    return json.loads(json.dumps(ndq.describe()))
 
 
 def test_a_default_that_is_stated_is_the_same_run(tmp_path):
@@ -165,3 +166,18 @@ def test_a_record_of_an_older_version_is_compared_as_far_as_it_goes(tmp_path):
         folder.check_same(asked(message_dims=3))
     with pytest.raises(RunFolderError, match=r"weights.succinctness: 0.001 in the run, 0.5 now"):
         folder.check_same(asked(beta=0.5))
+
+
+def test_an_older_ndq_of_another_width_is_read_with_the_encoder_that_it_had(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(asked(hidden=32))
+    older = folder.config()
+    for name in ("format", "code", "digest"):
+        del older[name]
+    for name in ("agent", "mixer", "losses", "loss_terms", "task", "optimiser", "optimizer"):
+        older["resolved"].pop(name, None)
+    folder.write_json("config.json", older)
+    assert folder.config()["settings"]["encoder_hidden"] == 64
+    folder.check_same(asked(hidden=32, encoder_hidden=64))
+    with pytest.raises(RunFolderError, match=r"settings.encoder_hidden: 64 in the run, None now"):
+        folder.check_same(asked(hidden=32))
