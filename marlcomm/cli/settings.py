@@ -62,7 +62,9 @@ def _one(algorithm: str, task: str, key: str, text: str) -> Any:
         return read_as(key, text, known[key][0])
     if key.startswith("weights."):
         return read_number(key, text)
-    if key in _only_objects(algorithm):
+    if key in (objects := _objects(algorithm)):
+        if objects[key]:
+            return text
         raise UsageError(f"--set {key}: takes no number, flag or word; only Python can pass what it takes")
     if key in env_options(task):
         raise UsageError(f"--set {key}: belongs to the task: write task.{key}={text}")
@@ -120,11 +122,11 @@ def _defaults(name: str) -> dict[str, Any]:
     return {key: default for key, (_, default) in own_settings(name).items()} | otherwise
 
 
-def _only_objects(algorithm: str) -> set[str]:
-    """The parameters of an algorithm that no word can name."""
+def _objects(algorithm: str) -> dict[str, bool]:
+    """The parameters of an algorithm that take an object, and whether a word can name one, as with an optimizer."""
     makers = factory_of(algorithm), family_of(algorithm).build
     kinds = {name: kind for maker in makers for name, kind in typing.get_type_hints(maker).items()}
-    return {name for name, kind in kinds.items() if str not in (kind, *typing.get_args(kind))}
+    return {name: str in typing.get_args(kind) for name, kind in kinds.items() if kind is not str}
 
 
 def _listed(settings: dict[str, Any]) -> str:

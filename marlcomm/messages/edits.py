@@ -300,19 +300,16 @@ def pairs_at_work(episodes: Episodes) -> jax.Array:
 
 
 def importance_quantile(importance: jax.Array, counts: jax.Array, fraction: Scalar) -> jax.Array:
-    """[] the importance below which the share `fraction` of the entries lies, linear between them; 0 for no entries.
+    """[] the least importance that the share `fraction` of the entries, or more, does not exceed; 0 for no entries.
 
     Args:
       importance: [..., D]; counts: [..., D] bool, or [..., 1], the entries that count.
+      fraction: 0 .. 1.
     """
     counts = jnp.broadcast_to(counts, importance.shape)
     ordered = jnp.sort(jnp.where(counts, importance, jnp.inf).reshape(-1))
-    last = jnp.maximum(counts.sum() - 1, 0)
-    place = fraction * last.astype(jnp.float32)
-    low, high = (jnp.clip(x.astype(jnp.int32), 0, last) for x in (jnp.floor(place), jnp.ceil(place)))
-    beyond = place - jnp.floor(place)
-    at_low, at_high = (jnp.where(counts.any(), ordered[place], 0.0) for place in (low, high))
-    return at_low * (1.0 - beyond) + at_high * beyond
+    below = jnp.ceil(fraction * counts.sum().astype(jnp.float32)).astype(jnp.int32)
+    return jnp.where(counts.any(), ordered[jnp.clip(below - 1, 0, ordered.size - 1)], 0.0)
 
 
 def parse_edit(text: str) -> Edit:

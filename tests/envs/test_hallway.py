@@ -283,8 +283,8 @@ def test_rules_of_groups(grouped, rule):
         ({"groups": (0,)}, "a group for each of the 2 agents"),
         ({"groups": (0, 2)}, r"without gaps, such as \(0, 1\)"),
         ({"reward_win": "10"}, "must be a finite number"),
-        ({"start_delay": -1}, "start_delay=-1 must be a whole number, at least 0"),
-        ({"extra_steps": 0.5}, "extra_steps=0.5 must be a whole number, at least 0"),
+        ({"start_delay": -1}, "start_delay=-1 must be a whole number, 0 to"),
+        ({"extra_steps": 0.5}, "extra_steps=0.5 must be a whole number, 0 to"),
     ],
 )
 def test_options_are_checked(options, message):

@@ -162,7 +162,7 @@ def test_views_and_masks():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rows": 1}, "rows=1 must be a whole number, at least 2"),
+        ({"rows": 1}, "rows=1 must be a whole number, 2 to"),
         ({"num_targets": 8}, "num_targets=8 is too many for 3x5 sensors; at most 7 targets can always move"),
         ({"reward": float("inf")}, "reward=inf must be a finite number"),
         ({"steps": 0}, "steps=0"),

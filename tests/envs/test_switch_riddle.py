@@ -123,7 +123,7 @@ def test_who_may_do_what():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"num_agents": 2}, "num_agents=2 must be a whole number, at least 3"), ({"bulb": 1}, "bulb=1 must be True or")],
+    [({"num_agents": 2}, "num_agents=2 must be a whole number, 3 to"), ({"bulb": 1}, "bulb=1 must be True or")],
 )
 def test_options_are_checked(options, message):
     with pytest.raises(ValueError, match=message):

@@ -212,8 +212,8 @@ def test_sizes(difficulty, sizes):
     ("options", "message"),
     [
         ({"difficulty": "medum"}, "no difficulty 'medum'. Did you mean 'medium'"),
-        ({"vision": -1}, "vision=-1 must be a whole number, at least 0"),
-        ({"num_agents": 0}, "num_agents=0 must be a whole number, at least 1"),
+        ({"vision": -1}, "vision=-1 must be a whole number, 0 to"),
+        ({"num_agents": 0}, "num_agents=0 must be a whole number, 1 to"),
         ({"arrival_rates": (0.3, 0.1)}, "must be two probabilities, the lower first"),
         ({"arrival_rates": 0.3}, "arrival_rates=0.3 must be two probabilities"),
         ({"arrival_rates": (0.1, "x")}, r"arrival_rates\[1\]='x' must be a finite number"),

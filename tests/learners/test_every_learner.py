@@ -29,7 +29,7 @@ CASES = {
 def make(name: str, **settings: Any) -> mc.Algorithm:
     known = mc.algorithm_settings(name)
     sizes = {key: value for key, value in SIZES.items() if key in known}
-    return mc.make_algorithm(name, Toy(), **{**sizes, **CASES[name], **settings})
+    return mc.make_algorithm(name, Toy(), **{**sizes, **CASES.get(name, {}), **settings})
 
 
 class Case:

@@ -167,8 +167,10 @@ def test_a_quantile_is_that_of_what_counts(seed, fraction, among):
     importance, counts = rng.random((3, 4)).astype(np.float32), rng.permutation(12).reshape(3, 4) < among
     with jax.debug_nans(True):
         found = quantile(importance, counts, fraction)
-    expected = np.quantile(importance[counts], fraction) if among else 0.0
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    said = importance[counts] if among else np.zeros(1)
+    assert found in said
+    assert (said <= found).mean() >= fraction - 1e-6
+    assert (said < found).mean() <= fraction + 1e-6
 
 
 quantile = jax.jit(importance_quantile)

@@ -74,14 +74,14 @@ def test_a_loaded_policy_acts_as_the_trained_one(finished):
 def test_a_member_that_diverges_is_named_and_changes_nothing_for_the_others(sensor, capsys):
     algorithm = sensor.with_loss("broken", broken_loss, 0.0)
     arguments = {"steps": 240, "seeds": [5], "evaluations": 3, "evaluation_episodes": 16}
-    beside = mc.train(algorithm, hparams={"weights.broken": [0.0, float("nan")]}, **arguments)
+    beside = mc.train(algorithm, hparams={"weights.broken": [0.0, float("inf")]}, **arguments)
     well, ill = beside.summary["members"]
     assert well["healthy"]
     assert well["env_steps"] >= 240
     assert not ill["healthy"]
     assert ill["updates"] == 0
     said = capsys.readouterr().err
-    assert "member 1 (seed 5, weights.broken=nan) diverged after update 0" in said
+    assert "member 1 (seed 5, weights.broken=inf) diverged after update 0" in said
     assert "not finite: loss" in said
 
     alone = mc.train(algorithm, progress=False, **arguments)
