@@ -22,11 +22,11 @@ from marlcomm.learners.learner import (
     Loss,
     agent_inputs,
     for_all,
+    guarded_row,
     guarded_step,
     keep_pointers,
     learning_rate_now,
     linear_epsilon,
-    of_row,
     share_done,
     shared_reward,
     steps_left,
@@ -194,9 +194,8 @@ class DdpgLearner:
             batch = self._replay.sample(replay, sample_key)
             return self._update(state, hparams, batch, loss_key, ready, left)
 
-        learned, metrics = jax.lax.scan(update, played, (keys[1:], steps_left(self.updates_per_step)))
-        learned = learned.replace(replay=keep_pointers(active, replay, state.replay))
-        return learned, of_row(metrics)
+        learned, metrics = guarded_row(update, played, (keys[1:], steps_left(self.updates_per_step)))
+        return learned.replace(replay=keep_pointers(active, replay, state.replay)), metrics
 
     @property
     def updates_per_step(self) -> int:

@@ -23,9 +23,9 @@ from marlcomm.learners.learner import (
     agent_inputs,
     choose,
     for_all,
+    guarded_row,
     guarded_step,
     learning_rate_now,
-    of_row,
     require_discrete,
     share_done,
     shared_reward,
@@ -281,8 +281,7 @@ class ReinforceLearner:
         def update(state: ReinforceState, left: jax.Array) -> tuple[ReinforceState, dict[str, jax.Array]]:
             return self._update(state, functools.partial(loss, left=left), self.optimiser(hparams), active)
 
-        learned, metrics = jax.lax.scan(update, choose(active, played, state), steps_left(self.settings.epochs))
-        return learned, of_row(metrics)
+        return guarded_row(update, choose(active, played, state), steps_left(self.settings.epochs))
 
     @property
     def updates_per_step(self) -> int:

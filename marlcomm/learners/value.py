@@ -23,11 +23,11 @@ from marlcomm.learners.learner import (
     choose,
     explored,
     for_all,
+    guarded_row,
     guarded_step,
     keep_pointers,
     learning_rate_now,
     linear_epsilon,
-    of_row,
     require_discrete,
     share_done,
     steps_left,
@@ -258,8 +258,7 @@ class ValueLearner:
         )
         update = functools.partial(self._update, ready=ready, progress=share_done(state.env_steps, limit))
         turns = jnp.stack(update_keys), steps_left(self.settings.updates_per_step)
-        learned, metrics = jax.lax.scan(update, played, turns)
-        return learned, of_row(metrics)
+        return guarded_row(update, played, turns)
 
     def _update(
         self, state: TrainState, turn: tuple[jax.Array, jax.Array], ready: jax.Array, progress: jax.Array
