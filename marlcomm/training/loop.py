@@ -167,19 +167,21 @@ class _Run:
         limit = jnp.int32(self.schedule.steps)
         advance, evaluate = self.compile(state, limit)
         now, stop = standing(state), stopping.is_set()
+        evaluated, spent = now, 0.0  # seconds of training since then: one short piece says little about speed
         while not (over := self.is_over(now)) and not stop:
             before, started = now, time.monotonic()
             state, metrics = compute(advance, state, limit, jnp.int32(self.chunk_length(now)))
-            now = standing(state)
-            speed = (now.all_steps - before.all_steps) / (time.monotonic() - started)
+            now, seconds = standing(state), time.monotonic() - started
+            spent += seconds
             rows = _to_numpy(metrics)
             self.report_diverged(state, before.healthy & ~now.healthy, rows)
             self.report_cutting(state, before, now)
             if self.is_over(now) or self.schedule.evaluation_due(before.done, now.done):
                 self.found = self.evaluate(evaluate, state, FINAL_ROUNDS if self.is_over(now) else 1)
-                self.report.evaluated(now, speed, self.found)
+                self.report.evaluated(now, (now.all_steps - evaluated.all_steps) / spent, self.found)
+                evaluated, spent = now, 0.0
                 rows |= {f"test_{name}": value for name, value in self.found.items()}
-            self.report.advance(now, speed, rows)
+            self.report.advance(now, (now.all_steps - before.all_steps) / seconds, rows)
             stop = stopping.is_set()  # looked at once: what ends here is saved here
             self.journal.record(state, rows, save=stop or self.is_over(now))
         if not over:
