@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 import marlcomm as mc
 from experiments.common import RESULT_HEAD, Experiment, curves_as_json, markdown_table, result_row, start
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import RecordedEpisodes, record_episodes
 from marlcomm.envs import Environment
+from marlcomm.envs.figure import Figure
 from marlcomm.envs.maze import SIZE
 from marlcomm.training import evaluate
 
@@ -77,7 +76,8 @@ def plot_meaning(recorded: RecordedEpisodes, labels: int, actions: tuple[str, ..
       labels: size of the alphabet.
       actions: names of the actions.
     """
-    figure, axes = plt.subplots(2, labels + 1, figsize=(2.1 * (labels + 1), 4.4), layout="constrained", squeeze=False)
+    figure = Figure(figsize=(2.1 * (labels + 1), 4.4), layout="constrained")
+    axes = figure.subplots(2, labels + 1, squeeze=False)
     place = np.rint(np.asarray(recorded.episodes.agents_view)[:, 0, :, :2] * (SIZE - 1)).astype(int)  # [B, N, 2]
     done = np.asarray(recorded.episodes.action)[:, 0]  # [B, N]
     for agent in range(2):
