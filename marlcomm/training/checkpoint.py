@@ -89,7 +89,9 @@ class Checkpoints:
             if isinstance(found, str):
                 wrong[number] = found
                 continue
-            return number, found[0], found[1] | {"skipped": self._move_away(wrong, set_aside)}
+            # an older one was dropped by the run that is still written, while it was read: nothing is wrong with it
+            newer = {tried: said for tried, said in wrong.items() if tried > number}
+            return number, found[0], found[1] | {"skipped": self._move_away(newer, set_aside)}
         raise CheckpointError("; ".join(wrong.values()) or f"no whole checkpoint in {self.folder}")
 
     @property
@@ -159,7 +161,7 @@ def digest(tree: Any) -> str:
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         array = np.ascontiguousarray(leaf)
         total.update(f"{jax.tree_util.keystr(path)}{array.dtype}{array.shape}".encode())
-        total.update(array.tobytes())
+        total.update(array.reshape(-1).view(np.uint8).data)  # its bytes, without a copy of them
     return total.hexdigest()[:16]
 
 

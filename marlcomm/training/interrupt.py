@@ -36,10 +36,13 @@ def stop_between_chunks(say: Callable[[str], Any]) -> Iterator[threading.Event]:
     def stop(number: int, frame: Any) -> None:
         first = not stopping.is_set()
         stopping.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        again = ""
+        if signal.SIGINT in before:  # where it is ignored it stays so
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            again = "; Ctrl-C ends it now"
         if first:
             with contextlib.suppress(RuntimeError):  # it came in the middle of a line that is being written
-                say(f"{signal.Signals(number).name}: stopping as soon as what runs now is done; Ctrl-C ends it now")
+                say(f"{signal.Signals(number).name}: stopping as soon as what runs now is done{again}")
 
     for number in before:
         signal.signal(number, stop)

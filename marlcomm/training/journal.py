@@ -141,7 +141,10 @@ class Journal:
 
     def how_to_resume(self) -> str:
         """The end of a sentence that says what can be done after an interruption."""
-        return "" if self.folder is None else f"; saved, go on with --resume --out {self.folder.path}"
+        return "" if self.path is None else f"; saved, go on with {self._resume()}"
+
+    def _resume(self) -> str:
+        return f"--resume --out {shlex.quote(str(self.path))}"
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -160,7 +163,7 @@ class Journal:
             what = "see to it that you may write there"
         elif error.errno not in _FULL:
             what = "see to that"
-        return f"What was saved before is whole: {what}, and go on with --resume --out {shlex.quote(str(self.path))}"
+        return f"What was saved before is whole: {what}, and go on with {self._resume()}"
 
     def _reopen(self, folder: RunFolder, checkpoints: Checkpoints, template: LearnerState) -> LearnerState | None:
         said = [*folder.mend_config(self.config), *folder.check_same(self.config)]

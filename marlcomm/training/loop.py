@@ -155,12 +155,11 @@ class _Run:
 
     def begin(self, resume: bool, tensorboard: bool, prepare: Prepare | None) -> LearnerState:
         """The state to start from: a new one, or that of the newest whole checkpoint."""
+        saved = self.journal.open(self.population.template(self.algorithm), resume, tensorboard)
+        if saved is not None:
+            return jax.device_put(saved, NamedSharding(self.population.mesh(), Spec("population")))
         state = self.population.init(self.algorithm)
-        state = state if prepare is None else prepare(state)
-        saved = self.journal.open(state, resume, tensorboard)
-        if saved is None:
-            return state
-        return jax.device_put(saved, NamedSharding(self.population.mesh(), Spec("population")))
+        return state if prepare is None else prepare(state)
 
     def loop(self, state: LearnerState, stopping: threading.Event) -> LearnerState:
         """Trains to the end, leaving the last evaluation in `found`."""

@@ -47,13 +47,17 @@ class MetricsFile:
           set_aside: moves a file away and gives its new path.
         """
         content = self.path.read_bytes() if self.path.exists() else b""
+        if chunk == 0:
+            self._restart(b"")
+            if not content:
+                return [], ""
+            return [], f"{self.path}: its rows begin anew; the old ones are kept as {set_aside(self.path)}"
         whole = _up_to(content, mark)
-        if whole is not None or chunk == 0:
-            kept = whole or b""
+        if whole is not None:
             if self.path.exists():
-                os.truncate(self.path, len(kept))
-            self._restart(kept)
-            return _parse(kept)[0], ""
+                os.truncate(self.path, len(whole))
+            self._restart(whole)
+            return _parse(whole)[0], ""
         rows, bad = _parse(content)
         rows = [row for row in rows if row["chunk"] <= chunk]
         lost = missing(rows, chunk)

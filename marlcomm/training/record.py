@@ -241,12 +241,19 @@ def free_folder(parent: Path, name: str) -> Iterator[Path]:
     """The first folder `name`-1, -2, ... that is free, claimed by making it: of two processes each gets its own.
 
     It is taken away again if nothing was put into it.
+
+    Raises:
+      RunFolderError: there is no `parent`, and none can be made.
     """
+    try:
+        (parent / name).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # such as a link to nowhere
+        raise RunFolderError(f"cannot make the folder {parent}: {error.strerror or error}") from error
     number = 1
     while True:
         path = parent / f"{name}-{number}"
         try:
-            path.mkdir(parents=True)
+            path.mkdir()
             break
         except FileExistsError:
             number += 1

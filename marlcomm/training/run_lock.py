@@ -42,9 +42,9 @@ class RunLock:
     def release(self) -> None:
         """Lets go, if this process holds it."""
         if self._lock.is_locked:
-            (self._folder / PROCESS).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # the folder may be gone
-                self._lock.release()
+            for step in ((self._folder / PROCESS).unlink, self._lock.release):
+                with contextlib.suppress(OSError):  # the folder may be gone, or no longer ours to change
+                    step()
 
     def _holder(self) -> str:
         try:

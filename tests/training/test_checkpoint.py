@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import shutil
 import threading
 
@@ -166,3 +167,28 @@ def test_a_full_disk_is_said_once_and_nothing_else_is_printed(tmp_path, capfd, c
     assert not caplog.records
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["1"]  # nothing half takes up room
     assert checkpoints.restore(STATE)[0] == 1
+
+
+def test_one_that_was_dropped_while_it_was_read_is_no_damage(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path / "c", keep=1)
+    checkpoints.save(1, STATE, {})
+    whole = orbax_folder.read
+
+    def read_too_late(folder, abstract):
+        if folder.name == "1":
+            checkpoints.save(2, later(STATE), {})
+        return whole(folder, abstract)
+
+    monkeypatch.setattr(orbax_folder, "read", read_too_late)
+    number, _, facts = Checkpoints(tmp_path / "c").restore(STATE, lambda path: pytest.fail("moved away"))
+    assert (number, facts["skipped"]) == (2, [])
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.float32(3), np.array([True, False]), np.zeros((0, 3), np.int32), jnp.ones(3, jnp.bfloat16), np.eye(3)[:, ::2]],
+)
+def test_digest_is_of_the_name_the_type_the_shape_and_the_bytes(array):
+    numbers = np.ascontiguousarray(array)
+    expected = hashlib.sha256(f"['a']{numbers.dtype}{numbers.shape}".encode() + numbers.tobytes())
+    assert digest({"a": array}) == expected.hexdigest()[:16]

@@ -14,6 +14,7 @@ import pytest
 from marlcomm.training.interrupt import interruptibly, stop_between_chunks
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+pytestmark = pytest.mark.usefixtures("hears_sigint")
 
 
 def send_after(seconds, number):
@@ -58,6 +59,17 @@ def test_handlers_are_as_before_and_what_is_ignored_stays_ignored():
     finally:
         signal.signal(signal.SIGHUP, before[2])
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_sigint_that_is_ignored_stays_so_after_another_signal_and_nobody_is_told_to_use_it():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    said = []
+    with stop_between_chunks(said.append) as stopping:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert stopping.is_set()
+    assert "SIGTERM" in said[0]
+    assert "Ctrl-C" not in said[0]
 
 
 def test_a_process_ends_while_what_was_left_behind_still_computes():

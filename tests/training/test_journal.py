@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import shutil
 
 import jax
@@ -78,3 +79,8 @@ def test_a_folder_that_cannot_hold_a_checkpoint_is_said_before_anything_is_train
     monkeypatch.setattr(Checkpoints, "prove", full_disk)
     with journal_of(sensor, tmp_path / "run") as journal, pytest.raises(OSError, match="make room"):
         journal.open(states[0], resume=False, tensorboard=False)
+
+
+def test_how_to_resume_can_be_copied_into_a_shell(sensor, tmp_path):
+    path = tmp_path / "my runs & more"
+    assert shlex.split(journal_of(sensor, path).how_to_resume())[-2:] == ["--out", str(path)]

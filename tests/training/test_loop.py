@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 
 import jax.numpy as jnp
@@ -11,6 +12,7 @@ import pytest
 
 import marlcomm as mc
 from marlcomm.training.checkpoint import CheckpointError
+from marlcomm.training.population import Population
 from marlcomm.training.progress import ProgressReport
 from marlcomm.training.record import RunFolderError
 from marlcomm.validation import UsageError
@@ -91,6 +93,7 @@ def test_a_member_that_diverges_is_named_and_changes_nothing_for_the_others(sens
         np.testing.assert_array_equal(values[:, 0], beside.metrics[name][:, 0], err_msg=name)
 
 
+@pytest.mark.usefixtures("hears_sigint")
 def test_interrupted_and_resumed_is_bit_identical(sensor, finished, tmp_path, monkeypatch):
     arguments = {"steps": 2400, "seeds": 2, "hparams": {"beta": [1e-3, 1e-2]}, "evaluations": 2, "progress": False}
     advance, calls = ProgressReport.advance, []
@@ -152,3 +155,20 @@ def test_what_is_passed_as_algorithm_must_be_what_was_trained(finished):
         mc.load_run(finished.folder, algorithm=other)
     assert "hidden" in str(raised.value)
     assert "orbax" not in str(raised.value)
+
+
+def test_a_folder_in_the_way_is_refused_and_a_run_resumed_before_first_states_are_computed(
+    sensor, finished, tmp_path, monkeypatch
+):
+    copied = shutil.copytree(finished.folder, tmp_path / "run")
+
+    def init(*arguments):
+        raise AssertionError("first states")
+
+    monkeypatch.setattr(Population, "init", init)
+    with pytest.raises(RunFolderError, match="exists already"):
+        mc.train(sensor, steps=2400, out=copied, progress=False)
+    hparams = {"beta": [1e-3, 1e-2]}
+    again = {"seeds": 2, "hparams": hparams, "evaluations": 2, "resume": True, "progress": False}
+    resumed = mc.train(sensor, steps=2400, out=copied, **again)
+    assert [m["digest"] for m in resumed.summary["members"]] == [m["digest"] for m in finished.summary["members"]]

@@ -83,3 +83,16 @@ def test_rows_that_stand_twice_count_once(folder):
     write(folder, [line for line in lines_of(folder) for _ in (0, 1)])
     with pytest.warns(UserWarning, match="twice"):
         assert chunks(again(folder).read_metrics(2)[0]) == list(range(1, 8))
+
+
+def test_where_no_checkpoint_is_left_the_old_rows_are_kept_and_said(folder):
+    old = lines_of(folder)
+    (first, second), said = again(folder).rewind_metrics(2, 0)
+    assert first == second == []
+    kept = sorted((folder.path / "set_aside").iterdir())
+    assert [path.read_text().splitlines() for path in kept] == [old, old]
+    assert [str(path) in line for path, line in zip(kept, said, strict=True)] == [True, True]
+    fresh = again(folder)
+    assert fresh.rewind_metrics(2, 0)[1] == []  # nothing is there any more
+    fresh.append_metrics([{"chunk": 1, "loss": 0.0}] * 2)
+    assert len(lines_of(folder)) == 1

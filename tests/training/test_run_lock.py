@@ -45,3 +45,23 @@ def test_each_job_claims_a_folder_of_its_own_and_gives_back_an_empty_one(tmp_pat
         with free_folder(tmp_path, "a") as third:
             assert third.name == "a-3"
     assert [path.name for path in tmp_path.iterdir()] == ["a-2"]
+
+
+def test_a_parent_that_is_a_link_to_nowhere_or_a_file_is_said(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    for name in ("link", "file"):
+        with pytest.raises(RunFolderError, match=name), free_folder(tmp_path / name, "a"):
+            pass
+    with free_folder(tmp_path / "new" / "runs", "a") as path:
+        assert path.is_dir()
+
+
+def test_the_lock_goes_even_where_the_name_of_its_holder_cannot_be_taken_away(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.open(resume=True)
+    (tmp_path / run_lock.PROCESS).unlink()
+    (tmp_path / run_lock.PROCESS).mkdir()
+    folder.close()
+    (tmp_path / run_lock.PROCESS).rmdir()
+    RunFolder(tmp_path).open(resume=True)
