@@ -82,6 +82,8 @@ class Names:
                 f"{article} {self.kind} called {name!r} exists already; choose another name or pass replace=True."
             )
         self._things[name], self._groups[name] = thing, group
+        if group not in self._group_titles:
+            self._group_titles += (group,)
 
 
 VALUE = "the value learner"

@@ -16,6 +16,7 @@ from numbers import Integral, Real
 from typing import Any
 
 SEEDS = 2**32  # keys take 32 bits of a seed: any other would be the same run as one of these
+MEMBERS = 100_000  # of a population: each has its own copy of all that is learned
 
 
 class UsageError(ValueError):
@@ -134,19 +135,28 @@ def check_seeds(seeds: Any, first: Any = 0) -> tuple[int, ...]:
       first: the first seed where `seeds` is a number.
 
     Raises:
-      UsageError: no seeds, or one that is not a whole number in 0 .. 2**32 - 1.
+      UsageError: no seeds, more than a population can have members, or one that is not a whole number in
+        0 .. 2**32 - 1.
     """
     given = to_python(seeds)
     first = check_seed("seed", first)
     if isinstance(given, Sequence) and not isinstance(given, str):
+        check_members(len(given))
         listed = tuple(check_seed("seeds", seed) for seed in given)
     else:
-        count = check_count("seeds", given, 0, SEEDS)
+        count = check_count("seeds", given, 0)
+        check_members(count)
         check_seed("the last seed", first + max(count, 1) - 1)
         listed = tuple(range(first, first + count))
     if not listed:
         raise UsageError(f"seeds={_short(seeds)}: a run needs at least one seed.")
     return listed
+
+
+def check_members(count: int) -> None:
+    """Raises UsageError where a population cannot have as many members as this."""
+    if count > MEMBERS:
+        raise UsageError(f"seeds: {_short(count)} members are more than the {MEMBERS:,} that can be trained together.")
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -14,6 +15,7 @@ import pytest
 from flax import linen as nn
 
 import marlcomm as mc
+from marlcomm.algorithms import registry
 from marlcomm.messages import by_receiver, offer, to_everybody
 from marlcomm.networks.layers import Linear
 from marlcomm.training import RunFolderError
@@ -160,3 +162,13 @@ def test_registered_task_and_algorithm_go_by_name():
     algorithm = mc.make_algorithm("signs_test", mc.make_env("guess_test"), hidden=8)
     assert algorithm.describe()["task"] == "guess_test"
     assert algorithm.settings == {"hidden": 8}
+
+
+def test_a_family_of_your_own_changes_nothing_for_others_of_its_title():
+    own = replace(registry.VALUE, improved={"batch_episodes": 5})
+    mc.register_algorithm("own_family_test", mc.qmix, family=own)
+    assert registry.family_of("own_family_test") is own
+    assert registry.family_of("ndq") is registry.VALUE
+    assert own in registry.families()
+    assert mc.algorithm_settings("own_family_test")["batch_episodes"][1] == 5
+    assert mc.algorithm_settings("ndq")["batch_episodes"][1] == registry.VALUE.settings.batch_episodes

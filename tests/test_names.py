@@ -45,3 +45,11 @@ def test_an_unknown_edit_gets_the_nearest():
 def test_nothing_heavy_is_needed():
     heavy = "import marlcomm.names, sys; sys.exit(bool({'jax', 'flax', 'jumanji', 'numpy'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", heavy], check=False).returncode == 0
+
+
+def test_a_group_of_your_own_is_listed_too():
+    names = Names("method", {"old": {"vdn": "x:y"}, "new": {"ndq": "x:y"}})
+    names.add("mine", print, "mine own")
+    assert names.of_group("mine own") == ("mine",)
+    with pytest.raises(UsageError, match="mine own: mine"):
+        names.get("other")

@@ -129,6 +129,12 @@ def test_the_last_seed_must_be_one_too():
         check_seeds(2, first=2**32 - 1)
 
 
+@pytest.mark.parametrize("seeds", [1e9, validation.MEMBERS + 1, 10**99, range(10**9), [0] * (validation.MEMBERS + 1)])
+def test_more_members_than_can_be_trained_are_refused_before_they_are_listed(seeds):
+    with pytest.raises(UsageError, match=r"seeds.*100,000"):
+        check_seeds(seeds)
+
+
 def test_flags_and_choices():
     assert validation.check_flag("paper", np.bool_(True)) is True
     with pytest.raises(UsageError, match="paper=1 must be True or False"):

@@ -47,6 +47,7 @@ ON_POLICY = Family(names.ON_POLICY, policy_based, ReinforceSettings, ReinforceHP
 OFF_POLICY = Family(names.OFF_POLICY, ddpg_based, DdpgSettings, DdpgHParams, {})
 FAMILIES = (VALUE, ON_POLICY, OFF_POLICY)
 _OF_TITLE = {family.title: family for family in FAMILIES}
+_OF_NAME: dict[str, Family] = {}  # of what users register: another family may have the same title
 
 
 def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
@@ -84,7 +85,7 @@ def register_algorithm(name: str, factory: Factory, *, family: Family = VALUE, r
       ValueError: the name is taken and `replace` is False.
     """
     ALGORITHMS.add(name, factory, family.title, replace=replace)
-    _OF_TITLE[family.title] = family
+    _OF_NAME[name] = family
 
 
 def algorithm_names() -> tuple[str, ...]:
@@ -125,7 +126,17 @@ def factory_of(name: str) -> Factory:
 
 def family_of(name: str) -> Family:
     """The family of the algorithm called `name`. Raises ValueError with the nearest name where there is none."""
-    return _OF_TITLE[ALGORITHMS.group(name)]
+    title = ALGORITHMS.group(name)
+    return _OF_NAME.get(name) or _OF_TITLE[title]
+
+
+def families() -> list[Family]:
+    """Those of all algorithms, this package's first."""
+    found = [*FAMILIES]
+    for family in _OF_NAME.values():
+        if family not in found:
+            found.append(family)
+    return found
 
 
 def _plain_parameters(factory: Factory) -> dict[str, tuple[Any, Any]]:

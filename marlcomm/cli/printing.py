@@ -67,7 +67,7 @@ def print_members(members: Sequence[Mapping[str, Any]], names: Sequence[str]) ->
 
 def say_error(text: str) -> None:
     """Prints what went wrong, to stderr."""
-    console = Console(stderr=True)
+    console = PipedConsole(stderr=True)
     console.print(f"marlcomm: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -25,7 +25,7 @@ from marlcomm.cli.printing import say_error
 from marlcomm.validation import UsageError
 
 DONE, USAGE, FAULT, INTERRUPTED = 0, 2, 70, 130
-REPORT = "marlcomm: that is a fault of marlcomm's, not yours: please report it, with these lines and the command."
+REPORT = "that is a fault of marlcomm's, not yours: please report it, with these lines and the command."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,24 +100,29 @@ def _import(modules: Sequence[str]) -> None:
             raise UsageError(f"--import {module!r}: must be the name of a module, such as my_parts for my_parts.py")
         try:
             importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name != module.split(".")[0]:
-                raise
-            raise UsageError(f"--import {module}: there is no such module here or among those installed") from None
+        except (Exception, SystemExit) as error:
+            if isinstance(error, ModuleNotFoundError) and error.name == module.split(".")[0]:
+                raise UsageError(f"--import {module}: there is no such module here or among those installed") from None
+            with contextlib.suppress(OSError):  # where nobody reads
+                traceback.print_exception(error)
+            raise UsageError(f"--import {module}: it fails: {type(error).__name__}: {_first_line(error)}") from None
 
 
 def _say_what_went_wrong(error: Exception) -> int:
     """Prints one sentence where the user can do something about it, otherwise where it happened; the exit code."""
-    with contextlib.suppress(OSError):  # where nobody reads
+    code = USAGE
+    try:
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
             say_error(f"this does not fit into memory: ask for less, or for smaller ({_first_line(error)})")
         elif _is_users(error):
             say_error(str(error) or type(error).__name__)
         else:
+            code = FAULT
             traceback.print_exception(error)
             say_error(REPORT)
-            return FAULT
-    return USAGE
+    except OSError:  # where nobody reads
+        _stop_printing()
+    return code
 
 
 def _is_users(error: Exception) -> bool:
@@ -136,7 +141,7 @@ def _is_sentence_of_ours(error: Exception) -> bool:
     return isinstance(error, ValueError) and within and (last.line or "").startswith("raise ")
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0] or type(error).__name__
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from marlcomm.algorithms import Algorithm, algorithm_names, algorithm_settings, make_algorithm
-from marlcomm.algorithms.registry import FAMILIES, factory_of, family_of, own_settings, shared_settings
+from marlcomm.algorithms.registry import factory_of, families, family_of, own_settings, shared_settings
 from marlcomm.cli.text import read_as, read_number
 from marlcomm.envs import env_names, env_options, make_env
 from marlcomm.envs.registry import env_factory, option_types
@@ -91,8 +91,8 @@ def _task_keys(task: str) -> list[str]:
 def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
     """Title -> rows (name, what it is, settings and defaults), for `marlcomm list`."""
     algorithms = []
-    for family in FAMILIES:
-        names = [name for name in algorithm_names() if family_of(name) is family]
+    for family in families():
+        names = [name for name in algorithm_names() if family_of(name) == family]
         algorithms += [(name, _first_line(factory_of(name)), _listed(_defaults(name))) for name in names]
         shared = {key: default for key, (_, default) in shared_settings(family).items()}
         algorithms.append(("all of these", f"settings of {family.title}", _listed(shared)))

@@ -109,13 +109,19 @@ def train(
       prepare: changes the members' first states (leading axis P), such as to begin with parameters learned before.
 
     Raises:
-      UsageError: an argument out of its range, an unknown hyper-parameter, or more than memory can hold; a ValueError.
+      UsageError: what is no algorithm, an argument out of its range, an unknown hyper-parameter, or more than memory
+        can hold; a ValueError.
       RunFolderError: `out` is in the way, cannot be written, or holds another run.
       CheckpointError: `resume` found only damaged checkpoints.
       KeyboardInterrupt: after saving, if the run was interrupted.
 
     A member whose loss is not finite is frozen as it was before and reported; `summary` marks it `healthy: false`.
     """
+    if not isinstance(algorithm, Algorithm):
+        raise UsageError(
+            f"algorithm={algorithm!r} must be an algorithm bound to a task, such as "
+            'ndq(env) or make_algorithm("ndq", env)'
+        )
     counts = {
         "steps": check_count("steps", steps),
         "evaluations": check_count("evaluations", evaluations),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from marlcomm.learners.learner import LearnerState
 from marlcomm.short_repr import html_table
 from marlcomm.training.interrupt import interruptibly
 from marlcomm.training.memory import compute
-from marlcomm.validation import UsageError, check_seeds, to_python
+from marlcomm.validation import UsageError, check_members, check_seeds, to_python
 
 MEASURED = {"env_steps": "steps", "test_return": "return", "test_won": "won", "test_bits_per_step": "bits a step"}
 
@@ -121,10 +122,12 @@ def make_population(
       hparams: name -> value or values; names as in `algorithm.hparam_names()`.
 
     Raises:
-      UsageError: no seeds or one that cannot be, no values or something that is no number, or an unknown name.
+      UsageError: no seeds or one that cannot be, no values or something that is no number, an unknown name, or more
+        members than can be trained together.
     """
     listed = check_seeds(seeds, first_seed)
     grid = {name: _values(name, values) for name, values in (hparams or {}).items()}
+    check_members(len(listed) * math.prod(map(len, grid.values())))
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     for changes in combinations:
         set_hparams(algorithm, changes)  # refuses names and values that cannot be

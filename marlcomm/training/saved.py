@@ -101,8 +101,17 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
 
 
 def as_run(run: Run | str | Path) -> Run | SavedRun:
-    """What was given, if it is a run; the run that is read back, if it is a folder. Raises as `load_run`."""
-    return load_run(run) if isinstance(run, str | Path) else run
+    """What was given, if it is a run; the run that is read back, if it is a folder.
+
+    Raises:
+      UsageError: it is neither.
+      RunFolderError, CheckpointError: as `load_run`.
+    """
+    if isinstance(run, str | Path):
+        return load_run(run)
+    if not all(hasattr(run, name) for name in ("algorithm", "population", "params")):
+        raise UsageError(f"run={run!r} must be what train or load_run gives, or a run folder")
+    return run
 
 
 def _how_it_differs(config: Mapping[str, Any], algorithm: Algorithm) -> str:

@@ -111,6 +111,7 @@ def test_a_fault_of_ours_keeps_its_traceback_and_says_how_to_report_it(monkeypat
     assert "Traceback" in said
     assert command.__name__ in said
     assert "report" in said
+    assert said.splitlines()[-1].count("marlcomm:") == 1
 
 
 def test_interrupted(monkeypatch):
@@ -185,6 +186,50 @@ def test_modules_of_the_users_are_imported_first(monkeypatch, tmp_path, capsys):
         assert said in capsys.readouterr().err
     assert main(["do", "--import", "my_broken_parts"]) == 2
     assert "nothing_that_exists" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "content", "said"),
+    [("my_misspelled", "undefined_name", "NameError: name"), ("my_exit", "raise SystemExit('enough')", "SystemExit")],
+)
+def test_a_module_of_the_users_that_fails_is_theirs_and_shown_with_its_traceback(
+    monkeypatch, tmp_path, capsys, module, content, said
+):
+    (tmp_path / f"{module}.py").write_text(content)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert main(["do", "--import", module]) == 2
+    *shown, last = capsys.readouterr().err.splitlines()
+    assert last.startswith(f"marlcomm: --import {module}: it fails: {said}")
+    assert any(f"{module}.py" in line for line in shown)
+
+
+@pytest.mark.parametrize(("error", "code"), [(UsageError("steps=0"), 2), (KeyError("odd"), 70)])
+def test_the_exit_code_is_the_same_where_nobody_reads_what_went_wrong(monkeypatch, error, code):
+    use_command(monkeypatch, raises(error))
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        monkeypatch.setattr(sys, "stderr", pipe)
+        assert main(["do"]) == code
+
+
+def test_a_process_ends_with_its_own_code_where_nobody_reads_what_went_wrong():
+    script = """
+import sys
+from marlcomm.cli import main, program
+from marlcomm.validation import UsageError
+def do() -> int:
+    raise UsageError("steps=0")
+program.COMMANDS = {"do": do, "other": do}
+sys.exit(main(["do"]))
+"""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        assert subprocess.run([sys.executable, "-c", script], stderr=writer).returncode == 2
+    finally:
+        os.close(writer)
 
 
 @pytest.mark.parametrize("given", ["", "here", "./here"])

@@ -138,6 +138,7 @@ def test_another_configuration_cannot_go_on_with_a_run(sensor, finished):
         ({"hparams": {"beta": "a lot"}}, "beta='a lot'"),
         ({"hparams": {"betta": [1.0]}}, "no hyper-parameter 'betta'"),
         ({"hparams": {"beta": []}}, "no values to try"),
+        ({"seeds": 60_000, "hparams": {"beta": [0.1, 0.2]}}, "120000 members"),
         ({"resume": True, "out": None}, "need out"),
     ],
 )
@@ -145,6 +146,15 @@ def test_bad_arguments_are_refused_before_anything_compiles(sensor, tmp_path, ar
     with pytest.raises(ValueError, match=message):
         mc.train(sensor, **({"out": tmp_path / "run", "progress": False} | arguments))
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_no_algorithm_and_what_is_no_run_is_said(sensor):
+    for given in ("ndq", sensor.env, None):
+        with pytest.raises(UsageError, match=r"algorithm=.*ndq"):
+            mc.train(given, progress=False)  # pyright: ignore[reportArgumentType]
+    for given in (5, sensor, None):
+        with pytest.raises(UsageError, match="run="):
+            mc.evaluate(given)  # pyright: ignore[reportArgumentType]
 
 
 def test_what_is_passed_as_algorithm_must_be_what_was_trained(finished):
