@@ -18,7 +18,7 @@ from marlcomm.messages.edits import CutBelow, OneOf, RankCut
 from marlcomm.short_repr import ShortRepr
 from marlcomm.training.evaluate import Trained, assess, find_threshold, on_host
 from marlcomm.training.population import Population
-from marlcomm.training.saved import as_run
+from marlcomm.training.saved import as_population
 from marlcomm.validation import check_seed
 
 FRACTIONS = (0.0, 0.5, 0.8, 0.9, 1.0)
@@ -77,7 +77,7 @@ def cut_curve(
     if episodes < 1:
         raise ValueError(f"episodes is {episodes}: must be at least 1")
 
-    run = as_run(run)
+    run = as_population(run)
     calibrate, assess_cut = _programs(Same(run.algorithm), Same(run.population), kind, episodes)
     key, members = jax.random.PRNGKey(check_seed("seed", seed)), len(run.population)
     other_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for

@@ -22,7 +22,7 @@ from marlcomm.training.loop import TrainResult
 from marlcomm.training.policy import Policy
 from marlcomm.training.saved import SavedRun, as_run
 from marlcomm.types import Episodes, others
-from marlcomm.validation import check_seed
+from marlcomm.validation import UsageError, check_seed
 
 Kept = TypeVar("Kept")
 AnyTeam = TrainResult | SavedRun | Policy | tuple[Algorithm, Any] | str | Path
@@ -149,7 +149,11 @@ def team_of(run: AnyTeam, member: int | None = None) -> tuple[Algorithm, Any]:
         run = run.policy(run.best() if member is None else member)
     elif member is not None:
         raise ValueError(f"member is {member}: only a run has members, and this is one team")
-    return (run.algorithm, run.params) if isinstance(run, Policy) else run
+    if isinstance(run, Policy):
+        return run.algorithm, run.params
+    if not isinstance(run, Sequence) or len(run) != 2:
+        raise UsageError(f"run={run!r} must be a run, a run folder, a policy, or an algorithm and its parameters")
+    return run[0], run[1]
 
 
 def _delay(algorithm: Algorithm, edit: Edit | None) -> int:

@@ -25,7 +25,7 @@ from marlcomm.messages.edits import (
 )
 from marlcomm.training.memory import compute, require_room_to_run
 from marlcomm.training.population import Population
-from marlcomm.training.saved import as_run
+from marlcomm.training.saved import as_population
 from marlcomm.training.schedule import COUNTERS_END
 from marlcomm.types import Scalar
 from marlcomm.validation import check_count, check_seed
@@ -145,9 +145,10 @@ def evaluate(
       name -> array [P]; the names are those of `assess`, and `threshold` where a cut was calibrated.
 
     Raises:
-      UsageError: an edit that does not exist, no episodes, more than memory can hold, or no seed; a ValueError.
+      UsageError: what is no run, an edit that does not exist, no episodes, more than memory can hold, or no seed; a
+        ValueError.
     """
-    trained = as_run(run)
+    trained = as_population(run)
     episodes = check_episodes(trained.algorithm, "episodes", episodes)
     key = jax.random.PRNGKey(check_seed("seed", seed))
     ready = parse_edits(edits)

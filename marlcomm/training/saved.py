@@ -101,17 +101,16 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
 
 
 def as_run(run: Run | str | Path) -> Run | SavedRun:
-    """What was given, if it is a run; the run that is read back, if it is a folder.
+    """What was given, if it is a run; the run that is read back, if it is a folder. Raises as `load_run`."""
+    return load_run(run) if isinstance(run, str | Path) else run
 
-    Raises:
-      UsageError: it is neither.
-      RunFolderError, CheckpointError: as `load_run`.
-    """
-    if isinstance(run, str | Path):
-        return load_run(run)
-    if not all(hasattr(run, name) for name in ("algorithm", "population", "params")):
+
+def as_population(run: Run | str | Path) -> Run | SavedRun:
+    """As `as_run`, where all members of a run are needed. Raises UsageError where what was given has none."""
+    found = as_run(run)
+    if not all(hasattr(found, name) for name in ("algorithm", "population", "params")):
         raise UsageError(f"run={run!r} must be what train or load_run gives, or a run folder")
-    return run
+    return found
 
 
 def _how_it_differs(config: Mapping[str, Any], algorithm: Algorithm) -> str:

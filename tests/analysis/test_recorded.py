@@ -4,6 +4,7 @@ import pytest
 
 from marlcomm.analysis import record_episodes
 from marlcomm.messages import CutBelow, Silence
+from marlcomm.validation import UsageError
 
 
 def test_shapes_and_types(hallway):
@@ -81,3 +82,6 @@ def test_refuses_no_episodes_and_unknown_edits(hallway):
         record_episodes(team, 0)
     with pytest.raises(ValueError, match="mumble"):
         record_episodes(team, 2, edits=["mumble"])
+    for given in (5, hallway.algorithm, (hallway.algorithm,)):
+        with pytest.raises(UsageError, match="run="):
+            record_episodes(given, 2)  # pyright: ignore[reportArgumentType]
