@@ -28,7 +28,7 @@ class Wrapper(Environment[State]):
                 setattr(self, size, getattr(env, size))
         if "action_names" not in self.__dict__:
             self.action_names = env.action_names
-        if self.num_agents == env.num_agents:
+        if "graph" not in self.__dict__ and self.num_agents == env.num_agents:
             self.graph = env.graph
         super().__init__()
 

@@ -174,7 +174,11 @@ EDITS: Mapping[str, EditName] = {
         whole=True,
     ),
     "budget": EditName(
-        "marlcomm.messages.edits:Budget", "k", "lets each agent send k entries a step", integer=True, whole=True
+        "marlcomm.messages.edits:Budget",
+        "k",
+        "lets each agent send k entries a round",
+        integer=True,
+        whole=True,
     ),
     "drop": EditName("marlcomm.messages.edits:Drop", "p", "loses each message with probability p; it is paid for"),
     "noise": EditName("marlcomm.messages.edits:Noise", "s", "adds Gaussian noise of deviation s"),

@@ -44,10 +44,10 @@ class JaxMARLAdapter(Environment[JaxMARLState]):
     - Rewards are each agent's own. An agent whose `done` is true before the episode's end is dead.
     - Its `step` resets by itself, so `step_env` is used here. A last step at the horizon counts as cut by
       time (discount 1), since JaxMARL does not tell the two apart; any other is terminal.
-    - What the environment gives after its own end is not passed on: zeros, and every action allowed.
+    - What the environment gives after its own end is not passed on: zeros, and all that an agent has is allowed.
     - `won` is told for battles against scripted or learned enemies (all are dead and one of us is not), Hanabi (all
       fireworks complete), the switch riddle (all live) and JaxNav (all are at their goals), or where it is given.
-      Battles, particles, Overcooked and JaxNav have a drawing.
+      Battles, particles, Overcooked (not its second version) and JaxNav have a drawing.
     """
 
     def __init__(
@@ -200,7 +200,7 @@ class JaxMARLAdapter(Environment[JaxMARLState]):
         return self.observe(views, whole, state.step_count, mask, state.alive)
 
     def draw(self, axes: Any, state: JaxMARLState) -> None:
-        """Draws battles, particles, Overcooked and JaxNav; what else there is has no drawing."""
+        """Draws battles, particles, Overcooked (the first) and JaxNav; what else there is has no drawing."""
         if not jaxmarl_tasks.draw(axes, self.env, state.inner):
             super().draw(axes, state)
 

@@ -13,6 +13,7 @@ from marlcomm.envs.adapters.foreign import like, unless
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count
 from marlcomm.envs.steps import Observation, StepType, TimeStep, restart, timestep
+from marlcomm.validation import to_python
 
 if TYPE_CHECKING:
     from jumanji.env import Environment as JumanjiEnvironment
@@ -74,10 +75,10 @@ class JumanjiAdapter(Environment[JumanjiState]):
         self.marks_timeouts = marks_timeouts
         name = type(env).__name__
         self.num_agents, self.num_actions = _jumanji_actions(env)
-        limit = getattr(env, "time_limit", None) if horizon is None else horizon
+        limit = to_python(getattr(env, "time_limit", None)) if horizon is None else horizon
         if limit is None:
             raise ValueError(f"JumanjiAdapter: {name} has no time_limit; pass horizon=, the most steps it can last.")
-        self.horizon = check_count("JumanjiAdapter", "horizon", int(limit))
+        self.horizon = check_count("JumanjiAdapter", "horizon", limit)
         self.action_names = action_names
         self._inner, first = jax.eval_shape(env.reset, jax.random.key(0))
         _check_jumanji_observation(name, first.observation, view)

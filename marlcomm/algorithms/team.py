@@ -41,7 +41,7 @@ def communicating_agent(
         num_actions=env.num_actions,
         input_size=inputs.shape[-1],
         graph=env.graph if channel.graph is None else channel.graph,
-        delay=min(delay or channel.delay, env.horizon),  # what takes longer never arrives
+        delay=min(delay or channel.delay, env.horizon + 1),  # what takes longer never arrives
         bandwidth=bandwidth or channel.bandwidth,
     )
     return CommunicatingAgent(channel, env.num_actions, hidden)

@@ -16,7 +16,7 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.analysis.recorded import QUICK, Same
 from marlcomm.messages.edits import CutBelow, OneOf, RankCut
 from marlcomm.short_repr import ShortRepr
-from marlcomm.training.evaluate import Trained, assess, find_threshold, on_host
+from marlcomm.training.evaluate import Trained, assess, check_episodes, find_threshold, on_host
 from marlcomm.training.population import Population
 from marlcomm.training.saved import as_population
 from marlcomm.validation import check_seed
@@ -74,10 +74,8 @@ def cut_curve(
         raise ValueError(f"kind is {kind!r}: must be 'cut' or 'rank_cut'")
     if not len(fractions) or not all(0.0 <= fraction <= 1.0 for fraction in fractions):
         raise ValueError(f"fractions is {tuple(fractions)}: must be numbers from 0 to 1, at least one")
-    if episodes < 1:
-        raise ValueError(f"episodes is {episodes}: must be at least 1")
-
     run = as_population(run)
+    episodes = check_episodes(run.algorithm, "episodes", episodes)
     calibrate, assess_cut = _programs(Same(run.algorithm), Same(run.population), kind, episodes)
     key, members = jax.random.PRNGKey(check_seed("seed", seed)), len(run.population)
     other_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for

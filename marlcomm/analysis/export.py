@@ -14,7 +14,7 @@ from marlcomm.analysis.tables import members_of, message_table, metrics_table, r
 from marlcomm.messages.edits import Edit
 from marlcomm.training.record import RunFolder
 from marlcomm.training.saved import as_run
-from marlcomm.validation import check_choice
+from marlcomm.validation import UsageError, check_choice
 
 FORMATS = {"npz": "episodes.npz", "csv": "tables", "marl-eval": "marl_eval.json"}  # and what is written by default
 MEASURES = {"return": "return", "won": "win_rate", "bits_per_step": "bits_per_step", "episode_length": "episode_length"}
@@ -111,6 +111,7 @@ def marl_eval(runs: Sequence[Any], *, environment: str = "marlcomm") -> dict[str
 
     Raises:
       RunFolderError: one is no run folder, or has not ended.
+      UsageError: two members are of the same algorithm, task and seed.
     """
     found: dict[str, Any] = {}
     for run in runs:
@@ -121,7 +122,10 @@ def marl_eval(runs: Sequence[Any], *, environment: str = "marlcomm") -> dict[str
             changes = "".join(f" {name}={value:g}" for name, value in member.items() if name != "seed")
             steps = _steps(tables[number]) | {"absolute_metrics": _measures(summary["members"][number])}
             algorithms = found.setdefault(environment.lower(), {}).setdefault(task, {})
-            algorithms.setdefault(f"{config['algorithm']}{changes}".lower(), {})[f"seed_{member['seed']}"] = steps
+            name, seed = f"{config['algorithm']}{changes}".lower(), f"seed_{member['seed']}"
+            if seed in algorithms.setdefault(name, {}):
+                raise UsageError(f"runs hold {name!r} on {task!r} with {seed} twice: one would replace the other")
+            algorithms[name][seed] = steps
     return found
 
 

@@ -17,6 +17,7 @@ from marlcomm.envs.api import Observation
 from marlcomm.learners.collect import collect
 from marlcomm.messages.pair_edits import ReplaceSender
 from marlcomm.short_repr import ShortRepr
+from marlcomm.training.evaluate import check_episodes
 from marlcomm.types import Episodes, others
 from marlcomm.validation import check_seed
 
@@ -58,9 +59,9 @@ def intervene(policy: AnyTeam, words: Words, *, episodes: int = 500, seed: int =
     """
     if not words.content.shape[-1]:
         raise ValueError("intervene: this team has no messages (D is 0)")
-    if episodes < 2:
-        raise ValueError(f"episodes is {episodes}: must be at least 2, so that messages of another one can be heard")
     algorithm, params = team_of(policy)
+    if check_episodes(algorithm, "episodes", episodes) < 2:
+        raise ValueError(f"episodes is {episodes}: must be at least 2, so that messages of another one can be heard")
     play = _player(Same(algorithm), episodes)
     content = jnp.moveaxis(jnp.nan_to_num(jnp.asarray(words.content, jnp.float32)), 2, 0)  # [K, N, N, D]
     played, *answers = jax.device_get(play(params, jax.random.PRNGKey(check_seed("seed", seed)), content))

@@ -81,7 +81,7 @@ class RecordedEpisodes(ShortRepr):
     def received(self) -> np.ndarray:
         """[B, T, N, N, D] what receivers heard at each step: `content`, but between agents `delay` steps later."""
         late = np.zeros_like(self.content)
-        late[:, self.delay :] = self.content[:, : self.content.shape[1] - self.delay or None]
+        late[:, self.delay :] = self.content[:, : max(self.content.shape[1] - self.delay, 0)]
         between = np.asarray(others(self.content.shape[2]))
         return np.where((between & ~self.offered)[..., None], 0.0, np.where(between[..., None], late, self.content))
 

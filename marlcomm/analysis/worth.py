@@ -19,6 +19,7 @@ from marlcomm.learners.collect import team_return
 from marlcomm.messages.edits import chain_edits
 from marlcomm.messages.pair_edits import CutPairs, SwapPairs
 from marlcomm.short_repr import ShortRepr
+from marlcomm.training.evaluate import check_episodes
 from marlcomm.validation import check_seed
 
 CONFIDENCE = 0.95
@@ -185,9 +186,9 @@ class _Judge:
     """Plays the same episodes again and again, with messages cut or swapped between some pairs."""
 
     def __init__(self, policy: AnyTeam, episodes: int, seed: int) -> None:
-        if episodes < 2:
-            raise ValueError(f"episodes is {episodes}: must be at least 2, for a confidence interval")
         algorithm, self._params = team_of(policy)
+        if check_episodes(algorithm, "episodes", episodes) < 2:
+            raise ValueError(f"episodes is {episodes}: must be at least 2, for a confidence interval")
         self.agents = algorithm.env.num_agents
         self._key, self._play = jax.random.PRNGKey(check_seed("seed", seed)), _player(Same(algorithm), episodes)
 

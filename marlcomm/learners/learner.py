@@ -155,7 +155,7 @@ def with_delay(learner: Any, edit: Edit | None) -> tuple[Any, Edit | None]:
     if not steps:
         return learner, edit
     channel = learner.agent.channel
-    delay = min(channel.delay + steps, learner.env.horizon)
+    delay = min(channel.delay + steps, learner.env.horizon + 1)  # what is seen after the last step is a place, too
     return replace(learner, agent=learner.agent.clone(channel=channel.clone(delay=delay))), edit
 
 
@@ -179,9 +179,9 @@ def weighted_sum(
 def _pair(name: str, found: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """What a loss gave. Raises UsageError where that is not a number and metrics."""
     if not (isinstance(found, tuple) and len(found) == 2 and jnp.shape(found[0]) == () and isinstance(found[1], dict)):
-        raise UsageError(
-            f"the loss {name!r} gives {type(found).__name__}: must give a pair, a number [] and metrics {{}}"
-        )
+        parts = found if isinstance(found, tuple) else (found,)
+        gives = ", ".join(f"shape {jnp.shape(x)}" if hasattr(x, "shape") else type(x).__name__ for x in parts)
+        raise UsageError(f"the loss {name!r} gives {gives}: must give a pair, a number of shape () and a dict")
     return found
 
 

@@ -101,7 +101,8 @@ class ReturnScale(NamedTuple):
 
     def variance(self) -> jax.Array:
         """[] float32."""
-        return jnp.where(self.square > 0, self.square - self.mean**2, -self.square)
+        # rounding may have left old checkpoints less than nothing, which must not be stored as a mean of squares again
+        return jnp.where(self.square > 0, jnp.maximum(self.square - self.mean**2, 0.0), -self.square)
 
     def deviation(self) -> jax.Array:
         """[] at least 0.1 (as in MAPPO's released code): what hardly varies must not be blown up."""

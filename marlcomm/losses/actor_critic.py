@@ -31,7 +31,8 @@ def saturation_loss(
     """Mean square of the actors' outputs that count, which keeps tanh and softmax where they have a gradient."""
     steps = unroll.outputs.shape[1]
     counts = unroll.weight[..., None] * episodes.action_mask[:, :steps]
-    return _mean(unroll.outputs**2, counts), {"output_size": _mean(jnp.abs(unroll.outputs), counts)}
+    outputs = jnp.where(counts > 0, unroll.outputs, 0.0)
+    return _mean(outputs**2, counts), {"output_size": _mean(jnp.abs(outputs), counts)}
 
 
 def _mean(x: jax.Array, weight: jax.Array) -> jax.Array:

@@ -31,10 +31,11 @@ def expressiveness_loss(
     steps = episodes.valid.shape[1]
     allowed = episodes.action_mask[:, :steps]
     label = jnp.argmax(jnp.where(allowed, unroll.target_q[:, :steps], -jnp.inf), -1)
-    posterior = distrax.Categorical(logits=unroll.auxiliary["posterior_logits"][:, :steps])
+    counts = episodes.valid[..., None] & episodes.alive[:, :steps]
+    logits = jnp.where(counts[..., None], unroll.auxiliary["posterior_logits"][:, :steps], 0.0)
+    posterior = distrax.Categorical(logits=logits)
     log_prob = jnp.asarray(posterior.log_prob(jax.lax.stop_gradient(label)))  # [B, T, N]
     surprise = -jnp.log(jnp.exp(log_prob) + floor) if floor else -log_prob
-    counts = episodes.valid[..., None] & episodes.alive[:, :steps]
     guessed = counts & (posterior.mode() == label)
     loss = jnp.where(counts, surprise, 0.0).sum() / jnp.maximum(episodes.valid.sum(), 1)
     return loss, {"posterior_accuracy": guessed.sum() / jnp.maximum(counts.sum(), 1)}
@@ -46,10 +47,10 @@ def succinctness_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple
     Needs `message_mean` [B, T+1, N, N, D] in `unroll.auxiliary`. Includes what agents tell themselves, as released.
     """
     steps = episodes.valid.shape[1]
-    mean = unroll.auxiliary["message_mean"][:, :steps]
-    unit = distrax.Normal(jnp.zeros_like(mean), jnp.ones_like(mean))
-    divergence = distrax.Normal(mean, jnp.ones_like(mean)).kl_divergence(unit).sum(-1)  # [B, T, N, N]
     alive = episodes.alive[:, :steps]
     counts = episodes.valid[..., None, None] & alive[..., :, None] & alive[..., None, :]
+    mean = jnp.where(counts[..., None], unroll.auxiliary["message_mean"][:, :steps], 0.0)
+    unit = distrax.Normal(jnp.zeros_like(mean), jnp.ones_like(mean))
+    divergence = distrax.Normal(mean, jnp.ones_like(mean)).kl_divergence(unit).sum(-1)  # [B, T, N, N]
     loss = jnp.where(counts, divergence, 0.0).sum() / jnp.maximum(episodes.valid.sum(), 1)
     return loss, {}

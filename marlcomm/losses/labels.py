@@ -22,7 +22,7 @@ from marlcomm.losses.temporal_difference import temporal_difference_loss
 from marlcomm.types import ActorCriticUnroll, Episodes, Judge, Unroll
 
 MOST_STEPS = 512  # of a batch that are compared with each other, at a cost of their square
-MOST_QUESTIONS = 2**15  # joint actions that a judge is asked about at once
+MOST_NUMBERS = 2**23  # that a judge is given to read at once: 32 MiB
 _METRICS = ("locality", "label_entropy", "label_information")  # of the clustering loss
 
 
@@ -56,8 +56,9 @@ class LabelLoss:
     over senders; one agent alone has nobody to tell anything, and a loss of 0.
 
     A sender asks about K1 * contexts * (N - 1) * k^2 joint actions, with k the smaller of A and `actions` (k once only
-    where the judge knows what is best). At most `MOST_QUESTIONS` are asked at a time, by all senders together and in
-    all stretches, which bounds the memory whatever N, A and the alphabet are.
+    where the judge knows what is best). They are asked in batches of about `MOST_NUMBERS` numbers for the judge to
+    read, by all senders together and in all stretches, but never less than what one row asks in one context: the memory
+    that a member takes does not grow with the alphabet, the rows or the contexts.
 
     Rows and columns come from the same stretch of an episode: everybody knows how late it is, so no label should tell.
     (Of all steps together, one agent of eight in the maze gave one label to all its first views.) Steps that were drawn
@@ -122,7 +123,8 @@ class LabelLoss:
         choose = functools.partial(self._choose, discrete, rows)
         chosen = jax.vmap(jax.vmap(choose, (None, 0)), (0, None))(steps, senders)  # [stretches, N, ...]
         losses, metrics = jax.vmap(jax.vmap(self._cluster))(chosen, self._vectors(chosen, judge, discrete))
-        weight = steps.counts.sum(1) / jnp.maximum(steps.counts.sum(), 1)
+        counts = steps.counts.astype(jnp.float32)
+        weight = counts.sum(1) / jnp.maximum(counts.sum(), 1.0)
         return (weight * losses).sum(), jax.tree.map(lambda x: (weight * x).sum(), metrics)
 
     def _choose(self, discrete: bool, rows: int, steps: _Steps, sender: jax.Array) -> _Chosen:
@@ -141,7 +143,9 @@ class LabelLoss:
         asked = min(num_actions, self.actions)
         choices = 1 if judge.best is not None else asked
         questions = choices * asked * (num_agents - 1) if discrete else 1  # about one row in one context
-        at_once = max(MOST_QUESTIONS // questions, 1)
+        # a question is what all see and do, which each of N critics may read with a note of whose it is
+        size = num_agents**2 * (chosen.rows.views.shape[-1] + num_actions + 1)
+        at_once = max(MOST_NUMBERS // (questions * size), 1)
         numbers = jnp.arange(self.contexts)
 
         def of_sender(chosen: _Chosen) -> jax.Array:
@@ -170,7 +174,7 @@ class LabelLoss:
         which = (number * asked + jnp.arange(asked)) % num_actions  # others in the next context
         if judge.best is not None:
             return judge.worth(views, _alternatives(judge.best(views, allowed), allowed, sender, which))
-        choices, may = jnp.eye(num_actions), allowed[sender]  # the sender does what is best then
+        choices, may = jnp.eye(num_actions, dtype=jnp.float32), allowed[sender]  # the sender does what is best then
         if asked < num_actions:
             first = judge.worth(views, jnp.where(is_sender, choices[:, None], other.action))
             _, likely = jax.lax.top_k(jnp.where(may, first, -jnp.inf), asked)
@@ -233,6 +237,6 @@ def _alternatives(action: jax.Array, allowed: jax.Array, sender: jax.Array, whic
     n, num_actions = action.shape
     changed = (sender + 1 + jnp.arange(n - 1)) % n
     at_agent = jax.nn.one_hot(changed, n, dtype=bool)[:, None, :, None]  # [N - 1, 1, N, 1]
-    to_action = jnp.eye(num_actions)[which][:, None, :]  # [K, 1, A]
+    to_action = jnp.eye(num_actions, dtype=jnp.float32)[which][:, None, :]  # [K, 1, A]
     may = allowed[changed][:, which][..., None, None]  # [N - 1, K, 1, 1]
     return jnp.where(at_agent & may, to_action, action).reshape(-1, n, num_actions)

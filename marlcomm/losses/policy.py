@@ -18,7 +18,8 @@ def policy_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple
     # masked before the exponential: an infinite ratio that does not count would still make its gradient a NaN
     ratio = jnp.exp(jnp.where(unroll.weight > 0, unroll.log_prob - unroll.old_log_prob, 0.0))
     low, high = 1.0 - hparams.clip, 1.0 + hparams.clip
-    gain = jnp.minimum(ratio * unroll.advantage, jnp.clip(ratio, low, high) * unroll.advantage)
+    advantage = jnp.where(unroll.weight > 0, unroll.advantage, 0.0)
+    gain = jnp.minimum(ratio * advantage, jnp.clip(ratio, low, high) * advantage)
     clipped = (ratio < low) | (ratio > high)
     return -_mean(gain, unroll.weight), {
         "ratio": _mean(ratio, unroll.weight),
@@ -38,7 +39,8 @@ def gate_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[j
     first = (unroll.target[:, :1] - unroll.target[:, :1].mean(0)) / unroll.scale
     advantage = jnp.concatenate([first, unroll.advantage[:, :-1]], 1)
     same = jax.lax.stop_gradient(gate) == unroll.acted["gate"]
-    return -_mean(same * log_prob * advantage, unroll.weight), {"open": _mean(gate, unroll.weight)}
+    worth = jnp.where(unroll.weight > 0, same * advantage, 0.0)
+    return -_mean(worth * log_prob, unroll.weight), {"open": _mean(gate, unroll.weight)}
 
 
 def talk_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -49,6 +51,7 @@ def talk_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[j
     """
     steps = episodes.valid.shape[1]
     log_prob, gate = (unroll.auxiliary[name][:, :steps] for name in ("gate_log_prob", "gate"))
+    log_prob = jnp.where(unroll.weight > 0, log_prob, 0.0)
     return _mean(jnp.where(gate > 0.5, jnp.exp(log_prob), -jnp.expm1(log_prob)), unroll.weight), {}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, Protocol
 
 import jax
@@ -84,8 +85,8 @@ class Budget(struct.PyTreeNode):
 
     def __post_init__(self) -> None:
         _require("entries", self.entries, 0, _INFINITY, whole=True)
-        if isinstance(self.entries, int):
-            object.__setattr__(self, "entries", min(self.entries, _MOST_ENTRIES))
+        if isinstance(self.entries, Integral):
+            object.__setattr__(self, "entries", min(int(self.entries), _MOST_ENTRIES))
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
@@ -274,6 +275,8 @@ class OneOf(struct.PyTreeNode):
         if messages.mask is None:
             messages = messages._replace(mask=jnp.zeros_like(messages.overhead))  # costs as little
         edited = [messages if edit is None else edit(messages, key) for edit in self.edits]
+        free = jnp.zeros_like(messages.overhead)  # some edits take the mask away
+        edited = [each._replace(mask=free) if each.mask is None else each for each in edited]
         return jax.tree.map(lambda *x: jax.lax.select_n(self.which, *x), *edited)
 
 
@@ -308,7 +311,7 @@ def importance_quantile(importance: jax.Array, counts: jax.Array, fraction: Scal
     """
     counts = jnp.broadcast_to(counts, importance.shape)
     ordered = jnp.sort(jnp.where(counts, importance, jnp.inf).reshape(-1))
-    below = jnp.ceil(fraction * counts.sum().astype(jnp.float32)).astype(jnp.int32)
+    below = _count(fraction, counts.sum())
     return jnp.where(counts.any(), ordered[jnp.clip(below - 1, 0, ordered.size - 1)], 0.0)
 
 

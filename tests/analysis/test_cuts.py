@@ -52,7 +52,7 @@ def test_a_rank_cut_has_no_threshold(hallway):
         ({"kind": "chop"}, "kind is 'chop'"),
         ({"fractions": ()}, "fractions is"),
         ({"fractions": (1.5,)}, "fractions is"),
-        ({"episodes": 0}, "episodes is 0"),
+        ({"episodes": 0}, "episodes=0"),
     ],
 )
 def test_refuses_nonsense(hallway, arguments, words):

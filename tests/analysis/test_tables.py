@@ -63,6 +63,10 @@ def test_a_row_for_each_pair_that_can_talk():
 
 def test_what_is_delayed_is_received_later_and_not_by_the_dead():
     recorded = played()
+    for delay in (2, 3):  # as long as an episode, and longer
+        never = RecordedEpisodes(**vars(recorded) | {"delay": delay}).received
+        assert never.shape == recorded.content.shape
+        assert not never[:, :, [0, 1], [1, 0]].any()
     late = RecordedEpisodes(**vars(recorded) | {"delay": 1})
     np.testing.assert_array_equal(recorded.received[0, 1, 0, 1], [0, 0])  # agent 1 is dead
     everybody = late.episodes._replace(alive=np.ones((2, 3, 2), bool))

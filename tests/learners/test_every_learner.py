@@ -166,7 +166,7 @@ def test_a_loss_without_a_weight_is_named(name):
         make(name, losses={"mine": lambda unroll, episodes, hparams: (0.0, {})})
 
 
-@pytest.mark.parametrize("name", ["ndq", "ic3net", "maddpg"])
+@pytest.mark.parametrize("name", ["ndq", "ic3net", "maddpg", "rgmcomm", "rgmcomm_qmix"])
 def test_training_runs_where_jax_computes_in_64_bits(name):
     """The state comes back as it went in, so that steps can be scanned; parameters are of 32 bits either way."""
     with jax.enable_x64(True):

@@ -45,6 +45,14 @@ def test_a_scale_saved_as_a_mean_of_squares_is_understood_and_goes_on_as_one():
     np.testing.assert_allclose(after.deviation() ** 2, (13.0 + (9.0 + 121.0) / 2) / 2 - 25.0, rtol=1e-6)
 
 
+def test_a_scale_saved_with_less_than_no_variance_goes_on():
+    """Rounding left it so: a mean of squares of 1e8 is known to 8."""
+    scale = ReturnScale(jnp.float32(1e4), jnp.float32(1e8 - 16))
+    for batch in range(2, 5):
+        scale = scale.after(jnp.array([9999.0, 10001.0])[:, None, None], jnp.ones((2, 1), bool), jnp.float32(batch))
+        assert 0 <= scale.variance() <= 2
+
+
 def test_the_start_and_the_least():
     assert START.deviation() == 1.0
     same = scale_of(jnp.full((BATCHES, 2, 2, 2), 7.0), jnp.ones((2, 2), bool))

@@ -33,7 +33,7 @@ def make_batch(seed: int, team: bool = True) -> Batch:
     mask = rng.random((BATCH, STEPS + 1, AGENTS, ACTIONS)) < 0.5
     mask[..., rng.integers(ACTIONS)] = True
     groups = 1 if team else AGENTS
-    weight = np.broadcast_to(valid[..., None], (BATCH, STEPS, groups)) & (team | alive[:, :-1, :groups])
+    weight = np.broadcast_to(valid[..., None], (BATCH, STEPS, groups))
 
     def normal(*shape: int, scale: float = 2.0) -> np.ndarray:
         return (scale * rng.normal(size=(BATCH, *shape))).astype(np.float32)

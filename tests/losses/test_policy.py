@@ -43,7 +43,7 @@ def make(seed):
         target=normal(STEPS, AGENTS, scale=2.0),
         advantage=normal(STEPS, AGENTS),
         scale=jnp.float32(2.0),
-        weight=batch.unroll.weight,
+        weight=(batch.episodes.valid[..., None] & batch.episodes.alive[:, :STEPS]).astype(jnp.float32),
         messages=None,  # pyright: ignore[reportArgumentType]
         auxiliary={},
         acted={},

@@ -29,16 +29,13 @@ def gradient_of(unroll, episodes):
 
 
 def errors_by_loop(batch, team):
-    """(value, error, weight) of everything that counts: real steps, and of independent learners the living."""
-    value, target, alive = (
-        np.asarray(x, np.float64) for x in (batch.unroll.value, batch.unroll.target, batch.episodes.alive)
-    )
+    """(value, error, weight) of everything that counts: real steps, of independent learners those of the dead, too."""
+    value, target = (np.asarray(x, np.float64) for x in (batch.unroll.value, batch.unroll.target))
     found = []
     for b, t in real_steps(batch):
         for g in range(1 if team else AGENTS):
-            if team or alive[b, t, g]:
-                error = value[b, t, g] - target[b, t, g]
-                found.append((value[b, t, g], error, weight_of(batch, b, t, error)))
+            error = value[b, t, g] - target[b, t, g]
+            found.append((value[b, t, g], error, weight_of(batch, b, t, error)))
     return found
 
 

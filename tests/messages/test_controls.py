@@ -20,12 +20,13 @@ from marlcomm.messages import (
     RankCut,
     SelfOnly,
     Shuffle,
+    Silence,
     SilentChannel,
     chain_edits,
 )
 from marlcomm.messages.channel import bits_sent, deliver, offer
 from marlcomm.messages.courier import Courier
-from marlcomm.messages.edits import importance_quantile, parse_edit, split_delay
+from marlcomm.messages.edits import OneOf, importance_quantile, parse_edit, split_delay
 
 BATCH, AGENTS, DIMS = 4, 3, 2
 SELF = np.eye(AGENTS, dtype=bool)
@@ -310,3 +311,24 @@ def test_a_message_without_entries_stays_one(control):
     messages = offer(nothing, nothing)
     edited = parse_edit(control)(messages, KEY)
     assert jax.tree.map(jnp.shape, edited) == jax.tree.map(jnp.shape, messages)
+
+
+def test_the_quantile_takes_no_entry_too_many():
+    """.6 of 25 is 15, also where it is computed in 32 bits."""
+    assert quantile(jnp.arange(25.0)[:, None], jnp.ones((25, 1), bool), 0.6) == 14
+
+
+@pytest.mark.parametrize("entries", [3_000_000_000, np.int64(3_000_000_000)])
+def test_a_budget_beyond_all_numbers_cuts_nothing(entries):
+    messages = offer(jnp.ones((1, 2, 2, 2)))
+    assert Budget(entries)(messages, jax.random.PRNGKey(0)).sent.all()
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_one_of_several_edits_is_that_edit(which):
+    edits = (None, Silence(), CutBelow(0.5))
+    messages = offer(jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 3, 2)), jnp.float32))
+    found = OneOf(jnp.int32(which), edits)(messages, jax.random.PRNGKey(0))
+    expected = messages if which == 0 else edits[which](messages, jax.random.PRNGKey(0))
+    np.testing.assert_array_equal(found.sent, expected.sent)
+    np.testing.assert_array_equal(bits_sent(found), bits_sent(expected))

@@ -1,0 +1,78 @@
+"""No number that a network makes of a padded step reaches a loss or its gradient, not even as 0 times NaN."""
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from batches import ACTIONS, AGENTS, BATCH, STEPS, make_batch
+
+from marlcomm.losses import expressiveness_loss, succinctness_loss, temporal_difference_loss
+from marlcomm.losses.actor_critic import actor_loss, critic_loss, saturation_loss
+from marlcomm.losses.policy import entropy_loss, gate_loss, policy_loss, talk_loss, value_loss
+from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
+
+NUMBERS = SimpleNamespace(overestimate_weight=0.25, clip=0.2)
+ENDS = ["weight", "scale"]  # what tells where an episode ends, and what has no steps
+
+
+def spoilt(x: jax.Array, lengths: np.ndarray) -> jax.Array:
+    """NaN after the last real step of each episode."""
+    x = np.array(x)
+    for b, length in enumerate(lengths):
+        x[b, length:] = np.nan
+    return jnp.asarray(x)
+
+
+def batch_of(kind: type) -> tuple[dict, Episodes]:
+    """What a learner's networks may make of a batch, NaN at padded steps."""
+    values, episodes, lengths = make_batch(0, team=False)
+    rng = np.random.default_rng(0)
+
+    def normal(*shape: int) -> jax.Array:
+        return jnp.asarray(rng.normal(size=(BATCH, *shape)), jnp.float32)
+
+    alive = (episodes.valid[..., None] & episodes.alive[:, :STEPS]).astype(jnp.float32)
+    names = "value", "target", "advantage", "log_prob", "old_log_prob", "entropy"
+    each = {name: normal(STEPS, AGENTS) for name in names}
+    if kind is Unroll:
+        fields = values._asdict()
+    elif kind is PolicyUnroll:
+        gate = (normal(STEPS + 1, AGENTS) > 0).astype(jnp.float32)
+        said = {"gate": gate, "gate_log_prob": -jnp.abs(normal(STEPS + 1, AGENTS))}
+        fields = {**each, "logits": normal(STEPS + 1, AGENTS, ACTIONS), "weight": alive, "scale": jnp.float32(2.0)}
+        fields |= {"messages": None, "auxiliary": said, "acted": {"gate": gate[:, :STEPS]}}
+    else:
+        fields = {name: each[name] for name in ("value", "target")} | {"policy_value": normal(STEPS, AGENTS)}
+        outputs = {name: normal(STEPS, AGENTS, ACTIONS) for name in ("outputs", "action")}
+        fields |= {**outputs, "weight": alive, "messages": None, "auxiliary": {}}
+    kept = {name: fields.pop(name) for name in ENDS if name in fields}
+    return jax.tree.map(lambda x: spoilt(x, lengths), fields) | kept, episodes
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"),
+    [
+        (temporal_difference_loss, Unroll), (expressiveness_loss, Unroll), (succinctness_loss, Unroll),
+        (policy_loss, PolicyUnroll), (value_loss, PolicyUnroll), (entropy_loss, PolicyUnroll),
+        (gate_loss, PolicyUnroll), (talk_loss, PolicyUnroll),
+        (critic_loss, ActorCriticUnroll), (actor_loss, ActorCriticUnroll), (saturation_loss, ActorCriticUnroll),
+    ],
+)  # fmt: skip
+def test_padding_teaches_nothing(loss, kind):
+    fields, episodes = batch_of(kind)
+    learned = {name: fields.pop(name) for name in list(fields) if name not in ENDS and fields[name] is not None}
+
+    @jax.jit
+    def gradient_of(learned):
+        def of(learned):
+            return loss(kind(**learned, **fields), episodes, NUMBERS)
+
+        return jax.value_and_grad(of, has_aux=True)(learned)
+
+    (value, metrics), gradient = gradient_of(learned)
+    assert np.isfinite(value)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(metrics))
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
+    assert any(np.any(x) for x in jax.tree.leaves(gradient)), "real steps teach"
