@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from marlcomm.learners.reinforce import ReturnScale
+from marlcomm.learners.return_scale import ReturnScale
 
 START = ReturnScale(jnp.float32(0.0), jnp.float32(1.0))
 BATCHES = 12

@@ -64,4 +64,7 @@ def test_the_lock_goes_even_where_the_name_of_its_holder_cannot_be_taken_away(tm
     (tmp_path / run_lock.PROCESS).mkdir()
     folder.close()
     (tmp_path / run_lock.PROCESS).rmdir()
-    RunFolder(tmp_path).open(resume=True)
+    again = RunFolder(tmp_path)
+    again.open(resume=True)
+    assert (tmp_path / run_lock.PROCESS).is_file(), "the lock was free, and says whose it is now"
+    again.close()
