@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.measured import spread, table
 from marlcomm.losses import LabelLoss
 from marlcomm.networks import ActionCritic
-from marlcomm.types import Episodes, Judge
+from marlcomm.types import Episodes, JointQ
 
 OBSERVATION_SIZE = 8
 FEWEST_LABELS = 2
@@ -47,19 +47,19 @@ def main() -> None:
 
 def compiled(agents: int, actions: int, steps: int) -> tuple[float, Any]:
     """MiB of temporaries of the loss and its gradient, and that program as a function of nothing."""
-    logits, episodes, judge = made_up(agents, actions, steps)
+    logits, episodes, joint_q = made_up(agents, actions, steps)
 
-    def loss(logits: jax.Array, episodes: Episodes, judge: Judge) -> jax.Array:
-        unroll: Any = SimpleNamespace(auxiliary={"label_logits": logits}, judge=judge)
+    def loss(logits: jax.Array, episodes: Episodes, joint_q: JointQ) -> jax.Array:
+        unroll: Any = SimpleNamespace(auxiliary={"label_logits": logits}, joint_q=joint_q)
         return LabelLoss()(unroll, episodes, None)[0]
 
-    arguments = logits, episodes, judge
+    arguments = logits, episodes, joint_q
     program = jax.jit(jax.grad(loss)).lower(*arguments).compile()
     analysis: Any = program.memory_analysis()
     return analysis.temp_size_in_bytes / 2**20, lambda: jax.block_until_ready(program(*arguments))
 
 
-def made_up(agents: int, actions: int, steps: int) -> tuple[jax.Array, Episodes, Judge]:
+def made_up(agents: int, actions: int, steps: int) -> tuple[jax.Array, Episodes, JointQ]:
     """Logits of labels [steps, 2, N, M], episodes of one step, and what MADDPG's critics make of them."""
     rng = np.random.default_rng(0)
     done = jnp.asarray(rng.integers(actions, size=(steps, 1, agents)), jnp.int32)
@@ -85,7 +85,7 @@ def made_up(agents: int, actions: int, steps: int) -> tuple[jax.Array, Episodes,
 
     labels = max(actions, FEWEST_LABELS)
     logits = jnp.asarray(rng.normal(size=(steps, 2, agents, labels)), jnp.float32)
-    return logits, episodes, Judge(jax.tree_util.Partial(worth, params), jax.nn.one_hot(done, actions))
+    return logits, episodes, JointQ(jax.tree_util.Partial(worth, params), jax.nn.one_hot(done, actions))
 
 
 def _milliseconds(call: Any, repeats: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: playing, replay, forward passes, losses, gradient and optimiser.
+"""Where the time of a training step goes: playing, replay, forward passes, losses, gradient and optimizer.
 
 By default MADDPG and RGMComm on navigation, for 1 and for 8 members, as one vmapped program. Each part is
 compiled alone and timed in turns with the others, so their sum need not be the whole step: what they share is counted
@@ -22,7 +22,7 @@ from marlcomm.losses import Every
 WARM_UP_STEPS = 3
 EXPLORING = 0.1
 FOREVER = float("inf")
-WHOLE_UPDATE, LIGHT_UPDATE = "update: forward, backward, optimiser", "update without the losses taken now and then"
+WHOLE_UPDATE, LIGHT_UPDATE = "update: forward, backward, optimizer", "update without the losses taken now and then"
 
 
 def main() -> None:
@@ -74,10 +74,10 @@ def parts_of(algorithm: Any, members: int) -> dict[str, Callable[[], Any]]:
     state = jax.jit(jax.vmap(lambda key: learner.init(key, algorithm.hparams)))(keys)
     for _ in range(WARM_UP_STEPS):
         state = step(state)
-    num_envs = learner.settings.num_envs
+    num_envs = learner.config.num_envs
 
     def play(state: Any) -> Any:
-        return algorithm.play(state.params, state.key, num_envs=num_envs, epsilon=EXPLORING)[0]
+        return algorithm.play(state.params, state.key, num_envs=num_envs, exploration=EXPLORING)[0]
 
     def unroll(state: Any, batch: Any) -> Any:
         return learner.unroll(state.params, state.target_params, batch, state.hparams, state.key)

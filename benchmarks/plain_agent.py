@@ -23,7 +23,7 @@ class PlainAgent(nn.Module):
 
     def setup(self) -> None:
         self.input_layer = Linear(self.hidden)
-        # the default initialiser is orthogonal, whose QR deadlocks under vmap on few cores
+        # the default initializer is orthogonal, whose QR deadlocks under vmap on few cores
         within = uniform_within(1.0 / self.hidden**0.5)
         self.recurrent = nn.GRUCell(self.hidden, kernel_init=within, recurrent_kernel_init=within)
         self.head = Linear(self.num_actions)

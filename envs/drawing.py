@@ -1,4 +1,4 @@
-"""How the small tasks look: one function a task, on matplotlib axes. Colours tell agents apart."""
+"""How the small tasks look: one function a task, on matplotlib axes. Colors tell agents apart."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Circle, FancyBboxPatch, Rectangle, Wedge
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
+# Okabe and Ito's palette, which color-blind readers can tell apart.
 AGENT_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#6A51A3")
 INK, FAINT, FLOOR, GOAL = "#2B2B33", "#B9BCC6", "#F2F3F7", "#F2C14E"
 RIGHT, WRONG = "#009E73", "#D55E00"
@@ -17,12 +17,12 @@ Cell = tuple[int, int]
 
 
 def agent_color(agent: int) -> str:
-    """The colour of an agent, by its index; colours repeat after eight."""
+    """The color of an agent, by its index; colors repeat after eight."""
     return AGENT_COLORS[agent % len(AGENT_COLORS)]
 
 
 def draw_agent(axes: Any, x: float, y: float, agent: int, radius: float = 0.3, fontsize: float = 10.0) -> None:
-    """A disc with the agent's index, in its colour."""
+    """A disc with the agent's index, in its color."""
     axes.add_patch(Circle((x, y), radius, facecolor=agent_color(agent), edgecolor="white", lw=1.5, zorder=5))
     style = {"ha": "center", "va": "center_baseline", "fontweight": "bold", "fontsize": fontsize}
     axes.text(x, y, str(agent), color="white", zorder=6, **style)
@@ -42,7 +42,7 @@ def clear(axes: Any, x: tuple[float, float], y: tuple[float, float]) -> None:
 
 
 def draw_grid(axes: Any, size: int, left: float = 0.0) -> None:
-    """A square room of cells; cell (row, column) has its centre at (left + column, -row)."""
+    """A square room of cells; cell (row, column) has its center at (left + column, -row)."""
     for row in range(size):
         for column in range(size):
             corner = (left + column - 0.5, -row - 0.5)

@@ -124,7 +124,7 @@ def _check_steps(steps: int, **arrays: ArrayLike | None) -> None:
 
 
 def draw_messages(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequence[str] = ()) -> None:
-    """Agents on a circle, with an arrow for each message that travels, in the sender's colour.
+    """Agents on a circle, with an arrow for each message that travels, in the sender's color.
 
     Args:
       axes: matplotlib axes.

@@ -1,4 +1,4 @@
-"""Sensor grid: sensors on a grid must agree, each with a neighbour, which of the targets around them to scan.
+"""Sensor grid: sensors on a grid must agree, each with a neighbor, which of the targets around them to scan.
 
 Source: the task "Sensor" of CASEC (Wang et al., ICLR 2022), as released (`src/envs/sensors.py` of the MACO
 benchmark). Not to be confused with the three sensors of NDQ, `Sensor`.
@@ -35,7 +35,7 @@ class SensorGridState(NamedTuple):
 
 
 class SensorGrid(Environment[SensorGridState]):
-    """rows x columns sensors, one empty line between neighbours; M targets wander over the cells between them.
+    """rows x columns sensors, one empty line between neighbors; M targets wander over the cells between them.
 
     The map has 2 rows - 1 by 2 columns - 1 cells; sensors stand where row and column are both even. At each step
     a sensor scans one of the eight cells around it, which costs `scan_cost`, or does nothing. A target that
@@ -47,7 +47,7 @@ class SensorGrid(Environment[SensorGridState]):
     changes where targets go.
 
     View: the 3x3 patch around the sensor, row by row (1 for a target, -1 outside the map, the middle 0), and its
-    own row and column, raw. A sensor sees all that it can scan, but not what its neighbours see, and so not
+    own row and column, raw. A sensor sees all that it can scan, but not what its neighbors see, and so not
     which target they choose.
 
     The best return with full information is 30.866 by default (3.087 a step): a scanner is worth reward / 2 -

@@ -33,7 +33,7 @@ class Whisper(Environment[WhisperState]):
 
     `graph` says who hears whom: each agent only the one before it. Channels take it unless they have a graph of their
     own (with everybody reaching everybody, the first could tell the last). What one agent was told, it must pass on:
-    within a step, that takes rounds (`MeanChannel(hops=N - 1)`); from step to step, messages that are made of the
+    within a step, that takes rounds (`MeanChannel(rounds=N - 1)`); from step to step, messages that are made of the
     memory (`reads_memory=True`), since no agent between sees anything. By default T = N - 1, the least for which one
     round a step is enough.
 

@@ -23,7 +23,7 @@ def main() -> None:
     experiment = start("ablation_sensor", __doc__, steps=500_000, quick_steps=10_000)
     env = mc.make_env("sensor")
     published = mc.make_algorithm("ndq", env, paper=True)
-    grid = experiment.train("ndq-sensor-paper-grid", published, {"epsilon_steps": list(EPSILON_STEPS)})
+    grid = experiment.train("ndq-sensor-paper-grid", published, {"exploration_steps": list(EPSILON_STEPS)})
     ours = experiment.train("ndq-sensor", mc.make_algorithm("ndq", env))
     returns, curves = {}, {}
     for run, cells in ((grid, _cells(grid)), (ours, {"our defaults": list(range(experiment.seeds))})):
@@ -44,9 +44,9 @@ def _cells(grid: FinishedRun) -> dict[str, list[int]]:
     """Label -> members that differ by their seeds only."""
     cells: dict[str, list[int]] = {}
     for member, changes in enumerate(grid.saved.population.changes):
-        steps = changes["epsilon_steps"]
+        steps = changes["exploration_steps"]
         label = "published (paper=True)"
-        label += "" if steps == EPSILON_STEPS[0] else f", but epsilon_steps={steps:,.0f}"
+        label += "" if steps == EPSILON_STEPS[0] else f", but exploration_steps={steps:,.0f}"
         cells.setdefault(label, []).append(member)
     return cells
 

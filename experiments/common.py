@@ -260,12 +260,12 @@ def draw_middles(axes: Axes, places: Sequence[float], values: np.ndarray, label:
       axes: to draw on.
       places: [K] where they stand.
       values: [K, P].
-      label: of the line; number: of its colour.
+      label: of the line; number: of its color.
     """
-    colour, middles = agent_color(number), np.array([interquartile_mean(seeds) for seeds in values])
-    axes.plot(places, values, ".", color=colour, alpha=0.4)
-    axes.plot(places, middles[:, 0], "o-", color=colour, linewidth=2, label=label)
-    axes.fill_between(places, middles[:, 1], middles[:, 2], color=colour, alpha=0.15, linewidth=0)
+    color, middles = agent_color(number), np.array([interquartile_mean(seeds) for seeds in values])
+    axes.plot(places, values, ".", color=color, alpha=0.4)
+    axes.plot(places, middles[:, 0], "o-", color=color, linewidth=2, label=label)
+    axes.fill_between(places, middles[:, 1], middles[:, 2], color=color, alpha=0.15, linewidth=0)
 
 
 RESULT_HEAD = ("measured", "the paper says", "mean ± 95 % interval", "every seed")

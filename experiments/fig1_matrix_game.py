@@ -42,7 +42,7 @@ WHY = """Why the paper prints other numbers:
 class Row:
     """One size of the alphabet: the clustering of least distance, and what gradient descent found."""
 
-    alphabet: int
+    vocab_size: int
     labels: np.ndarray  # [4] of the exact clustering
     exact: SenderGap
     learned: np.ndarray  # [seeds] return of the labels that a message network learned
@@ -51,26 +51,26 @@ class Row:
 def learned_labels(values: np.ndarray, alphabet: int, seeds: int) -> np.ndarray:
     """[seeds, J] labels from message networks that learned by the clustering loss from the table's rows [J, C, A]."""
     rows = len(values)
-    channel = mc.ClusterChannel(alphabet=alphabet, num_agents=AGENTS)
+    channel = mc.ClusterChannel(vocab_size=alphabet, num_agents=AGENTS)
     seen = jnp.broadcast_to(jnp.eye(rows)[:, None], (rows, AGENTS, rows))
     vectors = action_value_vectors(jnp.asarray(values, jnp.float32).reshape(rows, -1))
-    optimiser = optax.adam(2e-3, b2=0.99)  # as released
+    optimizer = optax.adam(2e-3, b2=0.99)  # as released
 
     def logits(params: Any) -> jax.Array:
         _, named = channel.apply(params, seen, None, jax.random.PRNGKey(0), method="send")
         return jnp.asarray(named["label_logits"])[:, SENDER]
 
     def loss(params: Any) -> jax.Array:
-        return clustering_loss(logits(params), vectors, neighbours=1)[0]
+        return clustering_loss(logits(params), vectors, neighbors=1)[0]
 
     def update(state: tuple, _: None) -> tuple[tuple, None]:
         params, memory = state
-        step, memory = optimiser.update(jax.grad(loss)(params), memory)
+        step, memory = optimizer.update(jax.grad(loss)(params), memory)
         return (optax.apply_updates(params, step), memory), None
 
     def learn(key: jax.Array) -> jax.Array:
         params = channel.init(key, seen, None, key, method="send")
-        (params, _), _ = jax.lax.scan(update, (params, optimiser.init(params)), None, UPDATES)
+        (params, _), _ = jax.lax.scan(update, (params, optimizer.init(params)), None, UPDATES)
         return jnp.argmax(logits(params), -1)
 
     return np.asarray(jax.jit(jax.vmap(learn))(jax.random.split(jax.random.PRNGKey(0), seeds)))
@@ -106,14 +106,14 @@ def return_table(rows: list[Row]) -> str:
     )
     lines = [
         [
-            MEANING[row.alphabet],
-            PRINTED.get(row.alphabet, "–"),
+            MEANING[row.vocab_size],
+            PRINTED.get(row.vocab_size, "–"),
             f"**{row.exact.labelled_return:.4f}**",
             " ".join(map(str, row.labels.tolist())),
             f"{row.exact.distance:.5f}",
             f"{row.exact.gap:.4f}",
             f"{row.exact.bound:.3f}",
-            "–" if row.alphabet == 1 else " ".join(f"{x:.2f}" for x in row.learned),
+            "–" if row.vocab_size == 1 else " ".join(f"{x:.2f}" for x in row.learned),
         ]
         for row in rows
     ]
@@ -135,7 +135,7 @@ def main() -> None:
     rows = [measure(values, alphabet, given.seeds) for alphabet in MEANING]
     note = (
         "Clusters: the labels of o21, o22, o23 and o24 with the smallest epsilon, all clusterings tried. Learned: the "
-        "return of labels from message networks, by gradient descent on the clustering loss; with one neighbour a row "
+        "return of labels from message networks, by gradient descent on the clustering loss; with one neighbor a row "
         "it asks for labels that two observations share, so two labels are what it is fit for here."
     )
     text = "\n\n".join(

@@ -1,6 +1,6 @@
 """Fig. 7 of the RGMComm paper: what passes through tanh, softmax or nothing before labels are found by it; in the maze.
 
-The paper, which does not name the task: tanh is best, above independent Q-learning, and near centralised Q-learning.
+The paper, which does not name the task: tanh is best, above independent Q-learning, and near centralized Q-learning.
 Exact references: .672 with full information, .461 without messages. Agents see the step. All five learn by the value
 learner with the same settings; labels are on QMIX, whose teacher says what they are found by (`rgmcomm_qmix`).
 """
@@ -16,13 +16,13 @@ from marlcomm.envs import Centralized, Environment
 from marlcomm.training import evaluate
 
 # Episodes are three steps long: one update for 16 of them, PyMARL's pace, would take millions of steps.
-SETTINGS = {"updates_per_step": 4, "learning_rate": 1e-3, "epsilon_steps": 50_000}
+SETTINGS = {"updates_per_step": 4, "learning_rate": 1e-3, "exploration_steps": 50_000}
 CLAIMS = {
-    "tanh": "near centralised",
+    "tanh": "near centralized",
     "softmax": "below tanh",
     "none": "below tanh",
     "independent": "below tanh",
-    "centralised": "best",
+    "centralized": "best",
 }
 REFERENCES = {"full information": 0.671875, "best silent team": 0.4609375}
 
@@ -47,7 +47,7 @@ def algorithm_of(name: str, env: Environment) -> Algorithm:
     """What the row called `name` trains."""
     if name == "independent":
         return mc.make_algorithm("iql", env, **SETTINGS)
-    if name == "centralised":
+    if name == "centralized":
         return mc.make_algorithm("iql", Centralized(env), **SETTINGS)
     return mc.make_algorithm("rgmcomm_qmix", env, labels=4, activation=name, **CLUSTERING, **SETTINGS)
 

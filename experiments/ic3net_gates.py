@@ -81,14 +81,14 @@ def gates_open(run: FinishedRun, algorithm: Algorithm, episodes: int) -> np.ndar
 
 
 def draw(curves: Mapping[tuple[str, float], Mapping[str, np.ndarray]]) -> Figure:
-    """Share of open gates over training: a panel a task, a colour a price; every seed thin, their mean thick."""
+    """Share of open gates over training: a panel a task, a color a price; every seed thin, their mean thick."""
     figure = Figure(figsize=(4.4 * len(TASKS), 3.4), layout="constrained")
     panels = dict(zip(TASKS, np.ravel(figure.subplots(1, len(TASKS), sharey=True)), strict=True))
     for (task, price), curve in curves.items():
         steps, share = curve["env_steps"].mean(1), 100 * curve["gate/open"]
-        colour = agent_color(PRICES.index(price))
-        panels[task].plot(steps, share, color=colour, alpha=0.3, linewidth=0.8)
-        panels[task].plot(steps, share.mean(1), color=colour, linewidth=2, label=f"price {price:g}")
+        color = agent_color(PRICES.index(price))
+        panels[task].plot(steps, share, color=color, alpha=0.3, linewidth=0.8)
+        panels[task].plot(steps, share.mean(1), color=color, linewidth=2, label=f"price {price:g}")
     for task, axes in panels.items():
         axes.set(title=task, xlabel="environment steps", ylim=(-3, 103), xlim=(0, None))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))  # 50k

@@ -57,8 +57,8 @@ def learning_and_cuts(
     silent = {
         method: at for method, at in silent.items() if all(abs(at - other) > 0.05 for other in references.values())
     }
-    labelled = {cut_label(method, kind): curve for (method, kind), curve in curves.items()}
-    figure = plot_cut_curve(labelled, measure=measure, references={**references, **silent})
+    labeled = {cut_label(method, kind): curve for (method, kind), curve in curves.items()}
+    figure = plot_cut_curve(labeled, measure=measure, references={**references, **silent})
     experiment.save_figure("c_cut_curves", figure)
 
     rows = [result_row(method, claims[method], found[name], form) for method, found in tested.items()]

@@ -167,12 +167,12 @@ def algorithm_of(method: str, task: Task, steps: int) -> Algorithm:
     elif method == "untrained labels":  # a fixed function of what the sender sees
         name, settings = "rgmcomm", {"labels": 4, "message_rate": 0.0}
     elif method == "gumbel, 4 symbols":  # as many bits, taught by the critic's gradient
-        name, settings = "maddpg", {"channel": mc.DiscreteChannel(symbols=4)}
+        name, settings = "maddpg", {"channel": mc.DiscreteChannel(vocab_size=4)}
     elif method == "ideal":
         name, settings = "maddpg", {"channel": mc.SharedChannel()}
     elif method == "silent":
         name = "maddpg"
-    exploring = {"epsilon_steps": int(EXPLORING * steps)}
+    exploring = {"exploration_steps": int(EXPLORING * steps)}
     return mc.make_algorithm(name, env, critics_see="observations", **SETTINGS, **exploring, **settings)
 
 

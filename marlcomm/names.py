@@ -10,6 +10,8 @@ import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from marlcomm import renamed
+from marlcomm.renamed import today, warn
 from marlcomm.validation import UsageError, did_you_mean, nearest
 
 
@@ -182,7 +184,7 @@ EDITS: Mapping[str, EditName] = {
     ),
     "drop": EditName("marlcomm.messages.edits:Drop", "p", "loses each message with probability p; it is paid for"),
     "noise": EditName("marlcomm.messages.edits:Noise", "s", "adds Gaussian noise of deviation s"),
-    "quantise": EditName("marlcomm.messages.edits:Quantise", "b", "sends numbers in b bits"),
+    "quantize": EditName("marlcomm.messages.edits:Quantize", "b", "sends numbers in b bits"),
     "delay": EditName("marlcomm.messages.edits:Delay", "k", "lets messages arrive k steps later", integer=True),
     "shuffle": EditName("marlcomm.messages.edits:Shuffle", "", "gives the messages of another episode"),
     "random": EditName("marlcomm.messages.edits:Random", "", "draws each message from all that are said at that step"),
@@ -204,6 +206,9 @@ def edit_names() -> list[tuple[str, str]]:
 def edit_name(text: str) -> str:
     """The name in such as `cut:0.8,whole`. Raises UsageError with the nearest where no edit has it."""
     name = text.partition(":")[0]
+    if (new := today(name, EDITS, renamed.EDITS)) != name:
+        warn(name, new)
+        name = new
     if name not in EDITS:
         usages = ", ".join(usage for usage, _ in edit_names())
         raise UsageError(f"edit {text!r}: unknown name.{did_you_mean(name, tuple(EDITS))} There are: {usages}.")

@@ -55,7 +55,7 @@ class Messages(NamedTuple):
     offered: jax.Array | None = None  #: [..., N, N, D] bool: what the channel sent, before any edit; known on arrival
 
 
-class Judge(NamedTuple):
+class JointQ(NamedTuple):
     """What a critic that sees and hears of everything thinks, for losses that ask it about what did not happen."""
 
     worth: Callable[[jax.Array, jax.Array], jax.Array]  #: views [..., N, O], actions [..., N, A] -> [...]; no gradient
@@ -64,8 +64,8 @@ class Judge(NamedTuple):
     best: Callable[[jax.Array, jax.Array], jax.Array] | None = None
 
 
-class Taught(NamedTuple):
-    """What a teacher, who sees what all see, made of episodes."""
+class JointCriticOutput(NamedTuple):
+    """What a joint_critic, who sees what all see, made of episodes."""
 
     value: jax.Array  #: [B, T, 1] of the actions taken
     target: jax.Array  #: [B, T, 1] what it should be; no gradient
@@ -85,8 +85,8 @@ class Unroll(NamedTuple):
     weight: jax.Array  #: [B, T, G] float32: 1 at real steps, also for the dead, as their values are bootstrapped from
     messages: Messages  #: of the online network, leading axes [B, T+1]
     auxiliary: dict[str, jax.Array]  #: whatever else the channel computed, leading axes [B, T+1]
-    taught: Taught | None = None  #: where the learner has a teacher
-    judge: Judge | None = None  #: that teacher, as it was a while ago
+    joint_critic: JointCriticOutput | None = None  #: where the learner has a joint critic
+    joint_q: JointQ | None = None  #: that joint_critic, as it was a while ago
 
 
 class PolicyUnroll(NamedTuple):
@@ -99,7 +99,7 @@ class PolicyUnroll(NamedTuple):
     value: jax.Array  #: [B, T, N] return that the critic expects for each agent
     target: jax.Array  #: [B, T, N] what it should be; no gradient
     advantage: jax.Array  #: [B, T, N] how much better than expected things went, in units of `scale`; no gradient
-    scale: jax.Array  #: [] deviation of the returns so far; 1 where they are not normalised
+    scale: jax.Array  #: [] deviation of the returns so far; 1 where they are not normalized
     weight: jax.Array  #: [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
     messages: Messages  #: leading axes [B, T+1]
     auxiliary: dict[str, jax.Array]  #: whatever else the channel computed, leading axes [B, T+1]
@@ -120,7 +120,7 @@ class ActorCriticUnroll(NamedTuple):
     weight: jax.Array  #: [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
     messages: Messages  #: of the actors as they are, leading axes [B, T]
     auxiliary: dict[str, jax.Array]  #: whatever else the channel computed, leading axes [B, T]
-    judge: Judge | None = None  #: the mean of the target critics, where they see all agents' views and nothing else
+    joint_q: JointQ | None = None  #: the mean of the target critics, where they see all agents' views and nothing else
 
 
 def others(num_agents: int) -> jax.Array:

@@ -15,7 +15,7 @@ RUN_ONCE = ("envs", "adapters", "particle", "learners", "losses", "messages", "n
 
 @pytest.fixture(autouse=True, scope="module")
 def quick_compilation(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Programs in these folders are tiny and run once: optimising them costs more than it saves."""
+    """Programs in these folders are tiny and run once: optimizing them costs more than it saves."""
     before = jax.config.read("jax_disable_most_optimizations")
     if request.path.parent.name in RUN_ONCE:
         jax.config.update("jax_disable_most_optimizations", True)

@@ -73,7 +73,7 @@ def loudness_loss(unroll, episodes, hparams):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    algorithm = mc.qmix(Guess(), channel=Signs(), optimiser=optax.adam(3e-3), epsilon_steps=2000, **SMALL)
+    algorithm = mc.qmix(Guess(), channel=Signs(), optimizer=optax.adam(3e-3), exploration_steps=2000, **SMALL)
     algorithm = algorithm.with_loss("loudness", loudness_loss, 1e-4)
     out = tmp_path_factory.mktemp("runs") / "signs"
     return mc.train(algorithm, steps=8000, seeds=2, evaluations=1, out=out, progress=False)
@@ -84,7 +84,7 @@ def test_own_task_keeps_the_contract():
     assert mc.ndq(Guess(), **SMALL).env.num_agents == 2
 
 
-def test_own_channel_loss_and_optimiser_train_on_own_task(trained):
+def test_own_channel_loss_and_optimizer_train_on_own_task(trained):
     returns = [member["return"] for member in trained.summary["members"]]
     assert max(returns) > 0.95  # without messages the best is 0.5
     assert np.isfinite(trained.metrics["loudness"]).all()
@@ -94,7 +94,7 @@ def test_own_channel_is_what_wins(trained):
     silenced = mc.evaluate(trained, edits=["silence"], episodes=400)
     assert (silenced["return"] < 0.65).all()
     assert (silenced["bits_per_step"] == 0).all()
-    controlled = mc.evaluate(trained, edits=["quantise:1", "random"], episodes=400)
+    controlled = mc.evaluate(trained, edits=["quantize:1", "random"], episodes=400)
     assert (controlled["return"] < 0.65).all(), "as loud as ever, but without information"
     assert (controlled["bits_per_step"] == 2).all()
 
@@ -119,7 +119,7 @@ def test_own_channel_is_inspected(trained):
 
 
 def test_own_loss_has_a_weight_that_can_be_swept():
-    algorithm = mc.qmix(Guess(), channel=Signs(), optimiser=optax.adam(1e-2), **SMALL)
+    algorithm = mc.qmix(Guess(), channel=Signs(), optimizer=optax.adam(1e-2), **SMALL)
     algorithm = algorithm.with_loss("loudness", loudness_loss, 0.0)
     result = mc.train(algorithm, steps=1000, hparams={"weights.loudness": [0.0, 100.0]}, evaluations=1, progress=False)
     free, pressed = result.metrics["loudness"][-1]

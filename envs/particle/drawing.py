@@ -60,7 +60,7 @@ def draw_view(axes: Any, positions: np.ndarray, radius: float | np.ndarray) -> N
 
 
 def draw_coloured_landmarks(axes: Any, positions: np.ndarray, targets: Sequence[Sequence[int]]) -> None:
-    """Diamonds of different colours; each is ringed in the colour of every agent that must reach it."""
+    """Diamonds of different colors; each is ringed in the color of every agent that must reach it."""
     for landmark, (x, y) in enumerate(positions):
         color = AGENT_COLORS[-1 - landmark % len(AGENT_COLORS)]
         axes.scatter([x], [y], s=110, marker="D", color=color, edgecolor=INK, linewidth=0.8, zorder=3)

@@ -17,7 +17,7 @@ from marlcomm.envs.options import check_choice, check_count, check_flag
 from marlcomm.envs.particle import drawing, views
 from marlcomm.envs.particle.controls import Controls
 from marlcomm.envs.particle.physics import Integration, distance
-from marlcomm.envs.particle.task import Group, ParticleTask, check_neighbours, flat, seen_of
+from marlcomm.envs.particle.task import Group, ParticleTask, check_neighbors, flat, seen_of
 from marlcomm.envs.steps import Observation, TimeStep, restart
 
 AGENT_RADIUS, LANDMARK_RADIUS = 0.15, 0.05
@@ -95,8 +95,8 @@ class Navigation(ParticleTask[NavigationState]):
         self.self_collision = check_flag(name, "self_collision", self_collision)
         if self.self_collision and self.reward != "released":
             raise ValueError(f"{name}: self_collision=True goes with reward='released', not {reward!r}.")
-        self.num_landmark_neighbors = check_neighbours(name, "num_landmark_neighbors", num_landmark_neighbors)
-        self.num_agent_neighbors = check_neighbours(name, "num_agent_neighbors", num_agent_neighbors)
+        self.num_landmark_neighbors = check_neighbors(name, "num_landmark_neighbors", num_landmark_neighbors)
+        self.num_agent_neighbors = check_neighbors(name, "num_agent_neighbors", num_agent_neighbors)
         groups = [
             Group(self.num_agents, AGENT_RADIUS, force=5.0),
             Group(self.num_landmarks, LANDMARK_RADIUS, collides=False),

@@ -17,13 +17,13 @@ from marlcomm.envs.options import check_above_zero, check_choice, check_count, c
 from marlcomm.envs.particle import drawing, views
 from marlcomm.envs.particle.controls import Controls
 from marlcomm.envs.particle.physics import TINY, Integration, distance
-from marlcomm.envs.particle.task import Group, ParticleTask, check_neighbours, flat, seen_of
+from marlcomm.envs.particle.task import Group, ParticleTask, check_neighbors, flat, seen_of
 from marlcomm.envs.steps import Observation, TimeStep, restart
 
 PREDATOR_RADIUS, PREY_RADIUS, OBSTACLE_RADIUS = 0.075, 0.05, 0.2
 CONTACT_REWARD, DISTANCE_COST = 10.0, 0.1
 
-PreyBehaviour = Literal["random", "flee"]
+PreyBehavior = Literal["random", "flee"]
 
 
 class PredatorPreyState(NamedTuple):
@@ -59,7 +59,7 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         num_predators: int = 3,
         num_prey: int = 1,
         num_obstacles: int = 2,
-        prey: PreyBehaviour = "random",
+        prey: PreyBehavior = "random",
         prey_speed: float = 1.0,
         shaped: bool = True,
         num_predator_neighbors: int | None = 0,
@@ -100,12 +100,12 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         self.num_agents = check_count(name, "num_predators", num_predators)
         self.num_prey = check_count(name, "num_prey", num_prey)
         self.num_obstacles = check_count(name, "num_obstacles", num_obstacles, at_least=0)
-        self.prey: PreyBehaviour = check_choice(name, "prey", prey, ("random", "flee"))
+        self.prey: PreyBehavior = check_choice(name, "prey", prey, ("random", "flee"))
         self.prey_speed = check_above_zero(name, "prey_speed", prey_speed)
         self.shaped = check_flag(name, "shaped", shaped)
-        self.num_predator_neighbors = check_neighbours(name, "num_predator_neighbors", num_predator_neighbors)
-        self.num_prey_neighbors = check_neighbours(name, "num_prey_neighbors", num_prey_neighbors)
-        self.num_landmark_neighbors = check_neighbours(name, "num_landmark_neighbors", num_landmark_neighbors)
+        self.num_predator_neighbors = check_neighbors(name, "num_predator_neighbors", num_predator_neighbors)
+        self.num_prey_neighbors = check_neighbors(name, "num_prey_neighbors", num_prey_neighbors)
+        self.num_landmark_neighbors = check_neighbors(name, "num_landmark_neighbors", num_landmark_neighbors)
         self.view_radius = np.inf if view_radius is None else check_above_zero(name, "view_radius", view_radius)
         self.num_blind = check_count(name, "num_blind", num_blind, at_least=0)
         self.sight = self._sight(check_number(name, "blind_radius", blind_radius, at_least=0.0))

@@ -33,12 +33,12 @@ class SpeechState(NamedTuple):
 
 
 class SpeechTask(ParticleTask[SpeechState]):
-    """What both tasks share: two agents, landmarks of different colours, words. Nothing collides."""
+    """What both tasks share: two agents, landmarks of different colors, words. Nothing collides."""
 
     num_agents = 2
     num_standing: int  # agents that only speak
     agent_radius: float
-    colours: tuple[float, float]  # of a landmark, where it is not and where it is of its own colour
+    colors: tuple[float, float]  # of a landmark, where it is not and where it is of its own color
 
     def __init__(
         self, name: str, *, words: int, num_landmarks: int, steps: int, controls: Controls, integration: Integration
@@ -98,8 +98,8 @@ class SpeechTask(ParticleTask[SpeechState]):
         return jnp.sum(jnp.where(chosen[..., None], views.offsets(moving, landmarks), 0.0), axis=1)
 
     def _goal_colour(self, state: SpeechState) -> jax.Array:
-        """[M, L] colour of each goal: one number for each landmark, high at that one."""
-        low, high = self.colours
+        """[M, L] color of each goal: one number for each landmark, high at that one."""
+        low, high = self.colors
         return jnp.where(state.goal[:, None] == np.arange(self.num_landmarks), high, low)
 
     def _seen_by_movers(self, state: SpeechState) -> jax.Array:
@@ -128,7 +128,7 @@ class SpeechTask(ParticleTask[SpeechState]):
 
 
 class SpeakerListener(SpeechTask):
-    """Agent 0 stands still and sees the colour of a landmark; agent 1 must go there, and sees all landmarks.
+    """Agent 0 stands still and sees the color of a landmark; agent 1 must go there, and sees all landmarks.
 
     Both get minus the squared distance from the listener to that landmark.
 
@@ -136,14 +136,14 @@ class SpeakerListener(SpeechTask):
     masked. Continuous: the speaker's first W numbers are what it says, the listener's first ones are its move.
     With `words=0` nothing can be said by acting: only messages over a channel tell the listener where to go.
 
-    Sizes: O = max(L, 2 + 2 L + W): the speaker sees the goal's colour [L] and then zeros, the listener its
+    Sizes: O = max(L, 2 + 2 L + W): the speaker sees the goal's color [L] and then zeros, the listener its
     velocity, the landmarks relative to itself, and what the speaker said; S = 4 + 3 L + 2 W. Horizon `steps`, a
     truncation.
     """
 
     num_standing = 1
     agent_radius = 0.075
-    colours = (0.15, 0.65)
+    colors = (0.15, 0.65)
 
     def __init__(
         self,
@@ -210,13 +210,13 @@ class Reference(SpeechTask):
     Discrete actions: a = move + 5 * word, A = 5 * max(W, 1). Continuous: the move's numbers, then what is said.
     With `words=0` nothing can be said by acting: only messages over a channel tell where to go.
 
-    Sizes: O = 2 + 3 L + W: own velocity, the landmarks relative to oneself, the colour [L] of the landmark that the
+    Sizes: O = 2 + 3 L + W: own velocity, the landmarks relative to oneself, the color [L] of the landmark that the
     other one must reach, and what it said; S = 8 + 4 L + 2 W. Horizon `steps`, a truncation.
     """
 
     num_standing = 0
     agent_radius = 0.05
-    colours = (0.25, 0.75)
+    colors = (0.25, 0.75)
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ class ParticleTask(Environment[State]):
         return control.action_for(wanted, self.controls, self.integration)
 
     def place(self, key: jax.Array, widths: np.ndarray) -> tuple[jax.Array, jax.Array]:
-        """Positions [E, 2], uniform within `widths` [E] of the centre along each axis, and velocities [M, 2] of 0."""
+        """Positions [E, 2], uniform within `widths` [E] of the center along each axis, and velocities [M, 2] of 0."""
         shape = (len(self.bodies.radius), 2)
         position = jax.random.uniform(key, shape, minval=-1.0, maxval=1.0) * widths[:, None]
         return position, jnp.zeros((self.bodies.num_moving, 2))
@@ -73,7 +73,7 @@ class ParticleTask(Environment[State]):
         return timestep(observation, reward, terminal=jnp.zeros((), bool), truncated=over, extras=extras)
 
 
-def check_neighbours(task: str, field: str, value: int | None) -> int | None:
+def check_neighbors(task: str, field: str, value: int | None) -> int | None:
     """`value`, if it is a whole number (0 sees none) or None (sees all); else a ValueError."""
     return None if value is None else check_count(task, field, value, at_least=0)
 

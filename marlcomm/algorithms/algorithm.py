@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, ParamSpec
@@ -10,9 +11,10 @@ from typing import Any, ParamSpec
 import jax
 import jax.numpy as jnp
 
+from marlcomm import renamed
 from marlcomm.algorithms.arguments import check_losses, checked, convert, naming, plain_types
 from marlcomm.algorithms.description import describe
-from marlcomm.algorithms.optimisers import refuse_unused
+from marlcomm.algorithms.optimizers import refuse_unused
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.collect import collect, team_return
 from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, check_range, share_done, with_delay
@@ -65,29 +67,29 @@ class Algorithm:
         """The learner's state before training (see `LearnerState`); the key decides the whole run."""
         return self.learner.init(key, self.hparams if hparams is None else hparams)
 
-    def step(self, state: Any, limit: Scalar = float("inf")) -> tuple[Any, dict[str, jax.Array]]:
+    def step(self, state: Any, total_steps: Scalar = float("inf")) -> tuple[Any, dict[str, jax.Array]]:
         """Collects one episode in each environment and learns.
 
         Args:
           state: from `init` or the last step.
-          limit: environment steps of the whole run: then the state no longer changes, and schedules that follow the
-            run's progress, a task's curriculum too, end there. Without a limit there is no curriculum.
+          total_steps: environment steps of the whole run: then the state no longer changes, and schedules that follow
+            the run's progress, a task's curriculum too, end there. Without a limit there is no curriculum.
 
         Returns:
-          the new state, and metrics, each []: losses, `return`, `won`, `epsilon`, `episode_length`.
+          the new state, and metrics, each []: losses, `return`, `won`, `exploration`, `episode_length`.
         """
-        epsilon = self.learner.epsilon(state)
+        exploration = self.learner.exploration(state)
         play_key, _ = jax.random.split(state.key)  # `learn` goes on from the other half
-        progress = jnp.where(jnp.isfinite(limit), share_done(state.env_steps, limit), 1.0)
+        progress = jnp.where(jnp.isfinite(total_steps), share_done(state.env_steps, total_steps), 1.0)
         episodes, decisions, _ = self.play(
-            state.params, play_key, epsilon=epsilon, edit=self.learner.edit(state), progress=progress
+            state.params, play_key, exploration=exploration, edit=self.learner.edit(state), progress=progress
         )
-        state, metrics = self.learn(state, episodes, decisions, limit)
+        state, metrics = self.learn(state, episodes, decisions, total_steps)
         return state, metrics | {
             "return": team_return(episodes).mean(),
             "won": episodes.won.mean(),
             "episode_length": episodes.valid.sum(1).mean(),
-            "epsilon": epsilon,
+            "exploration": exploration,
         }
 
     def play(
@@ -96,7 +98,7 @@ class Algorithm:
         key: jax.Array,
         *,
         num_envs: int | None = None,
-        epsilon: Scalar = 0.0,
+        exploration: Scalar = 0.0,
         edit: Edit | None = None,
         progress: Scalar = 1.0,
     ) -> tuple[Episodes, Decision, Any]:
@@ -109,15 +111,15 @@ class Algorithm:
           params: `state.params`.
           key: decides everything.
           num_envs: B, episodes to play; by default the learner's own number.
-          epsilon: share of exploring actions; 0 is the team at its best, as it is evaluated.
+          exploration: share of exploring actions; 0 is the team at its best, as it is evaluated.
           edit: what happens to the messages on their way.
           progress: how far training is, 0 .. 1, for tasks with a curriculum; 1 is the task itself.
         """
-        count = self.learner.settings.num_envs if num_envs is None else num_envs
+        count = self.learner.config.num_envs if num_envs is None else num_envs
         learner, edit = with_delay(self.learner, edit)
 
         def policy(observation: Observation, memory: AgentMemory, key: jax.Array) -> tuple:
-            return learner.act(params, observation, memory, key, epsilon, edit)
+            return learner.act(params, observation, memory, key, exploration, edit)
 
         return collect(self.env, policy, learner.initial_memory(count), count, key, progress)
 
@@ -127,14 +129,14 @@ class Algorithm:
         observation: Observation,
         memory: AgentMemory,
         key: jax.Array,
-        epsilon: Scalar = 0.0,
+        exploration: Scalar = 0.0,
         edit: Edit | None = None,
     ) -> tuple[jax.Array, AgentMemory, Decision]:
         """See the learner's `act`."""
-        return self.learner.act(params, observation, memory, key, epsilon, edit)
+        return self.learner.act(params, observation, memory, key, exploration, edit)
 
     def learn(
-        self, state: Any, episodes: Episodes, decisions: Decision | None = None, limit: Scalar = float("inf")
+        self, state: Any, episodes: Episodes, decisions: Decision | None = None, total_steps: Scalar = float("inf")
     ) -> tuple[Any, dict[str, jax.Array]]:
         """See the learner's `learn`: the half of `step` for simulators outside JAX.
 
@@ -142,7 +144,7 @@ class Algorithm:
         """
         learner, edit = with_delay(self.learner, getattr(self.learner, "training_edit", None))
         learner = self.learner if learner is self.learner else replace(learner, training_edit=edit)
-        return learner.learn(state, episodes, decisions, limit)
+        return learner.learn(state, episodes, decisions, total_steps)
 
     def with_loss(self, name: str, loss: Loss, weight: float) -> Algorithm:
         """The same algorithm with one more loss, or another one under a name that exists.
@@ -183,7 +185,7 @@ class Algorithm:
             "task_options": made_by[1] if made_by else None,
             "settings": dict(self.settings) if self.settings is not None and _is_plain(self.settings) else None,
             "resolved": {
-                **asdict(self.learner.settings),
+                **asdict(self.learner.config),
                 **{name: float(value) for name, value in (hparams | weights).items()},
                 "losses": list(self.learner.losses),
                 **described,
@@ -207,10 +209,12 @@ def recorded(factory: Callable[P, Algorithm]) -> Callable[P, Algorithm]:
     """Lets what a factory makes remember its name and the settings given, so that a saved run can make it again."""
 
     make_checked = checked(factory)
+    known = {*inspect.signature(factory).parameters, *renamed.SETTINGS.values()}
 
     @functools.wraps(factory)
     def make(*args: P.args, **settings: P.kwargs) -> Algorithm:
-        refuse_unused(settings.get("optimiser"), settings)
+        settings = renamed.with_todays_names(settings, known)  # pyright: ignore[reportAssignmentType]
+        refuse_unused(settings.get("optimizer"), settings)
         given = {name: value for name, value in settings.items() if name != "env"}
         try:
             made = make_checked(*args, **settings)
@@ -241,15 +245,15 @@ def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
     """The algorithm's hyper-parameters with `changes` by name.
 
     Raises:
-      UsageError: a name that does not exist, what is no number in its range, or what an own optimiser never asks for.
+      UsageError: a name that does not exist, what is no number in its range, or what an own optimizer never asks for.
     """
-    refuse_unused(getattr(algorithm.learner, "optimiser", None), changes)
+    refuse_unused(getattr(algorithm.learner, "optimizer", None), changes)
     return _changed(algorithm, changes)
 
 
 def _changed(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
     hparams = algorithm.hparams
-    for name, given in changes.items():
+    for name, given in renamed.with_todays_names(changes, algorithm.hparam_names()).items():
         value = as_type(name, given, float)
         path = algorithm.aliases.get(name, name)
         group, dot, leaf = path.partition(".")
@@ -264,7 +268,7 @@ def _changed(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
 
 
 def _no_such_setting(algorithm: Algorithm, name: str) -> str:
-    static = [field.name for field in fields(algorithm.learner.settings)]
+    static = [field.name for field in fields(algorithm.learner.config)]
     if name in static:
         return f"{name} fixes a shape or a branch, and is no hyper-parameter: give it where the algorithm is made."
     return f"no hyper-parameter {name!r}.{nearest(name, [*algorithm.hparam_names(), *static])}"

@@ -1,4 +1,4 @@
-"""CommNet, IC3Net, TarMAC and SARNet with centralised critics, as RGMComm compares itself with them.
+"""CommNet, IC3Net, TarMAC and SARNet with centralized critics, as RGMComm compares itself with them.
 
 The originals learn on-policy. Here their channels talk within MADDPG's actors, and are taught by its critics' gradient.
 By default actors remember, as those of all four do.
@@ -18,16 +18,16 @@ def commnet_maddpg(
     env: Environment,
     *,
     message_dims: int = 32,
-    hops: int = 1,
+    rounds: int = 1,
     recurrent: bool = True,
     paper: bool = False,
     **settings: Any,
 ) -> Algorithm:
-    """CommNet's channel on MADDPG: everybody hears the mean of the others (mean x centralised critic x off-policy).
+    """CommNet's channel on MADDPG: everybody hears the mean of the others (mean x centralized critic x off-policy).
 
     Settings as for `MeanChannel` and `maddpg`; where actors remember, they speak of what they remember too.
     """
-    channel = MeanChannel(dims=message_dims, hops=hops, reads_memory=recurrent)
+    channel = MeanChannel(dims=message_dims, rounds=rounds, reads_memory=recurrent)
     return _on_maddpg(env, channel, recurrent, paper, settings)
 
 
@@ -36,16 +36,16 @@ def ic3net_maddpg(
     env: Environment,
     *,
     message_dims: int = 32,
-    hops: int = 1,
+    rounds: int = 1,
     recurrent: bool = True,
     paper: bool = False,
     **settings: Any,
 ) -> Algorithm:
-    """IC3Net's channel on MADDPG: agents decide when to take part (gated x centralised critic x off-policy).
+    """IC3Net's channel on MADDPG: agents decide when to take part (gated x centralized critic x off-policy).
 
     Settings as for `GatedChannel` and `maddpg`. Gradient passes straight through the gates.
     """
-    channel = GatedChannel(dims=message_dims, hops=hops, reads_memory=recurrent)
+    channel = GatedChannel(dims=message_dims, rounds=rounds, reads_memory=recurrent)
     return _on_maddpg(env, channel, recurrent, paper, settings)
 
 
@@ -60,7 +60,7 @@ def tarmac_maddpg(
     paper: bool = False,
     **settings: Any,
 ) -> Algorithm:
-    """TarMAC's channel on MADDPG: receivers weigh what they hear (attention x centralised critic x off-policy).
+    """TarMAC's channel on MADDPG: receivers weigh what they hear (attention x centralized critic x off-policy).
 
     Settings as for `AttentionChannel`, whose `value` is `message_dims`, and `maddpg`.
     """
@@ -70,7 +70,7 @@ def tarmac_maddpg(
 
 @recorded
 def sarnet_maddpg(env: Environment, *, width: int = 32, paper: bool = False, **settings: Any) -> Algorithm:
-    """SARNet's channel on MADDPG: what is heard is read against memory (memory x centralised critic x off-policy).
+    """SARNet's channel on MADDPG: what is heard is read against memory (memory x centralized critic x off-policy).
 
     Settings as for `MemoryChannel` and `maddpg`. Actors remember.
     """

@@ -19,22 +19,22 @@ def shared_qmix(env: Environment, **settings: Any) -> Algorithm:
 
 
 @recorded
-def commnet_qmix(env: Environment, *, message_dims: int = 32, hops: int = 1, **settings: Any) -> Algorithm:
+def commnet_qmix(env: Environment, *, message_dims: int = 32, rounds: int = 1, **settings: Any) -> Algorithm:
     """CommNet's channel on QMIX: everybody hears the mean of the others (mean x monotonic x value).
 
     Settings as for `MeanChannel` and `value_based`.
     """
-    channel = MeanChannel(dims=message_dims, hops=hops)
+    channel = MeanChannel(dims=message_dims, rounds=rounds)
     return value_based("commnet_qmix", env, **{"mixer": MonotonicMixer(), "channel": channel, **settings})
 
 
 @recorded
-def ic3net_qmix(env: Environment, *, message_dims: int = 32, hops: int = 1, **settings: Any) -> Algorithm:
+def ic3net_qmix(env: Environment, *, message_dims: int = 32, rounds: int = 1, **settings: Any) -> Algorithm:
     """IC3Net's channel on QMIX: agents decide when to take part (gated x monotonic x value).
 
     Settings as for `GatedChannel` and `value_based`. Gradient passes straight through the gates.
     """
-    channel = GatedChannel(dims=message_dims, hops=hops)
+    channel = GatedChannel(dims=message_dims, rounds=rounds)
     return value_based("ic3net_qmix", env, **{"mixer": MonotonicMixer(), "channel": channel, **settings})
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from marlcomm.algorithms.algorithm import Algorithm, assemble, static_and_traced
 from marlcomm.algorithms.arguments import check_losses, check_module, checked
-from marlcomm.algorithms.optimisers import Optimiser, as_function
+from marlcomm.algorithms.optimizers import Optimizer, as_function
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
-from marlcomm.learners.ddpg import DdpgLearner
-from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
+from marlcomm.learners.actor_critic import ActorCriticLearner
+from marlcomm.learners.actor_critic_config import ActorCriticConfig, ActorCriticHParams
 from marlcomm.learners.learner import Loss
 from marlcomm.losses import actor_loss, critic_loss, saturation_loss
 from marlcomm.messages import Channel, Edit
@@ -36,7 +36,7 @@ def ddpg_based(
     saturation: float = 1e-3,
     losses: Mapping[str, Loss] | None = None,
     weights: Mapping[str, float] | None = None,
-    optimiser: Optimiser | str = "adam",
+    optimizer: Optimizer | str = "adam",
     training_edit: Edit | None = None,
     aliases: Mapping[str, str] | None = None,
     **settings: Any,
@@ -59,15 +59,15 @@ def ddpg_based(
       saturation: weight of the mean square of the actors' outputs.
       losses: further losses by name, beside `actor`, `critic` and `saturation`; functions of an `ActorCriticUnroll`.
       weights: their weights.
-      optimiser: "adam", "rmsprop", an optax transformation, or a function from hyper-parameters to one.
+      optimizer: "adam", "rmsprop", an optax transformation, or a function from hyper-parameters to one.
       training_edit: what happens to messages in training.
       aliases: short names of hyper-parameters.
-      **settings: fields of `DdpgSettings` and of `DdpgHParams`.
+      **settings: fields of `ActorCriticConfig` and of `ActorCriticHParams`.
 
     Raises:
       ValueError: a setting that does not exist, a value out of its range, or settings that exclude each other.
     """
-    static, traced = static_and_traced(settings, DdpgSettings)
+    static, traced = static_and_traced(settings, ActorCriticConfig)
     for part, module in {"agent": agent, "critic": critic}.items():
         check_module(part, module)
     if agent is None:
@@ -77,17 +77,17 @@ def ddpg_based(
         {"actor": actor_loss, "critic": critic_loss, "saturation": saturation_loss, **(losses or {})},
         {"actor": 1.0, "critic": 1.0, "saturation": saturation, **(weights or {})},
     )
-    learner = DdpgLearner(
+    learner = ActorCriticLearner(
         env=env,
         agent=agent,
         critic=ActionCritic(hidden, layers, shared_critic) if critic is None else critic,
         losses=losses,
-        optimiser=as_function(optimiser),
-        settings=static,
+        optimizer=as_function(optimizer),
+        config=static,
         training_edit=training_edit,
     )
     names = {"saturation": "weights.saturation", **(aliases or {})}
-    return assemble(name, env, learner, DdpgHParams(weights=weights), traced, names)
+    return assemble(name, env, learner, ActorCriticHParams(weights=weights), traced, names)
 
 
 def _recurrent(agent: CommunicatingAgent, separate: bool) -> CommunicatingAgent:

@@ -15,20 +15,20 @@ MIXERS = {"none": IndependentMixer, "sum": SumMixer}
 def dial(
     env: Environment,
     *,
-    symbols: int = 4,
-    words: int = 1,
+    vocab_size: int = 4,
+    message_length: int = 1,
     reads_memory: bool = False,
     mixing: str = "sum",
     **settings: Any,
 ) -> Algorithm:
     """DIAL's heir: discrete messages, trained end to end (discrete x sum or independent x value).
 
-    The original: `symbols=2, reads_memory=True, mixing="none", delay=1`.
+    The original: `vocab_size=2, reads_memory=True, mixing="none", delay=1`.
 
     Args:
       env: the task.
-      symbols: size of the alphabet.
-      words: symbols in the message to one receiver.
+      vocab_size: size of the alphabet.
+      message_length: symbols in the message to one receiver.
       reads_memory: whether messages are made from the memory too, or from inputs only, which is faster.
       mixing: "sum" (VDN) or "none" (every agent for itself, as published).
       **settings: as for `value_based`.
@@ -38,5 +38,5 @@ def dial(
     """
     if mixing not in MIXERS:
         raise ValueError(f"mixing is {mixing!r}: must be one of {', '.join(MIXERS)}")
-    channel = DiscreteChannel(symbols=symbols, words=words, reads_memory=reads_memory)
+    channel = DiscreteChannel(vocab_size=vocab_size, message_length=message_length, reads_memory=reads_memory)
     return value_based("dial", env, **{"mixer": MIXERS[mixing](), "channel": channel, **settings})

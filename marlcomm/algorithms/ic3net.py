@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from marlcomm.algorithms.algorithm import Algorithm, recorded
-from marlcomm.algorithms.optimisers import torch_rmsprop
+from marlcomm.algorithms.optimizers import torch_rmsprop
 from marlcomm.algorithms.policy_based import REINFORCE, policy_based
 from marlcomm.envs.api import Environment
 from marlcomm.messages import GatedChannel
@@ -12,7 +12,7 @@ from marlcomm.messages import GatedChannel
 # as released; 16 processes of 500 steps are 400 episodes of 20 steps
 PUBLISHED = {
     **REINFORCE,
-    "optimiser": partial(torch_rmsprop, decay=0.97, eps=1e-6),
+    "optimizer": partial(torch_rmsprop, decay=0.97, eps=1e-6),
     "learning_rate": 1e-3,
     "discount": 1.0,
     "value_weight": 0.01,

@@ -23,22 +23,22 @@ PUBLISHED: Mapping[str, Any] = {
     "shared_critic": False,
     "learning_rate": 1e-4,
     "critic_learning_rate": 1e-3,
-    "learning_rate_finish": 1.0,
+    "learning_rate_decay_to": 1.0,
     "discount": 0.95,
     "gradient_clip": 1e9,  # none
-    "epsilon_start": 0.1,
-    "epsilon_finish": 0.05,
-    "epsilon_steps": 100_000,
+    "exploration_start": 0.1,
+    "exploration_final": 0.05,
+    "exploration_steps": 100_000,
     "target_rate": 0.01,
     "team_share": 0.0,
     "saturation": 0.0,
-    "optimiser": lambda hparams: optax.adam(hparams.learning_rate),
+    "optimizer": lambda hparams: optax.adam(hparams.learning_rate),
 }
 
 
 @recorded
 def maddpg(env: Environment, *, paper: bool = False, **settings: Any) -> Algorithm:
-    """MADDPG: off-policy actors with centralised critics (silent x centralised critic x off-policy actor-critic).
+    """MADDPG: off-policy actors with centralized critics (silent x centralized critic x off-policy actor-critic).
 
     On `FullObservation` it is RGMComm's ideal policy.
 

@@ -7,17 +7,17 @@ from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.envs.api import Environment
 from marlcomm.networks import CentralCritic
 
-# Yu et al. 2022, recurrent, as tuned for the StarCraft maps; their critic is recurrent too, and values are normalised.
+# Yu et al. 2022, recurrent, as tuned for the StarCraft maps; their critic is recurrent too, and values are normalized.
 PUBLISHED = {
     "learning_rate": 5e-4,
-    "learning_rate_finish": 1.0,
+    "learning_rate_decay_to": 1.0,
     "epochs": 10,
     "value_weight": 1.0,
-    "trace": 0.95,
-    "clip": 0.2,
+    "gae_lambda": 0.95,
+    "clip_ratio": 0.2,
     "entropy": 0.01,
-    "entropy_finish": 1.0,
-    "normalise_advantage": True,
+    "entropy_decay_to": 1.0,
+    "normalize_advantage": True,
     "gradient_clip": 10.0,
     "num_envs": 8,
 }

@@ -15,10 +15,11 @@ from marlcomm.algorithms.ddpg_based import ddpg_based
 from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.value_based import IMPROVED, value_based
 from marlcomm.envs.api import Environment
-from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
-from marlcomm.learners.reinforce import ReinforceHParams, ReinforceSettings
-from marlcomm.learners.value import ValueHParams, ValueSettings
+from marlcomm.learners.actor_critic_config import ActorCriticConfig, ActorCriticHParams
+from marlcomm.learners.on_policy import OnPolicyConfig, OnPolicyHParams
+from marlcomm.learners.value import ValueConfig, ValueHParams
 from marlcomm.names import ALGORITHMS
+from marlcomm.renamed import with_todays_names
 from marlcomm.validation import UsageError, nearest
 
 Factory = Callable[..., Algorithm]
@@ -42,9 +43,9 @@ class Family:
     improved: Mapping[str, Any]
 
 
-VALUE = Family(names.VALUE, value_based, ValueSettings, ValueHParams, IMPROVED)
-ON_POLICY = Family(names.ON_POLICY, policy_based, ReinforceSettings, ReinforceHParams, {})
-OFF_POLICY = Family(names.OFF_POLICY, ddpg_based, DdpgSettings, DdpgHParams, {})
+VALUE = Family(names.VALUE, value_based, ValueConfig, ValueHParams, IMPROVED)
+ON_POLICY = Family(names.ON_POLICY, policy_based, OnPolicyConfig, OnPolicyHParams, {})
+OFF_POLICY = Family(names.OFF_POLICY, ddpg_based, ActorCriticConfig, ActorCriticHParams, {})
 FAMILIES = (VALUE, ON_POLICY, OFF_POLICY)
 _OF_TITLE = {family.title: family for family in FAMILIES}
 _OF_NAME: dict[str, Family] = {}  # of what users register: another family may have the same title
@@ -56,7 +57,7 @@ def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
     Args:
       name: one of `algorithm_names()`.
       env: the task.
-      **settings: those of `algorithm_settings(name)`, and objects: `channel`, `mixer`, `agent`, `optimiser`.
+      **settings: those of `algorithm_settings(name)`, and objects: `channel`, `mixer`, `agent`, `optimizer`.
 
     Raises:
       ValueError: no algorithm or setting has that name (the message lists those that exist and the nearest), or
@@ -65,6 +66,7 @@ def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
     factory = factory_of(name)
     known = {setting: kind for setting, (kind, _) in algorithm_settings(name).items()}
     objects = set(inspect.signature(factory).parameters) | set(inspect.signature(family_of(name).build).parameters)
+    settings = with_todays_names(settings, {*known, *objects})
     for setting in settings.keys() - known.keys() - objects:
         if setting.startswith("weights."):
             continue

@@ -1,4 +1,4 @@
-"""TarMAC (Das et al. 2019): receivers attend to what they hear by its signature; actor and centralised critic."""
+"""TarMAC (Das et al. 2019): receivers attend to what they hear by its signature; actor and centralized critic."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from marlcomm.networks import CentralCritic
 # no code was released by the authors; the paper's numbers, the critic sees the state instead of all memories
 PUBLISHED = {
     **REINFORCE,
-    "optimiser": "rmsprop",
+    "optimizer": "rmsprop",
     "learning_rate": 7e-4,
     "discount": 0.99,
     "value_weight": 0.5,

@@ -37,7 +37,7 @@ def tarmac_qmix(
     channel = AttentionChannel(signature=signature, value=message_dims, rounds=rounds, reads_memory=reads_memory)
     if ndq_baseline:
         channel = AttentionChannel(
-            signature=32, value=10, scale=10**0.5, hidden=0, detach=True, renormalise=False, reads_memory=True
+            signature=32, value=10, scale=10**0.5, hidden=0, detach=True, renormalize=False, reads_memory=True
         )
     mixer = MonotonicMixer(hypernet_layers=hypernet_layers)
     return value_based("tarmac_qmix", env, **{"mixer": mixer, "channel": channel, **settings})

@@ -36,7 +36,7 @@ def plot_pairs(
       table: [N, N], NaN where there is no number.
       title: a line above.
       form: how to write a number.
-      largest: what the darkest colour stands for; by default the largest number.
+      largest: what the darkest color stands for; by default the largest number.
       marked: [N, N] bool, cells with a frame and bold print.
       names: [N] what to call the agents; their numbers by default.
     """
@@ -89,15 +89,15 @@ def plot_worth(worth: MessageWorth, *, names: Sequence[str] = ()) -> Figure:
     return figure
 
 
-def _intervals(axes: Axes, height: float, cut: Difference, swapped: Difference, where: tuple, colour: str) -> None:
-    for found, aside, face in ((cut, -0.14, colour), (swapped, 0.14, "white")):
+def _intervals(axes: Axes, height: float, cut: Difference, swapped: Difference, where: tuple, color: str) -> None:
+    for found, aside, face in ((cut, -0.14, color), (swapped, 0.14, "white")):
         mean, low, high = (float(array[where]) for array in (found.mean, found.low, found.high))
-        axes.plot([low, high], [height + aside] * 2, color=colour, linewidth=1.6, solid_capstyle="butt")
-        axes.plot([mean], [height + aside], "o", color=colour, markerfacecolor=face, markersize=5)
+        axes.plot([low, high], [height + aside] * 2, color=color, linewidth=1.6, solid_capstyle="butt")
+        axes.plot([mean], [height + aside], "o", color=color, markerfacecolor=face, markersize=5)
 
 
 def plot_graph(graph: TalkGraph, worth: MessageWorth, *, names: Sequence[str] = ()) -> Figure:
-    """The pairs that need to talk as arrows in the sender's colour, each with the return lost if it alone is cut."""
+    """The pairs that need to talk as arrows in the sender's color, each with the return lost if it alone is cut."""
     flat = len(graph.pairs) == 2  # side by side
     figure = Figure(figsize=(3.4, 1.2 if flat else 3.2), layout="constrained")
     axes = figure.subplots()
@@ -126,7 +126,7 @@ def plot_talk_over_time(talk: TalkOverTime, *, names: Sequence[str] = ()) -> Fig
 
 
 def shade_text(share: float) -> str:
-    """The colour of a number on a cell of the colour map "Blues"."""
+    """The color of a number on a cell of the color map "Blues"."""
     return "white" if share > 0.6 else INK
 
 

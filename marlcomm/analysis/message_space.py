@@ -28,14 +28,14 @@ def plot_message_space(
 ) -> Figure:
     """A panel for every sender (row) and receiver (column): samples as dots, their means as crosses.
 
-    The grey box holds the means that the paper cuts, entry by entry. The colour is what the sender saw. Channels of
+    The grey box holds the means that the paper cuts, entry by entry. The color is what the sender saw. Channels of
     one dimension are spread out along the other axis; of more than two, the two most important are shown.
 
     Args:
       recorded: from `record_episodes`.
       threshold: half the side of the box.
       names: [N] what to call the agents; "agent 0" and so on by default.
-      describe: what to call a view [O]; by default its numbers. Views of one name share a colour.
+      describe: what to call a view [O]; by default its numbers. Views of one name share a color.
       samples: dots of a panel at most.
       title: a line above.
 
@@ -71,16 +71,16 @@ def plot_message_space(
 def _panel(axes: Axes, recorded: RecordedEpisodes, group: np.ndarray, sender: int, receiver: int, samples: int) -> None:
     shown = recorded.offered[:, :, sender, receiver]  # [B, T]
     dots = _two(recorded.content[:, :, sender, receiver][shown], recorded, (sender, receiver))
-    colours = np.array(_colours(int(group.max()) + 1))[group[:, :, sender][shown]]
+    colors = np.array(_colours(int(group.max()) + 1))[group[:, :, sender][shown]]
     some = np.linspace(0, len(dots) - 1, min(samples, len(dots))).astype(int)
-    axes.scatter(*dots[some].T, s=7, c=colours[some], alpha=0.35, linewidths=0, zorder=3)
+    axes.scatter(*dots[some].T, s=7, c=colors[some], alpha=0.35, linewidths=0, zorder=3)
     if recorded.mean is None:
         return
     means = _two(recorded.mean[:, :, sender, receiver][shown], recorded, (sender, receiver), spread=False)
     # one cross for each mean: where messages are made from what is seen, a view has one
     places, first = np.unique(np.round(means, 2), axis=0, return_index=True)
     if len(places) <= 100:
-        axes.scatter(*means[first].T, marker="X", s=85, c=colours[first], edgecolors="white", linewidths=1.2, zorder=5)
+        axes.scatter(*means[first].T, marker="X", s=85, c=colors[first], edgecolors="white", linewidths=1.2, zorder=5)
 
 
 def _two(entries: np.ndarray, recorded: RecordedEpisodes, pair: tuple[int, int], spread: bool = True) -> np.ndarray:
@@ -137,8 +137,8 @@ def _colours(count: int) -> list[str]:
 def _legend(figure: Figure, labels: Sequence[str]) -> None:
     told_apart = labels if len(labels) <= MANY else []
     marks = [
-        Line2D([], [], marker="o", linestyle="", markersize=4, color=colour, label=label)
-        for label, colour in zip(told_apart, AGENT_COLORS, strict=False)
+        Line2D([], [], marker="o", linestyle="", markersize=4, color=color, label=label)
+        for label, color in zip(told_apart, AGENT_COLORS, strict=False)
     ]
     cross = {"marker": "X", "linestyle": "", "markersize": 8, "markeredgecolor": "white", "color": INK}
     marks.append(Line2D([], [], **cross, label="mean"))

@@ -32,12 +32,12 @@ def plot_curves(
     panels: Sequence[str] | None = None,
     references: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Curves over environment steps: every member thin, the mean over members thick, a colour a run.
+    """Curves over environment steps: every member thin, the mean over members thick, a color a run.
 
     Args:
       runs: label -> metrics as `TrainResult.metrics`: name -> [time, P].
-      panels: metrics to draw: any that a run has, such as "epsilon"; by default those of `PANELS` that some run has.
-        One of `PANELS` that no run has is left out, such as "test_won" where the task knows no winning.
+      panels: metrics to draw: any that a run has, such as "exploration"; by default those of `PANELS` that some run
+        has. One of `PANELS` that no run has is left out, such as "test_won" where the task knows no winning.
       references: label -> height of a thin line in the panel of returns.
 
     Raises:
@@ -87,11 +87,11 @@ def plot_cut_curve(
     axes = figure.subplots()
     for number, (label, curve) in enumerate(curves.items()):
         style, marker, _ = _KINDS[curve.kind]
-        heights, colour = getattr(curve, measure), agent_color(number)
+        heights, color = getattr(curve, measure), agent_color(number)
         cut = 100 * (1 - curve.sent_fraction)  # [F, P] what was reached, not what was asked for
         for member in range(heights.shape[1]):
-            axes.plot(cut[:, member], heights[:, member], style, color=colour, alpha=0.25, linewidth=0.8)
-        axes.plot(cut.mean(1), heights.mean(1), style, marker=marker, ms=4.5, color=colour, linewidth=2, label=label)
+            axes.plot(cut[:, member], heights[:, member], style, color=color, alpha=0.25, linewidth=0.8)
+        axes.plot(cut.mean(1), heights.mean(1), style, marker=marker, ms=4.5, color=color, linewidth=2, label=label)
     title = {"team_return": "return", "won": "episodes won"}[measure]
     axes.set(xlabel="message entries cut, %", ylabel=title, xlim=(-3, 103))
     if measure == "won":
@@ -123,12 +123,12 @@ def _has(run: Mapping[str, np.ndarray], name: str) -> bool:
     return name in run and bool(np.isfinite(run[name]).any())
 
 
-def _draw(axes: Axes, steps: np.ndarray, values: np.ndarray, label: str, colour: str) -> None:
+def _draw(axes: Axes, steps: np.ndarray, values: np.ndarray, label: str, color: str) -> None:
     rows = np.isfinite(values).any(1)
     steps, values = steps[rows], values[rows]
     for member in range(values.shape[1]):
-        axes.plot(steps[:, member], values[:, member], color=colour, alpha=0.3, linewidth=0.8)
-    axes.plot(np.nanmean(steps, 1), np.nanmean(values, 1), color=colour, linewidth=2, label=label)
+        axes.plot(steps[:, member], values[:, member], color=color, alpha=0.3, linewidth=0.8)
+    axes.plot(np.nanmean(steps, 1), np.nanmean(values, 1), color=color, linewidth=2, label=label)
 
 
 def _refer(axes: Axes, references: Mapping[str, float]) -> None:

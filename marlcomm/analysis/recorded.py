@@ -129,7 +129,7 @@ def record_episodes(
         sent=messages.sent,
         bits=bits,
         mean=mean,
-        q=decision.q,
+        q=decision.scores,
         states=states,
         edited=bool(listed),
         said=messages.offered,

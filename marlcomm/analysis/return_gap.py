@@ -17,8 +17,8 @@ What the published proof leaves open, and what is done here:
   sqrt(2 C) for a sender makes it hold: Phi takes one entry a context, so Phi(x) <= sqrt(C) |x|.
 - Q_max is the largest absolute action value in the main text and the largest norm of a vector in the appendix; the
   rigorous bound needs the norm.
-- The paper projects a vector onto cos(theta) times the centre; it must be (|Q| cos(theta) / |H|) times the centre, of
-  which the mean over a cluster is the centre.
+- The paper projects a vector onto cos(theta) times the center; it must be (|Q| cos(theta) / |H|) times the center, of
+  which the mean over a cluster is the center.
 - That projection may have a negative factor, which Phi does not let pass. With the factor cut off at 0, a vector of
   cosine c < 0 costs at most sqrt(C) |Q| (1 - c), which sqrt(2 C epsilon) |Q| covers too: the bound holds for values of
   any sign.
@@ -50,7 +50,7 @@ class SenderGap:
     Attributes:
       ideal_return: J(pi*): everybody sees everything.
       labelled_return: J(pi, g): the others know the sender's label only, and do the best with it.
-      distance: epsilon of Eq. 6, the mean cosine distance of action-value vectors to the centre of their cluster.
+      distance: epsilon of Eq. 6, the mean cosine distance of action-value vectors to the center of their cluster.
       largest_norm: max |Q(o_j)|, the appendix's Q_max.
       largest_value: max |Q*(o, a)|, the main text's Q_max.
       tight_bound: the rigorous bound before it is simplified: each vector with its own norm and distance.
@@ -98,16 +98,16 @@ def sender_gap(values: Any, labels: Any, probability: Any = None) -> SenderGap:
     """
     values, labels, probability = _check(values, labels, probability)
     vectors, own = _weigh(values, probability)
-    centre = cluster_centres(vectors, labels, own)
-    labelled = np.einsum("...m,...m->...", centre.weight, _best(centre.vector))
-    nearest = np.take_along_axis(centre.vector, labels[..., None, None], -3)  # [..., J, C, A]: each one's own centre
+    center = cluster_centres(vectors, labels, own)
+    labeled = np.einsum("...m,...m->...", center.weight, _best(center.vector))
+    nearest = np.take_along_axis(center.vector, labels[..., None, None], -3)  # [..., J, C, A]: each one's own center
     distance = cosine_distance(_flat(vectors), _flat(nearest))  # [..., J]
     norm = np.linalg.norm(_flat(vectors), axis=-1)
     outside = np.where(distance < 1.0, np.sqrt(np.clip(distance * (2.0 - distance), 0.0, None)), distance)
     contexts = values.shape[-2]
     return SenderGap(
         ideal_return=(own * _best(vectors)).sum(-1),
-        labelled_return=labelled,
+        labelled_return=labeled,
         distance=(own * distance).sum(-1),
         largest_norm=np.where(own > 0, norm, 0.0).max(-1),
         largest_value=np.abs(np.where(probability[..., None] > 0, values, 0.0)).max((-3, -2, -1)),
@@ -118,7 +118,7 @@ def sender_gap(values: Any, labels: Any, probability: Any = None) -> SenderGap:
 
 @dataclass(frozen=True)
 class Centres:
-    """The centres of clusters (Eq. 21).
+    """The centers of clusters (Eq. 21).
 
     Attributes:
       vector: [..., M, C, A], zero where nothing has the label.

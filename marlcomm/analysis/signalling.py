@@ -9,7 +9,7 @@ from scipy.stats import false_discovery_control
 
 from marlcomm.analysis.information import permutation_test
 from marlcomm.analysis.recorded import RecordedEpisodes, chosen
-from marlcomm.analysis.words import CODES, discretise, find_words
+from marlcomm.analysis.words import CODES, discretize, find_words
 from marlcomm.short_repr import ShortRepr
 
 
@@ -93,5 +93,5 @@ def _views(recorded: RecordedEpisodes) -> np.ndarray:
     real = np.asarray(recorded.episodes.valid)[..., None] & np.asarray(recorded.episodes.alive)[:, :-1]
     label = np.zeros(real.shape, int)
     for agent in range(real.shape[-1]):
-        label[real[..., agent], agent] = discretise(seen[:, :, agent][real[..., agent]])[0]
+        label[real[..., agent], agent] = discretize(seen[:, :, agent][real[..., agent]])[0]
     return label

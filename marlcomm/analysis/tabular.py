@@ -86,7 +86,7 @@ def policy_change(task: TabularTask, policy: np.ndarray) -> float:
 
 
 def label_policy(values: np.ndarray, labels: np.ndarray, probability: np.ndarray) -> np.ndarray:
-    """The policy that the proof of Eq. 8 makes: in each context, the best action at the centre of the label's cluster.
+    """The policy that the proof of Eq. 8 makes: in each context, the best action at the center of the label's cluster.
 
     Args:
       values: [J, C, A] action values; labels: [J] int; probability: [J, C] of the sender's observation and context.
@@ -95,8 +95,8 @@ def label_policy(values: np.ndarray, labels: np.ndarray, probability: np.ndarray
       [J, C, A], equal for observations of one label.
     """
     own = probability.sum(-1)
-    centre = cluster_centres(weighted_action_values(values, probability), labels, own / own.sum())
-    return _greedy(centre.vector)[labels]
+    center = cluster_centres(weighted_action_values(values, probability), labels, own / own.sum())
+    return _greedy(center.vector)[labels]
 
 
 def _greedy(values: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ def find_words(recorded: RecordedEpisodes, codes: int | None = None) -> Words:
     Args:
       recorded: from `record_episodes`.
       codes: for pairs that say more than 32 different things, how many clusters; None finds as few as noise allows,
-        at most 8. See `discretise`.
+        at most 8. See `discretize`.
     """
     pairs = recorded.offered
     agents, dims = recorded.content.shape[-2:]
@@ -50,16 +50,16 @@ def find_words(recorded: RecordedEpisodes, codes: int | None = None) -> Words:
     found: dict[tuple[int, int], np.ndarray] = {}
     for i, j in np.argwhere(pairs.any((0, 1))).tolist():
         said = pairs[:, :, i, j]
-        label[said, i, j], found[i, j] = discretise(recorded.content[:, :, i, j][said], codes)
+        label[said, i, j], found[i, j] = discretize(recorded.content[:, :, i, j][said], codes)
         entropies[i, j] = entropy(np.bincount(label[said, i, j]))
     content = np.full((agents, agents, max(map(len, found.values()), default=0), dims), np.nan)
     count = np.zeros((agents, agents), int)
-    for pair, centres in found.items():
-        content[pair][: len(centres)], count[pair] = centres, len(centres)
+    for pair, centers in found.items():
+        content[pair][: len(centers)], count[pair] = centers, len(centers)
     return Words(label, content, count, entropies)
 
 
-def discretise(values: np.ndarray, codes: int | None = CODES) -> tuple[np.ndarray, np.ndarray]:
+def discretize(values: np.ndarray, codes: int | None = CODES) -> tuple[np.ndarray, np.ndarray]:
     """Numbers rows that are alike.
 
     Up to 32 different rows (to a thousandth) are told apart as they are. Of more, k-means makes `codes` clusters; for
@@ -71,7 +71,7 @@ def discretise(values: np.ndarray, codes: int | None = CODES) -> tuple[np.ndarra
       codes: number of clusters, or None.
 
     Returns:
-      label [M] int, and the clusters' centres [K, F] in lexicographic order.
+      label [M] int, and the clusters' centers [K, F] in lexicographic order.
     """
     if not values.shape[1] or not len(values):
         return np.zeros(len(values), int), np.zeros((min(1, len(values)), values.shape[1]))
@@ -81,8 +81,8 @@ def discretise(values: np.ndarray, codes: int | None = CODES) -> tuple[np.ndarra
         return label.reshape(-1), rows
     some = rounded[np.linspace(0, len(rounded) - 1, min(FITTED, len(rounded))).astype(int)]
     tried = [_cluster(some, k) for k in (range(1, CODES + 1) if codes is None else [codes])]
-    centres = min(tried, key=lambda centres: _criterion(some, centres))
-    return vq.vq(rounded, centres)[0], centres
+    centers = min(tried, key=lambda centers: _criterion(some, centers))
+    return vq.vq(rounded, centers)[0], centers
 
 
 def _cluster(values: np.ndarray, codes: int) -> np.ndarray:
@@ -91,15 +91,15 @@ def _cluster(values: np.ndarray, codes: int) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # an empty cluster, which goes
         tried = [vq.kmeans2(values, codes, iter=30, minit="++", rng=rng) for _ in range(STARTS)]
-    centres, label = min(tried, key=lambda found: ((values - found[0][found[1]]) ** 2).sum())
-    centres = centres[np.unique(label)]
-    return centres[np.lexsort(centres.T[::-1])]
+    centers, label = min(tried, key=lambda found: ((values - found[0][found[1]]) ** 2).sum())
+    centers = centers[np.unique(label)]
+    return centers[np.lexsort(centers.T[::-1])]
 
 
-def _criterion(values: np.ndarray, centres: np.ndarray) -> float:
+def _criterion(values: np.ndarray, centers: np.ndarray) -> float:
     """Minus twice the integrated classification likelihood, up to what is the same for all numbers of clusters."""
-    label, distance = vq.vq(values, centres)
+    label, distance = vq.vq(values, centers)
     size = values.size
     variance = max(float((distance**2).sum()) / size, 1e-12)
     nats = entropy(np.bincount(label)) * np.log(2)
-    return size * np.log(variance) + 2 * len(values) * nats + centres.size * np.log(len(values))
+    return size * np.log(variance) + 2 * len(values) * nats + centers.size * np.log(len(values))

@@ -13,6 +13,7 @@ from marlcomm.cli.text import read_as, read_number
 from marlcomm.envs import env_names, env_options, make_env
 from marlcomm.envs.registry import env_factory, option_types
 from marlcomm.names import edit_names
+from marlcomm.renamed import today
 from marlcomm.validation import UsageError, nearest
 
 SEVERAL = "|"
@@ -58,8 +59,8 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _one(algorithm: str, task: str, key: str, text: str) -> Any:
     """The value of a setting."""
     known = algorithm_settings(algorithm)
-    if key in known:
-        return read_as(key, text, known[key][0])
+    if today(key, known) in known:
+        return read_as(key, text, known[today(key, known)][0])
     if key.startswith("weights."):
         return read_number(key, text)
     if key in (objects := _objects(algorithm)):
@@ -74,6 +75,7 @@ def _one(algorithm: str, task: str, key: str, text: str) -> Any:
 def _several(algorithm: str, key: str, text: str) -> list[float]:
     """The values of a hyper-parameter that members of a population differ in."""
     known, sweepable = algorithm_settings(algorithm), made_for_any_task(algorithm).hparam_names()
+    key = today(key, sweepable)
     if key in known and key not in sweepable:
         raise UsageError(
             f"--set {key}={text}: {key} fixes a shape or a branch of the program, which all members of a population "
@@ -116,7 +118,7 @@ def made_for_any_task(name: str) -> Algorithm:
 def _defaults(name: str) -> dict[str, Any]:
     """An algorithm's own settings, and those of its family that it sets otherwise."""
     made = made_for_any_task(name)
-    found = vars(made.learner.settings) | vars(made.hparams)
+    found = vars(made.learner.config) | vars(made.hparams)
     shared = shared_settings(family_of(name))
     otherwise = {key: found[key] for key, (_, default) in shared.items() if found.get(key, default) != default}
     return {key: default for key, (_, default) in own_settings(name).items()} | otherwise

@@ -1,29 +1,29 @@
 """Learners: how parameters move, and how episodes are collected for them."""
 
+from marlcomm.learners.actor_critic import ActorCriticLearner, ActorCriticState
+from marlcomm.learners.actor_critic_config import ActorCriticConfig, ActorCriticHParams
 from marlcomm.learners.collect import collect
-from marlcomm.learners.ddpg import DdpgLearner, DdpgState
-from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
 from marlcomm.learners.learner import AgentMemory, Decision, Learner, LearnerState, with_params
-from marlcomm.learners.reinforce import ReinforceHParams, ReinforceLearner, ReinforceSettings, ReinforceState
-from marlcomm.learners.value import TrainState, ValueHParams, ValueLearner, ValueSettings
+from marlcomm.learners.on_policy import OnPolicyConfig, OnPolicyHParams, OnPolicyLearner, OnPolicyState
+from marlcomm.learners.value import TrainState, ValueConfig, ValueHParams, ValueLearner
 
 __all__ = [
+    "ActorCriticConfig",
+    "ActorCriticHParams",
+    "ActorCriticLearner",
+    "ActorCriticState",
     "AgentMemory",
-    "DdpgHParams",
-    "DdpgLearner",
-    "DdpgSettings",
-    "DdpgState",
     "Decision",
     "Learner",
     "LearnerState",
-    "ReinforceHParams",
-    "ReinforceLearner",
-    "ReinforceSettings",
-    "ReinforceState",
+    "OnPolicyConfig",
+    "OnPolicyHParams",
+    "OnPolicyLearner",
+    "OnPolicyState",
     "TrainState",
+    "ValueConfig",
     "ValueHParams",
     "ValueLearner",
-    "ValueSettings",
     "collect",
     "with_params",
 ]

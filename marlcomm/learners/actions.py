@@ -33,12 +33,12 @@ class ContinuousActions:
         """[..., N, A] the outputs themselves, 0 where they do not count."""
         return jnp.where(mask, outputs, 0.0)
 
-    def explore(self, outputs: jax.Array, mask: jax.Array, epsilon: Scalar, key: jax.Array) -> jax.Array:
-        """[..., N, A] uniformly random for a share `epsilon` of the agents, for the others with Gaussian noise."""
+    def explore(self, outputs: jax.Array, mask: jax.Array, exploration: Scalar, key: jax.Array) -> jax.Array:
+        """[..., N, A] uniformly random for a share `exploration` of the agents, for the others with Gaussian noise."""
         share_key, uniform_key, noise_key = jax.random.split(key, 3)
         uniform = jax.random.uniform(uniform_key, outputs.shape, outputs.dtype, -1.0, 1.0)
-        noise = self.noise * epsilon * jax.random.normal(noise_key, outputs.shape, outputs.dtype)
-        random = jax.random.uniform(share_key, outputs.shape[:-1]) < epsilon
+        noise = self.noise * exploration * jax.random.normal(noise_key, outputs.shape, outputs.dtype)
+        random = jax.random.uniform(share_key, outputs.shape[:-1]) < exploration
         action = jnp.where(random[..., None], uniform, jnp.clip(jnp.tanh(outputs) + noise, -1.0, 1.0))
         return jnp.where(mask, action, 0.0)
 
@@ -69,16 +69,16 @@ class DiscreteActions:
         """[..., N, A] logits; hardly finite where a choice is not allowed."""
         return jnp.where(mask, outputs, NOT_ALLOWED)
 
-    def explore(self, outputs: jax.Array, mask: jax.Array, epsilon: Scalar, key: jax.Array) -> jax.Array:
-        """[..., N] int32: uniformly random for a share `epsilon` of the agents, for the others drawn from the policy.
+    def explore(self, outputs: jax.Array, mask: jax.Array, exploration: Scalar, key: jax.Array) -> jax.Array:
+        """[..., N] int32: uniformly random for a share `exploration` of the agents, else drawn from the policy.
 
-        With `epsilon` 0 nothing is drawn: each agent does what is likeliest.
+        With `exploration` 0 nothing is drawn: each agent does what is likeliest.
         """
         share_key, uniform_key, noise_key = jax.random.split(key, 3)
         noise = jax.random.gumbel(noise_key, outputs.shape)
-        drawn = jnp.argmax(self.outputs(outputs, mask) + jnp.where(epsilon > 0, noise, 0.0), -1)
+        drawn = jnp.argmax(self.outputs(outputs, mask) + jnp.where(exploration > 0, noise, 0.0), -1)
         uniform = jnp.argmax(jnp.where(mask, jax.random.uniform(uniform_key, outputs.shape), -1.0), -1)
-        random = jax.random.uniform(share_key, outputs.shape[:-1]) < epsilon
+        random = jax.random.uniform(share_key, outputs.shape[:-1]) < exploration
         return jnp.where(random, uniform, drawn).astype(jnp.int32)
 
     def policy(self, outputs: jax.Array, mask: jax.Array, temperature: Scalar, key: jax.Array) -> jax.Array:
@@ -96,6 +96,6 @@ class DiscreteActions:
         return jnp.full(batch, -1, jnp.int32)
 
 
-def actions_of(env: Environment, settings: Any) -> ContinuousActions | DiscreteActions:
-    """The kind of actions that a task takes; `settings` has the field `noise`."""
-    return ContinuousActions(env.num_actions, settings.noise) if env.continuous else DiscreteActions(env.num_actions)
+def actions_of(env: Environment, config: Any) -> ContinuousActions | DiscreteActions:
+    """The kind of actions that a task takes; `config` has the field `noise`."""
+    return ContinuousActions(env.num_actions, config.noise) if env.continuous else DiscreteActions(env.num_actions)

@@ -29,7 +29,7 @@ class AgentMemory(NamedTuple):
 class Decision(NamedTuple):
     """What stood behind an action. The same key, parameters and inputs give the same messages again."""
 
-    q: jax.Array  #: [..., N, A] what speaks for each action: its value, or a policy's logit
+    scores: jax.Array  #: [..., N, A] what speaks for each action: its value, or a policy's logit
     messages: Messages  #: as delivered
     auxiliary: dict[str, jax.Array]  #: whatever else the channel computed
     key: jax.Array  #: [..., 2] randomness of channel and edit, the same for everything that acted together
@@ -69,8 +69,8 @@ class LearnerState(Protocol):
 
 
 class Learner(Protocol):
-    """How parameters move. A frozen dataclass whose methods are pure; `settings` fixes shapes and branches, and its
-    `num_envs` says how many environments are played at once. All other fields but `env` and `optimiser` are parts
+    """How parameters move. A frozen dataclass whose methods are pure; `config` fixes shapes and branches, and its
+    `num_envs` says how many environments are played at once. All other fields but `env` and `optimizer` are parts
     that a run's record names."""
 
     @property
@@ -78,7 +78,7 @@ class Learner(Protocol):
     @property
     def losses(self) -> Mapping[str, Loss]: ...
     @property
-    def settings(self) -> Any: ...
+    def config(self) -> Any: ...
     @property
     def updates_per_step(self) -> int: ...  # gradient steps after every collection
 
@@ -96,13 +96,13 @@ class Learner(Protocol):
         observation: Observation,
         memory: AgentMemory,
         key: jax.Array,
-        epsilon: Scalar = 0.0,
+        exploration: Scalar = 0.0,
         edit: Edit | None = None,
     ) -> tuple[jax.Array, AgentMemory, Decision]:
-        """Actions of the team, [..., N] or [..., N, A]: its best guess, but for a share `epsilon` that explores."""
+        """Actions of the team, [..., N] or [..., N, A]: its best guess, but for a share `exploration` that explores."""
         ...
 
-    def epsilon(self, state: Any) -> jax.Array:
+    def exploration(self, state: Any) -> jax.Array:
         """[] the share of exploring actions at this point of training."""
         ...
 
@@ -111,26 +111,26 @@ class Learner(Protocol):
         ...
 
     def learn(
-        self, state: Any, episodes: Episodes, decisions: Decision | None = None, limit: Scalar = float("inf")
+        self, state: Any, episodes: Episodes, decisions: Decision | None = None, total_steps: Scalar = float("inf")
     ) -> tuple[Any, dict[str, jax.Array]]:
         """Takes episodes [B, ...] that were played with the first half of `state.key` split in two, and what stood
-        behind their actions [B, T, ...], and learns; beyond `limit` environment steps nothing changes."""
+        behind their actions [B, T, ...], and learns; beyond `total_steps` environment steps nothing changes."""
         ...
 
 
-def agent_inputs(env: Environment, settings: Any, agents_view: jax.Array, last_action: jax.Array) -> jax.Array:
-    """[..., N, K] what the agents' network reads: the view, and by the settings last action and id.
+def agent_inputs(env: Environment, config: Any, agents_view: jax.Array, last_action: jax.Array) -> jax.Array:
+    """[..., N, K] what the agents' network reads: the view, and by the config last action and id.
 
     Args:
       env: the task.
-      settings: with the flags `last_action` and `agent_id`.
+      config: with the flags `last_action` and `agent_id`.
       agents_view: [..., N, O]; last_action: as in `AgentMemory`.
     """
     parts = [agents_view]
-    if settings.last_action:
+    if config.last_action:
         discrete = jnp.issubdtype(last_action.dtype, jnp.integer)
         parts.append(jax.nn.one_hot(last_action, env.num_actions, dtype=jnp.float32) if discrete else last_action)
-    if settings.agent_id:
+    if config.agent_id:
         n = env.num_agents
         parts.append(jnp.broadcast_to(jnp.eye(n, dtype=jnp.float32), (*agents_view.shape[:-1], n)))
     return jnp.concatenate(parts, -1)
@@ -186,13 +186,13 @@ def _pair(name: str, found: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
 
 
 def guarded_step(
-    state: Any, optimiser: optax.GradientTransformation, gradient: Any, metrics: dict[str, jax.Array], ready: jax.Array
+    state: Any, optimizer: optax.GradientTransformation, gradient: Any, metrics: dict[str, jax.Array], ready: jax.Array
 ) -> tuple[Any, dict[str, jax.Array], jax.Array]:
     """One gradient step, which is not taken unless loss and gradient are finite.
 
     Args:
-      state: the learner's; `params`, `optimiser`, `updates` and `healthy` are read and may change.
-      optimiser: what moves the parameters.
+      state: the learner's; `params`, `optimizer`, `updates` and `healthy` are read and may change.
+      optimizer: what moves the parameters.
       gradient: as `state.params`.
       metrics: of the loss, with `loss` among them.
       ready: [] bool, whether there is anything to learn from.
@@ -201,14 +201,14 @@ def guarded_step(
       the new state, which is the old one but for `healthy` where a number was not finite; the metrics with
       `gradient_norm`; [] bool, whether a step was taken.
     """
-    updates, moments = optimiser.update(gradient, state.optimiser, state.params)
-    new, old = (optax.apply_updates(state.params, updates), moments), (state.params, state.optimiser)
+    updates, moments = optimizer.update(gradient, state.optimizer, state.params)
+    new, old = (optax.apply_updates(state.params, updates), moments), (state.params, state.optimizer)
     metrics = metrics | {"gradient_norm": optax.global_norm(gradient)}
     finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["gradient_norm"])
     go = ready & state.healthy & finite
     params, moments = choose(go, new, old)
     healthy = state.healthy & (finite | ~ready)
-    return state.replace(params=params, optimiser=moments, updates=state.updates + go, healthy=healthy), metrics, go
+    return state.replace(params=params, optimizer=moments, updates=state.updates + go, healthy=healthy), metrics, go
 
 
 def still_finite(new: Any, old: Any) -> jax.Array:
@@ -232,7 +232,7 @@ def guarded_row(update: Callable[[Any, Any], tuple[Any, dict[str, jax.Array]]], 
     """
     learned, metrics = jax.lax.scan(update, state, turns)
     before, after = (each.replace(replay=None) for each in (state, learned))  # selecting replay would copy it
-    sound = still_finite((after.params, after.optimiser), (before.params, before.optimiser))
+    sound = still_finite((after.params, after.optimizer), (before.params, before.optimizer))
     kept = choose(sound, after, before.replace(healthy=jnp.bool_(False)))
     return kept.replace(replay=learned.replay), jax.tree.map(_telling, metrics)
 
@@ -283,20 +283,20 @@ def steps_left(steps: int) -> jax.Array:
     return jnp.arange(steps - 1, -1, -1, jnp.int32)
 
 
-def share_done(env_steps: jax.Array, limit: Scalar) -> jax.Array:
-    """[] float32 how far a run of `limit` environment steps has come; 0 where there is no limit."""
-    return env_steps.astype(jnp.float32) / jnp.asarray(limit, jnp.float32)
+def share_done(env_steps: jax.Array, total_steps: Scalar) -> jax.Array:
+    """[] float32 how far a run of `total_steps` environment steps has come; 0 where there is no total_steps."""
+    return env_steps.astype(jnp.float32) / jnp.asarray(total_steps, jnp.float32)
 
 
 def explored(state: Any) -> jax.Array:
-    """[] how far exploration has come: 0 at the start, 1 once epsilon is at its finish."""
-    return jnp.clip(state.env_steps.astype(jnp.float32) / state.hparams.epsilon_steps, 0.0, 1.0)
+    """[] how far exploration has come: 0 at the start, 1 once exploration is at its finish."""
+    return jnp.clip(state.env_steps.astype(jnp.float32) / state.hparams.exploration_steps, 0.0, 1.0)
 
 
-def linear_epsilon(state: Any) -> jax.Array:
-    """[] epsilon, linear in environment steps: from `epsilon_start` to `epsilon_finish` over `epsilon_steps`."""
+def linear_exploration(state: Any) -> jax.Array:
+    """[] linear in environment steps, from `exploration_start` to `exploration_final` over `exploration_steps`."""
     h = state.hparams
-    return h.epsilon_start + explored(state) * (h.epsilon_finish - h.epsilon_start)
+    return h.exploration_start + explored(state) * (h.exploration_final - h.exploration_start)
 
 
 def shared_reward(reward: jax.Array, team_share: Scalar) -> jax.Array:
@@ -305,14 +305,14 @@ def shared_reward(reward: jax.Array, team_share: Scalar) -> jax.Array:
 
 
 def learning_rate_now(hparams: Any, progress: Scalar) -> jax.Array:
-    """[] the learning rate: falls over the run's second half to the share `learning_rate_finish` of itself.
+    """[] the learning rate: falls over the run's second half to the share `learning_rate_decay_to` of itself.
 
     Args:
-      hparams: with `learning_rate` and `learning_rate_finish`.
+      hparams: with `learning_rate` and `learning_rate_decay_to`.
       progress: 0 to 1 over the run.
     """
     second_half = jnp.clip(2.0 * jnp.asarray(progress) - 1.0, 0.0, 1.0)
-    return hparams.learning_rate * (1.0 + second_half * (hparams.learning_rate_finish - 1.0))
+    return hparams.learning_rate * (1.0 + second_half * (hparams.learning_rate_decay_to - 1.0))
 
 
 def for_all(key: jax.Array, batch: tuple[int, ...]) -> jax.Array:

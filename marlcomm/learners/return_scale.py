@@ -1,4 +1,4 @@
-"""A running scale of returns, by which critic and policy gradient are normalised."""
+"""A running scale of returns, by which critic and policy gradient are normalized."""
 
 from __future__ import annotations
 

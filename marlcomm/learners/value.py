@@ -15,6 +15,7 @@ from flax import struct
 
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.episodes import ready_to_learn
+from marlcomm.learners.joint_critic import evaluate_joint_critic
 from marlcomm.learners.learner import (
     AgentMemory,
     Decision,
@@ -27,22 +28,21 @@ from marlcomm.learners.learner import (
     guarded_step,
     keep_pointers,
     learning_rate_now,
-    linear_epsilon,
+    linear_exploration,
     require_discrete,
     share_done,
     steps_left,
     weighted_sum,
 )
 from marlcomm.learners.replay import EpisodeReplay
-from marlcomm.learners.teaching import teach
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.channel import said_by_channel
 from marlcomm.messages.edits import CutBelow, Edit, chain_edits, importance_quantile, pairs_at_work
-from marlcomm.types import Episodes, Judge, Messages, Scalar, Taught, Unroll
+from marlcomm.types import Episodes, JointCriticOutput, JointQ, Messages, Scalar, Unroll
 
 
 @dataclass(frozen=True)
-class ValueSettings:
+class ValueConfig:
     """What fixes a shape or a branch; a change recompiles. The defaults are PyMARL's and NDQ's.
 
     Attributes:
@@ -82,26 +82,26 @@ class ValueHParams(struct.PyTreeNode):
     """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
 
     learning_rate: Scalar = 5e-4
-    learning_rate_finish: Scalar = 1.0  #: share of it that is left at the end, falling over the run's second half
+    learning_rate_decay_to: Scalar = 1.0  #: share of it that is left at the end, falling over the run's second half
     discount: Scalar = 0.99
     gradient_clip: Scalar = 10.0  #: global norm; 0: no clipping
-    epsilon_start: Scalar = 1.0  #: exploration: share of random actions, linear in environment steps
-    epsilon_finish: Scalar = 0.05
-    epsilon_steps: Scalar = 50_000
+    exploration_start: Scalar = 1.0  #: exploration: share of random actions, linear in environment steps
+    exploration_final: Scalar = 0.05
+    exploration_steps: Scalar = 50_000
     target_rate: Scalar = 0.01  #: only where target_interval is 0
-    overestimate_weight: Scalar = 1.0  #: of errors above an episode's outcome; 1 once epsilon is at its finish
+    overestimate_weight: Scalar = 1.0  #: of errors above an episode's outcome; 1 once exploration is at its finish
     cut_share: Scalar = 0.95  #: the largest share that is cut, where cut_in_training
     cut_start: Scalar = 300_000  #: environment steps before cutting begins; after twice as many it is in full force
     weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  #: loss name -> weight
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         "learning_rate": (0.0, math.inf),
-        "learning_rate_finish": (0.0, 1.0),
+        "learning_rate_decay_to": (0.0, 1.0),
         "discount": (0.0, 1.0),
         "gradient_clip": (0.0, math.inf),
-        "epsilon_start": (0.0, 1.0),
-        "epsilon_finish": (0.0, 1.0),
-        "epsilon_steps": (1.0, math.inf),
+        "exploration_start": (0.0, 1.0),
+        "exploration_final": (0.0, 1.0),
+        "exploration_steps": (1.0, math.inf),
         "target_rate": (0.0, 1.0),
         "overestimate_weight": (0.0, 1.0),
         "cut_share": (0.0, 1.0),
@@ -114,7 +114,7 @@ class TrainState(struct.PyTreeNode):
 
     params: Any  # {"agent": ..., "mixer": ...}
     target_params: Any
-    optimiser: Any
+    optimizer: Any
     replay: Any
     key: jax.Array
     hparams: ValueHParams
@@ -134,20 +134,20 @@ class ValueLearner:
       agent: the network that all agents share: a flax module with the methods of `CommunicatingAgent`.
       mixer: a flax module [..., N] values, [..., S] state -> [..., G]; its field `team` says whether G is 1.
       losses: name -> loss; each is weighted by `hparams.weights[name]`.
-      optimiser: hyper-parameters -> optax transformation.
-      settings: what fixes shapes and branches.
+      optimizer: hyper-parameters -> optax transformation.
+      config: what fixes shapes and branches.
       training_edit: what happens to messages in training, both when acting and when learning.
-      teacher: a flax module such as `JointTeacher` that judges joint actions for losses that ask; None for none.
+      joint_critic: a flax module such as `JointCritic` that judges joint actions for losses that ask; None for none.
     """
 
     env: Environment
     agent: Any
     mixer: Any
     losses: Mapping[str, Loss]
-    optimiser: Callable[[ValueHParams], optax.GradientTransformation]
-    settings: ValueSettings
+    optimizer: Callable[[ValueHParams], optax.GradientTransformation]
+    config: ValueConfig
     training_edit: Edit | None = None
-    teacher: Any = None
+    joint_critic: Any = None
 
     def __post_init__(self) -> None:
         require_discrete(self.env, "the value learner")
@@ -155,7 +155,7 @@ class ValueLearner:
     def init(self, key: jax.Array, hparams: ValueHParams) -> TrainState:
         """The state before the first step; `key` alone decides it and everything after it."""
         agent_key, mixer_key, noise_key, key = jax.random.split(key, 4)
-        teacher_key = jax.random.fold_in(mixer_key, 1)  # so that nothing changes where there is none
+        joint_critic_key = jax.random.fold_in(mixer_key, 1)  # so that nothing changes where there is none
         n, size = self.env.num_agents, self.env.observation_size
         inputs = self._inputs(jnp.zeros((1, n, size)), jnp.full((1, n), -1))
         memory = self.agent.initial_memory(1, n)
@@ -163,13 +163,13 @@ class ValueLearner:
         agent = self.agent.init(agent_key, memory, inputs, alive, noise_key, None, method="step")
         mixer = self.mixer.init(mixer_key, jnp.zeros((1, n)), jnp.zeros((1, self.env.state_size)))
         params = {"agent": agent, "mixer": mixer}
-        if self.teacher is not None:
+        if self.joint_critic is not None:
             views, action = jnp.zeros((1, n, size)), jnp.zeros((1, n, self.env.num_actions))
-            params["teacher"] = self.teacher.init(teacher_key, views, action)
+            params["joint_critic"] = self.joint_critic.init(joint_critic_key, views, action)
         return TrainState(
             params=params,
             target_params=jax.tree.map(jnp.copy, params),
-            optimiser=self.optimiser(hparams).init(params),
+            optimizer=self.optimizer(hparams).init(params),
             replay=self._replay.init(),
             key=key,
             hparams=jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), hparams),
@@ -191,17 +191,17 @@ class ValueLearner:
         observation: Observation,
         memory: AgentMemory,
         key: jax.Array,
-        epsilon: Scalar = 0.0,
+        exploration: Scalar = 0.0,
         edit: Edit | None = None,
     ) -> tuple[jax.Array, AgentMemory, Decision]:
-        """Actions [..., N] of the team: greedy, but for a share `epsilon` of random allowed ones.
+        """Actions [..., N] of the team: greedy, but for a share `exploration` of random allowed ones.
 
         Args:
           params: `state.params`.
           observation: leading axes as those of `memory`.
           memory: from `initial_memory` or the last call.
           key: randomness of messages, edit and exploration.
-          epsilon: 0 .. 1.
+          exploration: 0 .. 1.
           edit: what happens to the messages on their way.
         """
         talk_key, explore_key = jax.random.split(key)
@@ -213,21 +213,21 @@ class ValueLearner:
         chance = jax.random.uniform(explore_key, (*q.shape[:-1], q.shape[-1] + 1))
         greedy = jnp.argmax(jnp.where(allowed, q, -jnp.inf), -1)
         random = jnp.argmax(jnp.where(allowed, chance[..., :-1], -1.0), -1)
-        action = jnp.where(chance[..., -1] < epsilon, random, greedy).astype(jnp.int32)
+        action = jnp.where(chance[..., -1] < exploration, random, greedy).astype(jnp.int32)
         return action, AgentMemory(hidden, action), Decision(q, messages, auxiliary, for_all(talk_key, q.shape[:-2]))
 
-    def epsilon(self, state: TrainState) -> jax.Array:
+    def exploration(self, state: TrainState) -> jax.Array:
         """[] the share of random actions at this point of training."""
-        return linear_epsilon(state)
+        return linear_exploration(state)
 
     def edit(self, state: TrainState) -> Edit | None:
         """What happens to messages in training at this point of it, both when acting and when learning."""
-        cut = [CutBelow(state.cut_below)] if self.settings.cut_in_training else []
+        cut = [CutBelow(state.cut_below)] if self.config.cut_in_training else []
         given = [] if self.training_edit is None else [self.training_edit]
         return chain_edits([*given, *cut])
 
     def learn(
-        self, state: TrainState, episodes: Episodes, decisions: Decision | None = None, limit: Scalar = math.inf
+        self, state: TrainState, episodes: Episodes, decisions: Decision | None = None, total_steps: Scalar = math.inf
     ) -> tuple[TrainState, dict[str, jax.Array]]:
         """Stores the episodes [B, ...] and takes `updates_per_step` gradient steps.
 
@@ -236,28 +236,29 @@ class ValueLearner:
 
         Args:
           state: from `init` or the last call.
-          episodes: as many as `settings.num_envs`.
-          decisions: what stood behind their actions; not read, as values are learned from any behaviour.
-          limit: environment steps of the whole run. Once they are taken, or where the state is not healthy, everything
+          episodes: as many as `config.num_envs`.
+          decisions: what stood behind their actions; not read, as values are learned from any behavior.
+          total_steps: environment steps of the whole run. Once they are taken, or where the state is not healthy,
+            everything
             stays as it is, but for contents of replay that the next active call overwrites.
 
         Returns:
           the new state, and metrics: each loss by name, its own metrics as `loss/metric`, and `gradient_norm`.
         """
-        episodes = ready_to_learn(self.env, self.settings.num_envs, episodes)
-        active = state.healthy & (state.env_steps < limit)
+        episodes = ready_to_learn(self.env, self.config.num_envs, episodes)
+        active = state.healthy & (state.env_steps < total_steps)
         replay = self._replay.add(state.replay, episodes)
         ready = active & self._replay.can_sample(replay)
         _, learn_key = jax.random.split(state.key)  # the first half is for playing
-        key, *update_keys = jax.random.split(learn_key, 1 + self.settings.updates_per_step)
+        key, *update_keys = jax.random.split(learn_key, 1 + self.config.updates_per_step)
         played = state.replace(
             replay=keep_pointers(active, replay, state.replay),
             key=jnp.where(active, key, state.key),
             env_steps=state.env_steps + active * episodes.valid.sum(dtype=jnp.int32),
-            episodes=state.episodes + active * self.settings.num_envs,
+            episodes=state.episodes + active * self.config.num_envs,
         )
-        update = functools.partial(self._update, ready=ready, progress=share_done(state.env_steps, limit))
-        turns = jnp.stack(update_keys), steps_left(self.settings.updates_per_step)
+        update = functools.partial(self._update, ready=ready, progress=share_done(state.env_steps, total_steps))
+        turns = jnp.stack(update_keys), steps_left(self.config.updates_per_step)
         return guarded_row(update, played, turns)
 
     def _update(
@@ -270,14 +271,14 @@ class ValueLearner:
         gradient_of = jax.grad(self._loss, has_aux=True)
         gradient, metrics = gradient_of(state.params, state, hparams, batch, loss_key, left)
         cut_below = metrics.pop("cut_below", state.cut_below)
-        learned, metrics, go = guarded_step(state, self.optimiser(hparams), gradient, metrics, ready)
+        learned, metrics, go = guarded_step(state, self.optimizer(hparams), gradient, metrics, ready)
         target = self._move_target(learned.params, state.target_params, learned.updates, go, state.hparams)
         return learned.replace(target_params=target, cut_below=jnp.where(go, cut_below, state.cut_below)), metrics
 
     def _move_target(self, params: Any, target: Any, updates: jax.Array, go: jax.Array, hparams: ValueHParams) -> Any:
-        if self.settings.target_interval == 0:
+        if self.config.target_interval == 0:
             return optax.incremental_update(params, target, jnp.where(go, hparams.target_rate, 0.0))
-        return choose(go & (updates % self.settings.target_interval == 0), params, target)
+        return choose(go & (updates % self.config.target_interval == 0), params, target)
 
     def _loss(
         self,
@@ -291,7 +292,7 @@ class ValueLearner:
         unroll_key, cut_key = jax.random.split(key)
         unroll = self.unroll(params, state.target_params, episodes, hparams, unroll_key, self.edit(state))
         total, metrics = weighted_sum(self.losses, unroll, episodes, hparams, left)
-        if self.settings.cut_in_training:
+        if self.config.cut_in_training:
             metrics["cut_below"] = self._next_cut(state, episodes, unroll.messages, cut_key)
         return total, metrics
 
@@ -337,27 +338,29 @@ class ValueLearner:
         # the dead are taught too: what follows a death is worth what it gives, and is bootstrapped from
         weight = jnp.broadcast_to(episodes.valid[..., None], reward.shape).astype(jnp.float32)
         target = double_q_target(reward, episodes.terminal, next_value, hparams.discount)
-        taught, judge = self._teach(params, target_params, episodes, hparams)
-        return Unroll(q, target_q, value, target, weight, messages, auxiliary, taught, judge)
+        output, joint_q = self._teach(params, target_params, episodes, hparams)
+        return Unroll(q, target_q, value, target, weight, messages, auxiliary, output, joint_q)
 
     def _teach(
         self, params: Any, target_params: Any, episodes: Episodes, hparams: ValueHParams
-    ) -> tuple[Taught | None, Judge | None]:
-        if self.teacher is None:
+    ) -> tuple[JointCriticOutput | None, JointQ | None]:
+        if self.joint_critic is None:
             return None, None
-        return teach(self.teacher, params["teacher"], target_params["teacher"], episodes, hparams.discount)
+        return evaluate_joint_critic(
+            self.joint_critic, params["joint_critic"], target_params["joint_critic"], episodes, hparams.discount
+        )
 
     def _inputs(self, agents_view: jax.Array, last_action: jax.Array) -> jax.Array:
-        return agent_inputs(self.env, self.settings, agents_view, last_action)
+        return agent_inputs(self.env, self.config, agents_view, last_action)
 
     @property
     def updates_per_step(self) -> int:
         """Gradient steps after every collection."""
-        return self.settings.updates_per_step
+        return self.config.updates_per_step
 
     @property
     def _replay(self) -> EpisodeReplay:
-        return EpisodeReplay(self.env, self.settings.replay_episodes, self.settings.batch_episodes)
+        return EpisodeReplay(self.env, self.config.replay_episodes, self.config.batch_episodes)
 
 
 def _at_this_point(state: TrainState, progress: jax.Array) -> ValueHParams:

@@ -11,8 +11,8 @@ from marlcomm.losses.clustering import (
 )
 from marlcomm.losses.information import expressiveness_loss, succinctness_loss
 from marlcomm.losses.interval import Every
-from marlcomm.losses.labels import LabelLoss, teacher_loss
-from marlcomm.losses.policy import entropy_loss, gate_loss, generalised_advantage, policy_loss, value_loss
+from marlcomm.losses.labels import LabelLoss, joint_critic_loss
+from marlcomm.losses.policy import entropy_loss, gate_loss, generalized_advantage, policy_loss, value_loss
 from marlcomm.losses.temporal_difference import double_q_target, temporal_difference_loss
 
 __all__ = [
@@ -29,12 +29,12 @@ __all__ = [
     "entropy_loss",
     "expressiveness_loss",
     "gate_loss",
-    "generalised_advantage",
+    "generalized_advantage",
+    "joint_critic_loss",
     "most_frequent",
     "policy_loss",
     "saturation_loss",
     "succinctness_loss",
-    "teacher_loss",
     "temporal_difference_loss",
     "value_loss",
 ]

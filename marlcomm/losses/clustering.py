@@ -17,11 +17,11 @@ import jax.numpy as jnp
 
 from marlcomm.types import Scalar
 
-# Eq. 13 weighs labels of neighbours by their distance, which pulls together what is unlike, and its information is not
-# weighted. Its lambda is not given; with sums for means it is `neighbours` times `information_weight`.
+# Eq. 13 weighs labels of neighbors by their distance, which pulls together what is unlike, and its information is not
+# weighted. Its lambda is not given; with sums for means it is `neighbors` times `information_weight`.
 AS_PRINTED: Mapping[str, Any] = {"pull": "distance", "entropy_weight": 1.0}
 
-# The released code: 1e-4 * (sum over 256 rows and 15 neighbours) + 10 * (conditional entropy - 4 * entropy), with
+# The released code: 1e-4 * (sum over 256 rows and 15 neighbors) + 10 * (conditional entropy - 4 * entropy), with
 # labels as numbers, so that no gradient of the first term reaches the network.
 AS_RELEASED: Mapping[str, Any] = {
     "labels": "integer",
@@ -72,7 +72,7 @@ def with_frequency(rows: jax.Array, count: int, real: jax.Array | None = None) -
 
 def _fingerprint(rows: jax.Array) -> jax.Array:
     """[B, F] -> [B, 2] uint32, equal for equal rows, and for others by chance only: cheaper to compare in pairs."""
-    rows = jnp.where(rows == 0, 0.0, rows.astype(jnp.float32))  # -0 is 0; adding 0 would be optimised away
+    rows = jnp.where(rows == 0, 0.0, rows.astype(jnp.float32))  # -0 is 0; adding 0 would be optimized away
     bits = jax.lax.bitcast_convert_type(rows, jnp.uint32)
     odd = jax.random.bits(jax.random.PRNGKey(0), (2, 2, rows.shape[-1]), jnp.uint32) | 1
     mixed = (bits[:, None] ^ (bits[:, None] >> 15)) * odd[0]
@@ -118,13 +118,13 @@ def action_value_matrix(
 
 
 def action_value_vectors(
-    values: jax.Array, normalisation: str = "range", activation: str = "tanh", num_actions: int | None = None
+    values: jax.Array, normalization: str = "range", activation: str = "tanh", num_actions: int | None = None
 ) -> jax.Array:
     """f((Q - alpha) / beta), row by row (section 4.2). Rows that do not vary become zero, but for "none".
 
     Args:
       values: [..., K1, K2] action values.
-      normalisation: alpha and beta.
+      normalization: alpha and beta.
 
         - "range": the middle of the row's range and half of the range, so that rows fill -1 .. 1.
         - "published": the middle and the row's maximum, as released; it turns the signs of rows below zero, and blows
@@ -133,24 +133,24 @@ def action_value_vectors(
           in random games (tests/analysis/test_return_gap.py).
         - "none": 0 and 1.
       activation: "tanh", "softmax" or "none".
-      num_actions: for "advantage": columns are contexts x actions, actions last, and each context is centred by
+      num_actions: for "advantage": columns are contexts x actions, actions last, and each context is centered by
         itself; by default all columns are one context.
 
     Raises:
       ValueError: an unknown name, or K2 that is no multiple of `num_actions`.
     """
-    check_names(normalisation, activation)
+    check_names(normalization, activation)
     columns = values.shape[-1]
     group = columns if num_actions is None else num_actions
     if group < 1 or columns % group:
         raise ValueError(f"num_actions is {num_actions}: must divide the {columns} columns")
-    return _ACTIVATIONS[activation](_NORMALISATIONS[normalisation](values, group))
+    return _ACTIVATIONS[activation](_NORMALISATIONS[normalization](values, group))
 
 
-def check_names(normalisation: str, activation: str) -> None:
+def check_names(normalization: str, activation: str) -> None:
     """Raises ValueError where `action_value_vectors` does not know a name."""
     for what, name, known in (
-        ("normalisation", normalisation, _NORMALISATIONS),
+        ("normalization", normalization, _NORMALISATIONS),
         ("activation", activation, _ACTIVATIONS),
     ):
         if name not in known:
@@ -163,7 +163,7 @@ def cosine_similarity(vectors: jax.Array) -> jax.Array:
     return unit @ unit.T
 
 
-def nearest_neighbours(similarity: jax.Array, count: int) -> jax.Array:
+def nearest_neighbors(similarity: jax.Array, count: int) -> jax.Array:
     """[K1, count] indices of the rows most similar to each, itself left out, the nearest first.
 
     Raises:
@@ -171,7 +171,7 @@ def nearest_neighbours(similarity: jax.Array, count: int) -> jax.Array:
     """
     rows = len(similarity)
     if not 1 <= count < rows:
-        raise ValueError(f"neighbours is {count}: must be in 1 .. {rows - 1}, as there are {rows} rows")
+        raise ValueError(f"neighbors is {count}: must be in 1 .. {rows - 1}, as there are {rows} rows")
     return jax.lax.top_k(jnp.where(jnp.eye(rows, dtype=bool), -jnp.inf, similarity), count)[1]
 
 
@@ -179,23 +179,23 @@ def clustering_loss(
     logits: jax.Array,
     vectors: jax.Array,
     *,
-    neighbours: int = 15,
+    neighbors: int = 15,
     information_weight: Scalar = 1.0,
     entropy_weight: Scalar = 2.0,
     pull: str = "similarity",
     labels: str = "soft",
     frequency: jax.Array | None = None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Regularised information maximisation (eq. 13): neighbours get one label, and labels tell observations apart.
+    """Regularized information maximization (eq. 13): neighbors get one label, and labels tell observations apart.
 
     locality - information_weight * (entropy_weight * H(label) - H(label | observation)), where locality is the mean
-    over rows and their nearest neighbours of w * |p - p'|^2. `AS_PRINTED` and `AS_RELEASED` hold what differs in the
+    over rows and their nearest neighbors of w * |p - p'|^2. `AS_PRINTED` and `AS_RELEASED` hold what differs in the
     published material. Labels that nobody uses are safe.
 
     Args:
       logits: [K1, M] of the labels, from the message network.
       vectors: [K1, K2] from `action_value_vectors`; no gradient enters them.
-      neighbours: j. A label is asked to be shared by at least j + 1 rows. (The released 16 counts the row itself.)
+      neighbors: j. A label is asked to be shared by at least j + 1 rows. (The released 16 counts the row itself.)
       information_weight: lambda. On rows that come in types, .3 to 1 finds the types. From 3 on, information decides
         alone: the network tells apart whatever stands out in its input, and where that is not what matters, labels
         leave as large a gap as random ones. (The released weights amount to 26.)
@@ -206,14 +206,14 @@ def clustering_loss(
       labels: what p is: "soft", the probabilities of labels, or "integer", the number of the likeliest label, through
         which no gradient passes.
       frequency: [K1] how often each row occurs, as any multiple; 0 leaves a row out, both as a row and as a
-        neighbour. Equal rows of a discrete task are best given once, with their frequency: else each row's nearest
-        neighbours are its own copies.
+        neighbor. Equal rows of a discrete task are best given once, with their frequency: else each row's nearest
+        neighbors are its own copies.
 
     Returns:
       the loss, and metrics: `locality`, `label_entropy` and `label_information` (in nats).
 
     Raises:
-      ValueError: an unknown name, numbers of rows that differ, or too many neighbours.
+      ValueError: an unknown name, numbers of rows that differ, or too many neighbors.
     """
     if labels not in ("soft", "integer"):
         raise ValueError(f"labels is {labels!r}: must be soft or integer")
@@ -222,18 +222,18 @@ def clustering_loss(
     share = jnp.ones(len(logits)) if frequency is None else frequency
     share = share / jnp.maximum(share.sum(), 1e-12)
     said = jax.nn.softmax(logits) if labels == "soft" else jnp.argmax(logits, -1)[:, None].astype(jnp.float32)
-    locality = _locality(said, jax.lax.stop_gradient(vectors), share, neighbours, pull)
+    locality = _locality(said, jax.lax.stop_gradient(vectors), share, neighbors, pull)
     entropy, remaining = _entropies(logits, share)
     information = entropy_weight * entropy - remaining
     metrics = {"locality": locality, "label_entropy": entropy, "label_information": entropy - remaining}
     return locality - information_weight * information, metrics
 
 
-def _locality(said: jax.Array, vectors: jax.Array, share: jax.Array, neighbours: int, pull: str) -> jax.Array:
+def _locality(said: jax.Array, vectors: jax.Array, share: jax.Array, neighbors: int, pull: str) -> jax.Array:
     if pull not in ("similarity", "distance"):
         raise ValueError(f"pull is {pull!r}: must be similarity or distance")
     similarity = cosine_similarity(vectors)
-    near = nearest_neighbours(jnp.where(share > 0, similarity, -jnp.inf), neighbours)  # [K1, j]
+    near = nearest_neighbors(jnp.where(share > 0, similarity, -jnp.inf), neighbors)  # [K1, j]
     found = jnp.take_along_axis(similarity, near, -1)
     strength = jnp.clip(found, 0.0, 1.0) if pull == "similarity" else 1.0 - found
     disagreement = ((said[:, None] - said[near]) ** 2).sum(-1)
@@ -262,8 +262,8 @@ def _middle(values: jax.Array) -> jax.Array:
 
 
 def _by_range(values: jax.Array, _: int) -> jax.Array:
-    centred = values - _middle(values)
-    return _divide(centred, centred.max(-1, keepdims=True))
+    centered = values - _middle(values)
+    return _divide(centered, centered.max(-1, keepdims=True))
 
 
 def _as_published(values: jax.Array, _: int) -> jax.Array:

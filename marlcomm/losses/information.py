@@ -1,4 +1,4 @@
-"""NDQ's two regularisers (Wang et al. 2020, eq. 7), masked, with the normalisation of the released code.
+"""NDQ's two regularizers (Wang et al. 2020, eq. 7), masked, with the normalization of the released code.
 
 Sums run over agents and dimensions; the divisor is the number of real environment steps in the batch.
 """

@@ -1,4 +1,4 @@
-"""Teaching labels while a team trains: the clustering loss on what the learner's judge says (RGMComm, section 4.2)."""
+"""Teaching labels while a team trains: the clustering loss on what the joint critic says (RGMComm, section 4.2)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from marlcomm.losses.clustering import (
     with_frequency,
 )
 from marlcomm.losses.temporal_difference import temporal_difference_loss
-from marlcomm.types import ActorCriticUnroll, Episodes, Judge, Unroll
+from marlcomm.types import ActorCriticUnroll, Episodes, JointQ, Unroll
 
 MOST_STEPS = 512  # of a batch that are compared with each other, at a cost of their square
-MOST_NUMBERS = 2**23  # that a judge is given to read at once: 32 MiB
+MOST_NUMBERS = 2**23  # that a joint critic is given to read at once: 32 MiB
 _METRICS = ("locality", "label_entropy", "label_information")  # of the clustering loss
 
 
@@ -30,7 +30,7 @@ class _Steps(NamedTuple):
     """Steps of a batch side by side, R of them in each stretch of the episodes; or those that are rows or contexts."""
 
     views: jax.Array  # [R, N, O]
-    action: jax.Array  # [R, N, A] what the judge would have the team do; where continuous, what was done
+    action: jax.Array  # [R, N, A] what the joint critic would have the team do; where continuous, what was done
     allowed: jax.Array  # [R, N, A] bool
     logits: jax.Array  # [R, N, M]
     counts: jax.Array  # [R, N] bool: whether an agent acted there
@@ -51,14 +51,14 @@ class LabelLoss:
 
     For each sender: rows are its different views in the batch, with how often they occur; columns are contexts, which
     are what the others saw, and what they did. Where actions are discrete, every context stands once with each action
-    of each other agent, the sender doing its best then, or as the judge knows it, all the rest; else with what was done
-    there. The learner's judge is asked about every row and column, and `clustering_loss` gives labels to the rows. Mean
-    over senders; one agent alone has nobody to tell anything, and a loss of 0.
+    of each other agent, the sender doing its best then, or as the joint critic knows it, all the rest; else with what
+    was done there. The learner's `JointQ` is asked about every row and column, and `clustering_loss` labels the
+    rows. Mean over senders; one agent alone has nobody to tell anything, and a loss of 0.
 
     A sender asks about K1 * contexts * (N - 1) * k^2 joint actions, with k the smaller of A and `actions` (k once only
-    where the judge knows what is best). They are asked in batches of about `MOST_NUMBERS` numbers for the judge to
-    read, by all senders together and in all stretches, but never less than what one row asks in one context: the memory
-    that a member takes does not grow with the alphabet, the rows or the contexts.
+    where the joint critic knows what is best). They are asked in batches of about `MOST_NUMBERS` numbers for the joint
+    critic to read, by all senders together and in all stretches, but never less than what one row asks in one context:
+    the memory that a member takes does not grow with the vocabulary, the rows or the contexts.
 
     Rows and columns come from the same stretch of an episode: everybody knows how late it is, so no label should tell.
     (Of all steps together, one agent of eight in the maze gave one label to all its first views.) Steps that were drawn
@@ -66,13 +66,13 @@ class LabelLoss:
 
     Attributes:
       rows: K1, views of a sender, at most; the most frequent ones. 0 takes twice as many as it needs to give every
-        label a row and its neighbours, and at least 48.
+        label a row and its neighbors, and at least 48.
       stretches: into how many an episode is cut, at most.
       contexts: what the others saw; K2 is as many, times k (N - 1) where actions are discrete.
       actions: where there are more, each context stands with so many of another agent's actions only, the next context
         with the next ones; and the sender does the best of so many that look best while nobody else does otherwise.
-      neighbours, information_weight, entropy_weight, pull, labels: as for `clustering_loss`.
-      normalisation, activation: as for `action_value_vectors`; `normalisation` is by default "advantage" where actions
+      neighbors, information_weight, entropy_weight, pull, labels: as for `clustering_loss`.
+      normalization, activation: as for `action_value_vectors`; `normalization` is by default "advantage" where actions
         are discrete, else "range".
     """
 
@@ -80,19 +80,19 @@ class LabelLoss:
     stretches: int = 4
     contexts: int = 12
     actions: int = 10
-    neighbours: int = 4
+    neighbors: int = 4
     information_weight: float = 1.0
     entropy_weight: float = 2.0
     pull: str = "similarity"
     labels: str = "soft"
-    normalisation: str = ""
+    normalization: str = ""
     activation: str = "tanh"
 
     def __post_init__(self) -> None:
-        for name, least in (("rows", 0), ("stretches", 1), ("contexts", 1), ("actions", 1), ("neighbours", 1)):
+        for name, least in (("rows", 0), ("stretches", 1), ("contexts", 1), ("actions", 1), ("neighbors", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: must be at least {least}")
-        check_names(self.normalisation or "range", self.activation)
+        check_names(self.normalization or "range", self.activation)
 
     def __call__(
         self, unroll: Unroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
@@ -100,29 +100,29 @@ class LabelLoss:
         """See `Loss`.
 
         Raises:
-          ValueError: the channel gives no `label_logits`, the learner has no judge, or the batch is smaller than
+          ValueError: the channel gives no `label_logits`, the learner has no joint critic, or the batch is smaller than
             `contexts`.
         """
         if "label_logits" not in unroll.auxiliary:
             raise ValueError("the channel reports no label_logits: this loss teaches a ClusterChannel")
-        judge = unroll.judge
-        if judge is None:
+        joint_q = unroll.joint_q
+        if joint_q is None:
             raise ValueError(
-                "the learner has no judge to cluster by: give the value learner a teacher, and let the critics of "
+                "the learner has no joint critic to cluster by: give the value learner one, and let the critics of "
                 'maddpg see "observations"'
             )
         discrete = jnp.issubdtype(episodes.action.dtype, jnp.integer)
-        steps = _stretches(unroll, judge, episodes, discrete, self.stretches)
+        steps = _stretches(unroll, joint_q, episodes, discrete, self.stretches)
         most, alphabet = steps.views.shape[1], steps.logits.shape[-1]
         if self.contexts > most:
             raise ValueError(f"contexts is {self.contexts}: must be in 1 .. {most}, the steps of a batch in a stretch")
-        rows = min(self.rows or max(48, 2 * alphabet * (self.neighbours + 1)), most)
+        rows = min(self.rows or max(48, 2 * alphabet * (self.neighbors + 1)), most)
         senders = jnp.arange(steps.views.shape[2])
         if len(senders) == 1:  # nobody hears a label: there is nothing to tell
             return jnp.float32(0.0), dict.fromkeys(_METRICS, jnp.float32(0.0))
         choose = functools.partial(self._choose, discrete, rows)
         chosen = jax.vmap(jax.vmap(choose, (None, 0)), (0, None))(steps, senders)  # [stretches, N, ...]
-        losses, metrics = jax.vmap(jax.vmap(self._cluster))(chosen, self._vectors(chosen, judge, discrete))
+        losses, metrics = jax.vmap(jax.vmap(self._cluster))(chosen, self._vectors(chosen, joint_q, discrete))
         counts = steps.counts.astype(jnp.float32)
         weight = counts.sum(1) / jnp.maximum(counts.sum(), 1.0)
         return (weight * losses).sum(), jax.tree.map(lambda x: (weight * x).sum(), metrics)
@@ -137,11 +137,11 @@ class LabelLoss:
         at_rows, at_contexts = (jax.tree.map(lambda x, i=i: x[i], steps) for i in (row, context))
         return _Chosen(sender, at_rows, frequency, at_contexts)
 
-    def _vectors(self, chosen: _Chosen, judge: Judge, discrete: bool) -> jax.Array:
+    def _vectors(self, chosen: _Chosen, joint_q: JointQ, discrete: bool) -> jax.Array:
         """[stretches, N, K1, K2] of every sender in every stretch. No gradient."""
         num_agents, num_actions = chosen.rows.action.shape[-2:]
         asked = min(num_actions, self.actions)
-        choices = 1 if judge.best is not None else asked
+        choices = 1 if joint_q.best is not None else asked
         questions = choices * asked * (num_agents - 1) if discrete else 1  # about one row in one context
         # a question is what all see and do, which each of N critics may read with a note of whose it is
         size = num_agents**2 * (chosen.rows.views.shape[-1] + num_actions + 1)
@@ -149,44 +149,44 @@ class LabelLoss:
         numbers = jnp.arange(self.contexts)
 
         def of_sender(chosen: _Chosen) -> jax.Array:
-            worth = functools.partial(self._worth, judge, discrete, chosen.sender)
+            worth = functools.partial(self._worth, joint_q, discrete, chosen.sender)
             values = action_value_matrix(worth, chosen.rows, (chosen.contexts, numbers), at_once)
             values = jnp.where(chosen.frequency[:, None] > 0, values, 0.0)  # who may do nothing has no best action
-            normalisation = self.normalisation or ("advantage" if discrete else "range")
-            return action_value_vectors(values, normalisation, self.activation, asked if discrete else None)
+            normalization = self.normalization or ("advantage" if discrete else "range")
+            return action_value_vectors(values, normalization, self.activation, asked if discrete else None)
 
         senders_at_once = at_once // (chosen.frequency.shape[-1] * self.contexts)
         of_stretch = functools.partial(in_batches, of_sender, at_once=senders_at_once)
         return in_batches(of_stretch, chosen, senders_at_once // num_agents)
 
     def _worth(
-        self, judge: Judge, discrete: bool, sender: jax.Array, own: _Steps, context: tuple[_Steps, jax.Array]
+        self, joint_q: JointQ, discrete: bool, sender: jax.Array, own: _Steps, context: tuple[_Steps, jax.Array]
     ) -> jax.Array:
-        """What the judge says of one row in one context: [] or, of alternatives, [(N - 1) * actions]."""
+        """What the joint critic says of one row in one context: [] or, of alternatives, [(N - 1) * actions]."""
         other, number = context
         num_agents, num_actions = own.action.shape
         is_sender = (jnp.arange(num_agents) == sender)[:, None]
         views = jnp.where(is_sender, own.views, other.views)
         allowed = jnp.where(is_sender, own.allowed, other.allowed)
         if not discrete:
-            return judge.worth(views, jnp.where(is_sender, own.action, other.action))
+            return joint_q.worth(views, jnp.where(is_sender, own.action, other.action))
         asked = min(num_actions, self.actions)
         which = (number * asked + jnp.arange(asked)) % num_actions  # others in the next context
-        if judge.best is not None:
-            return judge.worth(views, _alternatives(judge.best(views, allowed), allowed, sender, which))
+        if joint_q.best is not None:
+            return joint_q.worth(views, _alternatives(joint_q.best(views, allowed), allowed, sender, which))
         choices, may = jnp.eye(num_actions, dtype=jnp.float32), allowed[sender]  # the sender does what is best then
         if asked < num_actions:
-            first = judge.worth(views, jnp.where(is_sender, choices[:, None], other.action))
+            first = joint_q.worth(views, jnp.where(is_sender, choices[:, None], other.action))
             _, likely = jax.lax.top_k(jnp.where(may, first, -jnp.inf), asked)
             choices, may = choices[likely], may[likely]
         joint = jnp.where(is_sender, choices[:, None, None], _alternatives(other.action, allowed, sender, which))
-        return jnp.where(may[:, None], judge.worth(views, joint), -jnp.inf).max(0)
+        return jnp.where(may[:, None], joint_q.worth(views, joint), -jnp.inf).max(0)
 
     def _cluster(self, chosen: _Chosen, vectors: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         return clustering_loss(
             jnp.take(chosen.rows.logits, chosen.sender, 1),
             vectors,
-            neighbours=self.neighbours,
+            neighbors=self.neighbors,
             information_weight=self.information_weight,
             entropy_weight=self.entropy_weight,
             pull=self.pull,
@@ -195,19 +195,19 @@ class LabelLoss:
         )
 
 
-def teacher_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The temporal-difference loss of the learner's teacher.
+def joint_critic_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The temporal-difference loss of the learner's joint critic.
 
     Raises:
       ValueError: the learner has none.
     """
-    if unroll.taught is None:
-        raise ValueError("the learner has no teacher to teach")
-    return temporal_difference_loss(unroll._replace(**unroll.taught._asdict()), episodes, hparams)
+    if unroll.joint_critic is None:
+        raise ValueError("the learner has no joint critic to teach")
+    return temporal_difference_loss(unroll._replace(**unroll.joint_critic._asdict()), episodes, hparams)
 
 
 def _stretches(
-    unroll: Unroll | ActorCriticUnroll, judge: Judge, episodes: Episodes, discrete: bool, most: int
+    unroll: Unroll | ActorCriticUnroll, joint_q: JointQ, episodes: Episodes, discrete: bool, most: int
 ) -> _Steps:
     """The batch's steps, [stretches, R, ...], of each stretch at most `MOST_STEPS`, in an order of chance."""
     batch, length = episodes.valid.shape
@@ -215,7 +215,7 @@ def _stretches(
     counts = episodes.alive[:, :length] & episodes.valid[..., None]
     steps = _Steps(
         views=episodes.agents_view[:, :length],
-        action=judge.action if discrete else episodes.action,
+        action=joint_q.action if discrete else episodes.action,
         allowed=episodes.action_mask[:, :length] & counts[..., None],
         logits=unroll.auxiliary["label_logits"][:, :length],
         counts=counts,

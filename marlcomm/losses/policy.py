@@ -17,7 +17,7 @@ def policy_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple
     """
     # masked before the exponential: an infinite ratio that does not count would still make its gradient a NaN
     ratio = jnp.exp(jnp.where(unroll.weight > 0, unroll.log_prob - unroll.old_log_prob, 0.0))
-    low, high = 1.0 - hparams.clip, 1.0 + hparams.clip
+    low, high = 1.0 - hparams.clip_ratio, 1.0 + hparams.clip_ratio
     advantage = jnp.where(unroll.weight > 0, unroll.advantage, 0.0)
     gain = jnp.minimum(ratio * advantage, jnp.clip(ratio, low, high) * advantage)
     clipped = (ratio < low) | (ratio > high)
@@ -69,8 +69,8 @@ def entropy_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tupl
     return -_mean(unroll.entropy, unroll.weight), {}
 
 
-def generalised_advantage(
-    reward: jax.Array, value: jax.Array, terminal: jax.Array, valid: jax.Array, discount: Scalar, trace: Scalar
+def generalized_advantage(
+    reward: jax.Array, value: jax.Array, terminal: jax.Array, valid: jax.Array, discount: Scalar, gae_lambda: Scalar
 ) -> jax.Array:
     """[B, T, N] how much better than the critic's expectation things went (Schulman et al. 2016, eq. 16).
 
@@ -79,7 +79,7 @@ def generalised_advantage(
     Args:
       reward: [B, T, N]; value: [B, T+1, N]; terminal: [B, T] bool; valid: [B, T] bool.
       discount: gamma, in 0 .. 1.
-      trace: lambda, in 0 .. 1: 1 takes whole returns, 0 the one-step error.
+      gae_lambda: lambda, in 0 .. 1: 1 takes whole returns, 0 the one-step error.
     """
     goes_on = ~terminal[..., None]
     followed = goes_on & jnp.pad(valid[:, 1:], ((0, 0), (0, 1)))[..., None]  # by another real step
@@ -87,7 +87,7 @@ def generalised_advantage(
 
     def step(later: jax.Array, x: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
         error, followed = x
-        now = error + discount * trace * jnp.where(followed, later, 0.0)
+        now = error + discount * gae_lambda * jnp.where(followed, later, 0.0)
         return now, now
 
     time_first = jnp.moveaxis(error, 1, 0), jnp.moveaxis(followed, 1, 0)
@@ -95,10 +95,10 @@ def generalised_advantage(
     return jnp.where(valid[..., None], jnp.moveaxis(advantage, 0, 1), 0.0)
 
 
-def normalise(x: jax.Array, weight: jax.Array) -> jax.Array:
+def normalize(x: jax.Array, weight: jax.Array) -> jax.Array:
     """`x` with mean 0 and standard deviation 1 over what `weight` counts (the same shape, 0 or 1)."""
-    centred = x - _mean(x, weight)
-    return centred / jnp.sqrt(_mean(centred**2, weight) + 1e-8)
+    centered = x - _mean(x, weight)
+    return centered / jnp.sqrt(_mean(centered**2, weight) + 1e-8)
 
 
 def _mean(x: jax.Array, weight: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from marlcomm.messages.channel import Carry, Channel, offer, seen_by, to_everybody
+from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
 from marlcomm.networks.layers import Linear
 from marlcomm.types import Messages
 
@@ -27,7 +27,7 @@ class AttentionChannel(Channel):
       rounds: how many times agents talk within a step (published: 1 or 2).
       hidden: width of a layer (ReLU) before the heads; 0 for heads that read inputs and memory directly.
       scale: what scores are divided by; None for the root of `signature`, as in the paper.
-      renormalise: whether the weights of what arrives add up to 1, or the share of what was cut is lost.
+      renormalize: whether the weights of what arrives add up to 1, or the share of what was cut is lost.
       detach: whether no gradient passes into the memory through messages.
     """
 
@@ -36,7 +36,7 @@ class AttentionChannel(Channel):
     rounds: int = 1
     hidden: int = 64
     scale: float | None = None
-    renormalise: bool = True
+    renormalize: bool = True
     detach: bool = False
 
     def __post_init__(self) -> None:
@@ -49,7 +49,7 @@ class AttentionChannel(Channel):
 
     @nn.compact
     def talk(
-        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, carry: Carry
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """See `Channel.talk`; M is `value`."""
         state = seen_by(inputs, memory)
@@ -62,7 +62,7 @@ class AttentionChannel(Channel):
 
         def attend(state: jax.Array) -> tuple[jax.Array, jax.Array]:
             content = to_everybody(jnp.concatenate([signature_of(state), value_of(state)], -1))
-            return self._attend(content, query_of(state), carry)
+            return self._attend(content, query_of(state), transmit)
 
         heard, weights = attend(state)
         for _ in range(self.rounds - 1):
@@ -70,11 +70,11 @@ class AttentionChannel(Channel):
             heard, weights = attend(state)
         return heard, {"attention": weights}
 
-    def _attend(self, content: jax.Array, query: jax.Array, carry: Carry) -> tuple[jax.Array, jax.Array]:
+    def _attend(self, content: jax.Array, query: jax.Array, transmit: Transmit) -> tuple[jax.Array, jax.Array]:
         offered = attention(self._scores(content, query), jnp.ones(content.shape[:-1], bool))
-        arrived = carry(offer(content, jnp.broadcast_to(offered[..., None], content.shape)))
+        arrived = transmit(offer(content, jnp.broadcast_to(offered[..., None], content.shape)))
         weights = attention(self._scores(arrived.content, query), arrived.sent.any(-1))
-        if not self.renormalise:
+        if not self.renormalize:
             weights = weights * _share_sent(arrived)[..., None, :]
         return jnp.einsum("...ij,...ijv->...jv", weights, arrived.content[..., self.signature :]), weights
 

@@ -13,7 +13,7 @@ from marlcomm.types import Messages, others
 
 BITS_PER_REAL = 32.0
 
-Carry = Callable[[Messages], Messages]  # what is offered in one round -> what arrives of it; see `Courier`
+Transmit = Callable[[Messages], Messages]  # what is offered in one round -> what arrives of it; see `Transmission`
 
 
 class Channel(nn.Module):
@@ -81,20 +81,20 @@ class Channel(nn.Module):
         raise TypeError(f"{type(self).__name__} must define receive(inputs, messages)")
 
     def talk(
-        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, carry: Carry
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """A whole step's talk: one round of `send` and `receive`, unless a channel writes its own.
 
         Args:
           inputs, memory, key: as for `send`.
-          carry: gives what arrives of the messages that one round offers. All that passes between agents must go
+          transmit: gives what arrives of the messages that one round offers. All that passes between agents must go
             through it: it respects the dead, the graph and edits, and counts the bits of every round.
 
         Returns:
           as `receive`.
         """
         messages, sent = self.send(inputs, memory, key)
-        received, heard = self.receive(inputs, carry(messages))
+        received, heard = self.receive(inputs, transmit(messages))
         return received, {**sent, **heard}
 
 

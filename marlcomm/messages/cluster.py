@@ -25,7 +25,7 @@ class ClusterChannel(Channel):
     it is sure.
 
     Attributes:
-      alphabet: M, how many labels there are; at least 2.
+      vocab_size: M, how many labels there are; at least 2.
       hidden: width of the message network's two hidden layers (published: 1200).
       encoding: what a receiver is given of each sender: "one_hot" (M numbers, all zero for silence) or "integer" (one
         number, 1 .. M, 0 for silence; the released code gives the bare number). Nobody hears its own label.
@@ -33,15 +33,15 @@ class ClusterChannel(Channel):
       reads_memory: False labels the current input (published), True the memory too; no gradient enters the memory.
     """
 
-    alphabet: int = 4
+    vocab_size: int = 4
     hidden: int = 64
     encoding: str = "one_hot"
     shared: bool = False
 
     def __post_init__(self) -> None:
-        if self.alphabet < 2:
+        if self.vocab_size < 2:
             raise ValueError(
-                f"alphabet is {self.alphabet}: fewer than 2 labels say nothing (use SilentChannel for no messages)"
+                f"vocab_size is {self.vocab_size}: fewer than 2 labels say nothing (use SilentChannel for no messages)"
             )
         if self.hidden < 1:
             raise ValueError(f"hidden is {self.hidden}: must be at least 1")
@@ -51,7 +51,7 @@ class ClusterChannel(Channel):
 
     def setup(self) -> None:
         network = MLP if self.shared else one_each(MLP, self.num_agents)
-        self.labeller = network((self.hidden, self.hidden, self.alphabet))
+        self.labeller = network((self.hidden, self.hidden, self.vocab_size))
 
     def send(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
@@ -60,13 +60,13 @@ class ClusterChannel(Channel):
         logits = self.labeller(seen_by(inputs, jax.lax.stop_gradient(memory)))
         label = jnp.argmax(logits, -1, keepdims=True) + 1.0
         doubt = jnp.asarray(distrax.Categorical(jax.lax.stop_gradient(logits)).entropy())[..., None]
-        certainty = math.log(self.alphabet) - doubt
-        messages = offer(to_everybody(label), to_everybody(certainty), bits=math.log2(self.alphabet))
+        certainty = math.log(self.vocab_size) - doubt
+        messages = offer(to_everybody(label), to_everybody(certainty), bits=math.log2(self.vocab_size))
         return messages, {"label_logits": logits}
 
     def receive(self, inputs: jax.Array, messages: Messages) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """See `Channel.receive`: all senders' labels side by side; M is N * alphabet, or N for integers."""
+        """See `Channel.receive`: all senders' labels side by side; M is N * vocab_size, or N for integers."""
         heard = jnp.round(messages.content) * others(self.num_agents)[..., None]  # [..., N, N, 1]
         if self.encoding == "one_hot":
-            heard = jax.nn.one_hot(heard[..., 0].astype(jnp.int32) - 1, self.alphabet)
+            heard = jax.nn.one_hot(heard[..., 0].astype(jnp.int32) - 1, self.vocab_size)
         return by_receiver(heard), {}

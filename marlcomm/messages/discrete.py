@@ -18,28 +18,28 @@ from marlcomm.types import Messages
 
 
 class DiscreteChannel(Channel):
-    """Each sender picks `words` symbols of an alphabet for every receiver; a symbol costs log2 of the alphabet's size.
+    """Each sender picks `message_length` symbols of a vocabulary for every receiver, at log2 `vocab_size` bits each.
 
     What travels is one-hot; the gradient is that of the softmax at `temperature`. The importance of a symbol is the
     divergence of its distribution from the uniform one, in nats: what all choices alike are worth is 0. All entries of
-    a symbol have the same, and share its price. `send` reports `symbol_logits` [..., N, N, words, symbols].
+    a symbol have the same, and share its price. `send` reports `symbol_logits` [..., N, N, message_length, vocab_size].
 
     Attributes:
-      symbols: size of the alphabet, at least 2 (DIAL: 2).
-      words: symbols in one message.
+      vocab_size: size of the alphabet, at least 2 (DIAL: 2).
+      message_length: symbols in one message.
       hidden: width of the encoder's two hidden layers.
       temperature: of the softmax that gives the gradient.
       noise: share of Gumbel noise in the choice: 1 samples the softmax, 0 takes the likeliest symbol.
     """
 
-    symbols: int = 4
-    words: int = 1
+    vocab_size: int = 4
+    message_length: int = 1
     hidden: int = 64
     temperature: float = 1.0
     noise: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, least in (("symbols", 2), ("words", 1), ("hidden", 1)):
+        for name, least in (("vocab_size", 2), ("message_length", 1), ("hidden", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: must be at least {least}")
         if self.temperature <= 0:
@@ -47,21 +47,23 @@ class DiscreteChannel(Channel):
         super().__post_init__()
 
     def setup(self) -> None:
-        self.encoder = MLP((self.hidden, self.hidden, self.num_agents * self.words * self.symbols))
+        self.encoder = MLP((self.hidden, self.hidden, self.num_agents * self.message_length * self.vocab_size))
 
     def send(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
     ) -> tuple[Messages, dict[str, jax.Array]]:
         """See `Channel.send`; D is words * symbols."""
         n = self.num_agents
-        logits = self.encoder(seen_by(inputs, memory)).reshape(*inputs.shape[:-1], n, self.words, self.symbols)
+        logits = self.encoder(seen_by(inputs, memory)).reshape(
+            *inputs.shape[:-1], n, self.message_length, self.vocab_size
+        )
         noisy = logits + self.noise * jax.random.gumbel(key, logits.shape)
         soft = jax.nn.softmax(noisy / self.temperature)
-        chosen = jax.nn.one_hot(jnp.argmax(noisy, -1), self.symbols) + (soft - jax.lax.stop_gradient(soft))
-        certainty = jnp.asarray(math.log(self.symbols) - distrax.Categorical(logits=logits).entropy())
+        chosen = jax.nn.one_hot(jnp.argmax(noisy, -1), self.vocab_size) + (soft - jax.lax.stop_gradient(soft))
+        certainty = jnp.asarray(math.log(self.vocab_size) - distrax.Categorical(logits=logits).entropy())
         importance = jnp.broadcast_to(certainty[..., None], chosen.shape)
-        as_message = (*inputs.shape[:-1], n, self.words * self.symbols)
-        bits = math.log2(self.symbols) / self.symbols
+        as_message = (*inputs.shape[:-1], n, self.message_length * self.vocab_size)
+        bits = math.log2(self.vocab_size) / self.symbols
         messages = offer(chosen.reshape(as_message), importance.reshape(as_message), bits)
         return messages, {"symbol_logits": logits}
 

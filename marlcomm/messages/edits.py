@@ -125,7 +125,7 @@ class Noise(struct.PyTreeNode):
         return messages._replace(content=messages.content + jnp.where(_between_agents(messages), blur, 0.0))
 
 
-class Quantise(struct.PyTreeNode):
+class Quantize(struct.PyTreeNode):
     """Sends every number in `bits` bits, at that price; entries that cost no more than that anyway stay as they are.
 
     The 2^bits values are evenly spaced in x / (1 + |x|): fine around 0, coarse for large numbers, the largest being

@@ -6,7 +6,7 @@ import distrax
 import jax
 import jax.numpy as jnp
 
-from marlcomm.messages.channel import Carry, offer, seen_by
+from marlcomm.messages.channel import Transmit, offer, seen_by
 from marlcomm.messages.mean import MeanChannel
 from marlcomm.networks.layers import Linear
 from marlcomm.types import Messages
@@ -34,7 +34,7 @@ class GatedChannel(MeanChannel):
         self.gate_head = Linear(1)
 
     def talk(
-        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, carry: Carry
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """See `Channel.talk`; M is D."""
         seen = seen_by(inputs, memory)
@@ -51,7 +51,7 @@ class GatedChannel(MeanChannel):
             sent = messages.sent & (both[..., None] > 0.5)
             return messages._replace(sent=sent, overhead=jnp.ones_like(messages.overhead))
 
-        heard = self._hops(seen, offer_through_gates, carry)
+        heard = self._rounds(seen, offer_through_gates, transmit)
         log_prob = jnp.asarray(distrax.Bernoulli(logits=logit).log_prob(gate))
         return heard, {"gate": gate, "gate_logit": logit, "gate_log_prob": log_prob}
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from marlcomm.messages.channel import Carry, Channel, offer, seen_by, to_everybody
+from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
 from marlcomm.networks.layers import MLP, Linear
 from marlcomm.types import Messages, others
 
@@ -15,21 +15,21 @@ from marlcomm.types import Messages, others
 class MeanChannel(Channel):
     """Each agent tells everybody its state; a receiver is given the mean over the others.
 
-    The mean divides by N - 1 whoever talks: the silent count as 0. In further hops the states are
-    tanh(W [state; mean]), with the same weights in all hops.
+    The mean divides by N - 1 whoever talks: the silent count as 0. In further rounds the states are
+    tanh(W [state; mean]), with the same weights in all rounds.
 
     Attributes:
       dims: D, size of a state (published: 50 in CommNet, 128 in IC3Net, whose states are all that agents know).
       hidden: width of the hidden layer of the encoder, which makes the first state.
-      hops: how many times agents talk within a step (published: 2 in CommNet, 1 in IC3Net).
+      rounds: how many times agents talk within a step (published: 2 in CommNet, 1 in IC3Net).
     """
 
     dims: int = 32
     hidden: int = 64
-    hops: int = 1
+    rounds: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("dims", "hidden", "hops"):
+        for name in ("dims", "hidden", "rounds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
         super().__post_init__()
@@ -39,17 +39,17 @@ class MeanChannel(Channel):
         self.update = Linear(self.dims)
 
     def talk(
-        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, carry: Carry
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """See `Channel.talk`; M is D."""
-        return self._hops(seen_by(inputs, memory), offer, carry), {}
+        return self._rounds(seen_by(inputs, memory), offer, transmit), {}
 
-    def _hops(self, seen: jax.Array, offer: Callable[[jax.Array], Messages], carry: Carry) -> jax.Array:
+    def _rounds(self, seen: jax.Array, offer: Callable[[jax.Array], Messages], transmit: Transmit) -> jax.Array:
         state = self.encoder(seen)
-        heard = mean_of_others(carry(offer(to_everybody(state))).content)
-        for _ in range(self.hops - 1):
+        heard = mean_of_others(transmit(offer(to_everybody(state))).content)
+        for _ in range(self.rounds - 1):
             state = jnp.tanh(self.update(jnp.concatenate([state, heard], -1)))
-            heard = mean_of_others(carry(offer(to_everybody(state))).content)
+            heard = mean_of_others(transmit(offer(to_everybody(state))).content)
         return heard
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from marlcomm.messages.attention import attention
-from marlcomm.messages.channel import Carry, Channel, offer, seen_by, to_everybody
+from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
 from marlcomm.networks.layers import Linear
 
 
@@ -47,7 +47,7 @@ class MemoryChannel(Channel):
         self.read_head, self.write_head = Linear(self.width), Linear(self.width)
 
     def talk(
-        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, carry: Carry
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """See `Channel.talk`; M is `width`."""
         if memory is None:
@@ -56,7 +56,7 @@ class MemoryChannel(Channel):
         query, remembered = self.query_head(state), self.memory_head(memory)
         content = to_everybody(jnp.concatenate([self.key_head(state), self.value_head(state)], -1))
         offered = attention(self._scores(content, query), jnp.ones(content.shape[:-1], bool))
-        arrived = carry(offer(content, jnp.broadcast_to(offered[..., None], content.shape)))
+        arrived = transmit(offer(content, jnp.broadcast_to(offered[..., None], content.shape)))
         weights = attention(self._scores(arrived.content, query), arrived.sent.any(-1))
         values = arrived.content[..., self.width :]
         read = self.read_head(remembered[..., None, :, :] * values + values)

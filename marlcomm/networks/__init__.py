@@ -2,8 +2,8 @@
 
 from marlcomm.networks.agent import CommunicatingAgent, FeedForwardAgent
 from marlcomm.networks.critics import ActionCritic, CentralCritic, LocalCritic
+from marlcomm.networks.joint_critic import JointCritic
 from marlcomm.networks.mixers import IndependentMixer, MonotonicMixer, SumMixer
-from marlcomm.networks.teacher import JointTeacher
 from marlcomm.networks.torch_layout import from_torch, ndq_from_torch
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "CommunicatingAgent",
     "FeedForwardAgent",
     "IndependentMixer",
-    "JointTeacher",
+    "JointCritic",
     "LocalCritic",
     "MonotonicMixer",
     "SumMixer",

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from marlcomm.messages.channel import Channel
-from marlcomm.messages.courier import Courier
 from marlcomm.messages.edits import Edit
+from marlcomm.messages.transmission import Transmission
 from marlcomm.networks.layers import GRU, MLP, Linear, one_each
 from marlcomm.types import Messages
 
@@ -128,10 +128,10 @@ class CommunicatingAgent(nn.Module):
         under_way: Messages | None = None,
     ) -> tuple[jax.Array, Messages, dict[str, jax.Array]]:
         talk_key, edit_key = jax.random.split(key)
-        courier = Courier(self.channel, alive, edit_key, edit, under_way)
+        transmission = Transmission(self.channel, alive, edit_key, edit, under_way)
         hidden = hidden if self.channel.reads_memory else None
-        received, auxiliary = self.channel.talk(inputs, hidden, talk_key, courier)
-        return received.astype(jnp.float32), courier.account(), auxiliary
+        received, auxiliary = self.channel.talk(inputs, hidden, talk_key, transmission)
+        return received.astype(jnp.float32), transmission.account(), auxiliary
 
     def _think(self, hidden: jax.Array, inputs: jax.Array, received: jax.Array) -> tuple[jax.Array, jax.Array]:
         """One step: memory and action values."""

@@ -1,4 +1,4 @@
-"""Layers with the initialisation that the papers used, and a GRU whose input projection stands outside the scan."""
+"""Layers with the initialization that the papers used, and a GRU whose input projection stands outside the scan."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flax import linen as nn
 
 
 def uniform_within(bound: float) -> nn.initializers.Initializer:
-    """Uniform on [-bound, bound]. (Orthogonal initialisers deadlock under vmap on few cores; see DESIGN.md.)"""
+    """Uniform on [-bound, bound]. (Orthogonal initializers deadlock under vmap on few cores; see DESIGN.md.)"""
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
@@ -16,16 +16,16 @@ _Gates = tuple[jax.Array, jax.Array, jax.Array]
 
 
 class Linear(nn.Module):
-    """x W + b with PyTorch's default initialisation: both uniform within 1/sqrt(fan in)."""
+    """x W + b with PyTorch's default initialization: both uniform within 1/sqrt(fan in)."""
 
     features: int
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """[..., F] -> [..., features]."""
-        initialiser = uniform_within(1.0 / max(x.shape[-1], 1) ** 0.5)
-        kernel = self.param("kernel", initialiser, (x.shape[-1], self.features))
-        bias = self.param("bias", initialiser, (self.features,))
+        initializer = uniform_within(1.0 / max(x.shape[-1], 1) ** 0.5)
+        kernel = self.param("kernel", initializer, (x.shape[-1], self.features))
+        bias = self.param("bias", initializer, (self.features,))
         return x @ kernel + bias
 
 
@@ -70,11 +70,11 @@ class GRU(nn.Module):
     hidden: int
 
     def setup(self) -> None:
-        initialiser = uniform_within(1.0 / self.hidden**0.5)
-        self.input_kernel = self.param("input_kernel", initialiser, (self.hidden, 3 * self.hidden))
-        self.input_bias = self.param("input_bias", initialiser, (3 * self.hidden,))
-        self.memory_kernel = self.param("memory_kernel", initialiser, (self.hidden, 3 * self.hidden))
-        self.memory_bias = self.param("memory_bias", initialiser, (3 * self.hidden,))
+        initializer = uniform_within(1.0 / self.hidden**0.5)
+        self.input_kernel = self.param("input_kernel", initializer, (self.hidden, 3 * self.hidden))
+        self.input_bias = self.param("input_bias", initializer, (3 * self.hidden,))
+        self.memory_kernel = self.param("memory_kernel", initializer, (self.hidden, 3 * self.hidden))
+        self.memory_bias = self.param("memory_bias", initializer, (3 * self.hidden,))
 
     def project(self, x: jax.Array) -> jax.Array:
         """[..., H] -> [..., 3H]: the part of the gates that reads the input."""

@@ -34,7 +34,7 @@ class SumMixer(nn.Module):
 
 
 class MonotonicMixer(nn.Module):
-    """QMIX: a network whose weights come from the state and are not negative, so the argmax factorises.
+    """QMIX: a network whose weights come from the state and are not negative, so the argmax factorizes.
 
     Its parameters, with one layer | more layers a hypernetwork (`torch_layout` says what they are called elsewhere):
 

@@ -20,11 +20,11 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.learner import LearnerState
 from marlcomm.training.evaluate import assess, check_episodes, on_host
 from marlcomm.training.interrupt import interruptibly, stop_between_chunks
-from marlcomm.training.journal import Journal
 from marlcomm.training.memory import compute, require_room, require_room_to_run
 from marlcomm.training.policy import Policy, best_member, policy_of
 from marlcomm.training.population import Population, make_population
 from marlcomm.training.progress import ProgressReport, Standing, standing
+from marlcomm.training.recorder import Recorder
 from marlcomm.training.schedule import Schedule, few_updates, make_schedule
 from marlcomm.training.step import make_chunk
 from marlcomm.validation import UsageError, check_count, check_number
@@ -137,14 +137,14 @@ def train(
     with (
         ProgressReport(schedule.steps, len(population), progress) as report,
         stop_between_chunks(report.say) as stopping,
-        Journal(algorithm, population, counts, out, checkpoint_seconds, report) as journal,
+        Recorder(algorithm, population, counts, out, checkpoint_seconds, report) as recorder,
     ):
         for warning in filter(None, (takes, few_updates(algorithm, schedule))):
             report.say(warning, style="yellow")
-        run = _Run(algorithm, population, schedule, counts["evaluation_episodes"], journal, report)
+        run = _Run(algorithm, population, schedule, counts["evaluation_episodes"], recorder, report)
         state = run.loop(run.begin(resume, tensorboard, prepare), stopping)
-        summary = journal.finish(state, run.found)
-    return TrainResult(algorithm, population, state, journal.metrics(), summary, journal.path)
+        summary = recorder.finish(state, run.found)
+    return TrainResult(algorithm, population, state, recorder.metrics(), summary, recorder.path)
 
 
 @dataclass
@@ -155,13 +155,13 @@ class _Run:
     population: Population
     schedule: Schedule
     evaluation_episodes: int
-    journal: Journal
+    recorder: Recorder
     report: ProgressReport
     found: dict[str, np.ndarray] = field(default_factory=dict)
 
     def begin(self, resume: bool, tensorboard: bool, prepare: Prepare | None) -> LearnerState:
         """The state to start from: a new one, or that of the newest whole checkpoint."""
-        saved = self.journal.open(self.population.template(self.algorithm), resume, tensorboard)
+        saved = self.recorder.open(self.population.template(self.algorithm), resume, tensorboard)
         if saved is not None:
             return jax.device_put(saved, NamedSharding(self.population.mesh(), Spec("population")))
         state = self.population.init(self.algorithm)
@@ -188,9 +188,9 @@ class _Run:
                 rows |= {f"test_{name}": value for name, value in self.found.items()}
             self.report.advance(now, (now.all_steps - before.all_steps) / seconds, rows)
             stop = stopping.is_set()  # looked at once: what ends here is saved here
-            self.journal.record(state, rows, save=stop or self.is_over(now))
+            self.recorder.record(state, rows, save=stop or self.is_over(now))
         if not over:
-            self.report.say(f"interrupted after {now.done:,} steps{self.journal.how_to_resume()}", style="yellow")
+            self.report.say(f"interrupted after {now.done:,} steps{self.recorder.how_to_resume()}", style="yellow")
             raise KeyboardInterrupt
         self.found = self.found or self.evaluate(evaluate, state, FINAL_ROUNDS)  # a run that was complete when resumed
         return state
@@ -201,7 +201,7 @@ class _Run:
 
     def chunk_length(self, now: Standing) -> int:
         """Training steps to take before anything is looked at again."""
-        return self.schedule.chunk(now.done, now.done_episodes // self.algorithm.learner.settings.num_envs)
+        return self.schedule.chunk(now.done, now.done_episodes // self.algorithm.learner.config.num_envs)
 
     def compile(self, state: LearnerState, limit: jax.Array) -> tuple[Any, Any]:
         """Both programs, compiled before anything runs, so that the time it takes is known."""
@@ -212,7 +212,7 @@ class _Run:
         advance = interruptibly(advance.compile)
         evaluate = jax.jit(self.population.spread(self.assess)).lower(state.params, self.population.keys())
         evaluate = interruptibly(evaluate.compile)
-        self.journal.compile_seconds += time.monotonic() - started
+        self.recorder.compile_seconds += time.monotonic() - started
         require_room_to_run(advance, devices, "training", "lower num_envs or the batch, or train fewer seeds together")
         require_room_to_run(evaluate, devices, "evaluation", f"lower evaluation_episodes={self.evaluation_episodes}")
         return advance, evaluate
@@ -242,7 +242,7 @@ class _Run:
 
     def report_cutting(self, state: LearnerState, before: Standing, now: Standing) -> None:
         """Says once that cutting in training has begun: until teams have learned to live with it, they win less."""
-        if not getattr(self.algorithm.learner.settings, "cut_in_training", False):
+        if not getattr(self.algorithm.learner.config, "cut_in_training", False):
             return
         start = np.asarray(state.hparams.cut_start)
         if (now.env_steps > start).any() and not (before.env_steps > start).any():

@@ -116,7 +116,7 @@ def in_words(count: int) -> str:
 def _smaller(algorithm: Algorithm, state: LearnerState, need: int, free: int) -> str:
     """The start of advice: how much replay would fit, where replay is what is large."""
     replay = need * bytes_of(state.replay) / bytes_of(state)
-    settings = algorithm.learner.settings
+    settings = algorithm.learner.config
     names = [field.name for field in fields(settings) if field.name.startswith("replay_")]
     fits = (free - (need - replay)) / replay if replay else 0.0
     return "".join(

@@ -98,7 +98,7 @@ def _require_fit(ideal: Algorithm, team: Algorithm, warm: bool) -> None:
     """Raises ValueError where the stages would find out only later that they do not fit."""
     if "labels" not in team.learner.losses:
         raise ValueError(f"{team.name} has no loss called labels: nothing would teach its messages")
-    if getattr(ideal.learner.settings, "critics_see", None) != "observations":
+    if getattr(ideal.learner.config, "critics_see", None) != "observations":
         raise ValueError(f'{ideal.name} cannot judge what others see: give it critics_see="observations"')
     key = jax.random.PRNGKey(0)
     critics = [jax.tree.map(jnp.shape, jax.eval_shape(each.init, key).params["critic"]) for each in (ideal, team)]
@@ -128,14 +128,14 @@ def fit_labels(
     Returns:
       the team's parameters, and metrics [P, updates].
     """
-    optimiser = optax.adam(learning_rate)
+    optimizer = optax.adam(learning_rate)
     batch = max(episodes // 8, 1)
     judging: Any = ideal.learner
     learning: Any = team.learner
 
     def of_member(ideal_params: Any, params: Any, key: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
         play_key, fit_key = jax.random.split(key)
-        played, *_ = ideal.play(ideal_params, play_key, num_envs=episodes, epsilon=EXPLORING)
+        played, *_ = ideal.play(ideal_params, play_key, num_envs=episodes, exploration=EXPLORING)
 
         def loss(params: Any, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
             chosen = jax.random.choice(key, episodes, (batch,), replace=False)
@@ -148,11 +148,11 @@ def fit_labels(
         def update(carry: tuple[Any, Any], key: jax.Array) -> tuple[tuple[Any, Any], dict[str, jax.Array]]:
             params, memory = carry
             gradient, metrics = jax.grad(loss, has_aux=True)(params, key)
-            change, memory = optimiser.update(gradient, memory, params)
+            change, memory = optimizer.update(gradient, memory, params)
             return (optax.apply_updates(params, change), memory), metrics
 
         keys = jax.random.split(fit_key, updates)
-        (params, _), metrics = jax.lax.scan(update, (params, optimiser.init(params)), keys)
+        (params, _), metrics = jax.lax.scan(update, (params, optimizer.init(params)), keys)
         return params, metrics
 
     given = ideal_params, params, jnp.stack([jax.random.PRNGKey(seed) for seed in seeds])

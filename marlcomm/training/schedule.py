@@ -58,7 +58,7 @@ class Schedule:
 
 def make_schedule(algorithm: Algorithm, steps: int, evaluations: int) -> Schedule:
     """Raises UsageError where a member's counters could not hold so many steps."""
-    settings, updates = algorithm.learner.settings, algorithm.learner.updates_per_step
+    settings, updates = algorithm.learner.config, algorithm.learner.updates_per_step
     batch = settings.num_envs * algorithm.env.horizon
     if steps + batch >= COUNTERS_END:  # the last episodes may begin just before the end
         raise UsageError(
@@ -84,7 +84,7 @@ def few_updates(algorithm: Algorithm, schedule: Schedule) -> str | None:
     updates = updates_of(algorithm, schedule)
     if updates >= FEW_UPDATES:
         return None
-    settings = algorithm.learner.settings
+    settings = algorithm.learner.config
     return (
         f"steps={schedule.steps:,} are only about {updates:,} gradient steps: {algorithm.learner.updates_per_step:,} "
         f"after every num_envs={settings.num_envs} episodes of up to {algorithm.env.horizon:,} steps. Take more steps, "

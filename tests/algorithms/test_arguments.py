@@ -44,13 +44,13 @@ SMALL = {"hidden": 8, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 4}
         ("maddpg", {"saturation": True}, "saturation=True .*must be float"),
         ("maddpg", {"recurrent": "yes"}, "recurrent='yes' .*must be bool"),
         ("maddpg", {"critic": 3}, "critic=3 must be a flax module"),
-        ("maddpg", {"optimiser": "adamm"}, r"optimiser='adamm' .* Did you mean 'adam'\?"),
+        ("maddpg", {"optimizer": "adamm"}, r"optimizer='adamm' .* Did you mean 'adam'\?"),
         ("mappo", {"epochs": 2.5}, r"epochs=2\.5 .*must be int"),
-        ("mappo", {"optimiser": optax.adam}, r"optimiser=adam must be .*optax\.adam\(1e-3\)"),
-        ("mappo", {"optimiser": 3}, "optimiser=3 must be an optax"),
-        ("mappo", {"optimiser": optax.adam(1e-3), "learning_rate": 1e-4}, "learning_rate"),
-        ("mappo", {"optimiser": optax.adam(1e-3), "gradient_clip": 1.0}, "gradient_clip"),
-        ("maddpg", {"optimiser": optax.adam(1e-3), "critic_learning_rate": 1e-4}, "critic_learning_rate"),
+        ("mappo", {"optimizer": optax.adam}, r"optimizer=adam must be .*optax\.adam\(1e-3\)"),
+        ("mappo", {"optimizer": 3}, "optimizer=3 must be an optax"),
+        ("mappo", {"optimizer": optax.adam(1e-3), "learning_rate": 1e-4}, "learning_rate"),
+        ("mappo", {"optimizer": optax.adam(1e-3), "gradient_clip": 1.0}, "gradient_clip"),
+        ("maddpg", {"optimizer": optax.adam(1e-3), "critic_learning_rate": 1e-4}, "critic_learning_rate"),
         ("qmix", {"losses": {"mine": lambda *x: (0.0, {})}}, "'mine' has no weight"),
         ("qmix", {"losses": {"mine": 3}, "weights": {"mine": 1.0}}, "mine=3 must be a function"),
         ("qmix", {"weights": {"mine": 1.0}}, "'mine', which is no loss"),
@@ -90,8 +90,8 @@ def test_numbers_of_numpy_are_recorded_as_pythons(by_name):
 
 def test_whole_numbers_pass_as_floats_and_floats_that_are_whole_as_ints(env):
     made = mc.ndq(env, beta=1, num_envs=4.0)  # pyright: ignore[reportArgumentType]
-    assert (made.hparams.weights["succinctness"], made.learner.settings.num_envs) == (1.0, 4)
-    assert type(made.learner.settings.num_envs) is int
+    assert (made.hparams.weights["succinctness"], made.learner.config.num_envs) == (1.0, 4)
+    assert type(made.learner.config.num_envs) is int
 
 
 def test_a_traced_number_passes(env):
@@ -100,14 +100,14 @@ def test_a_traced_number_passes(env):
     np.testing.assert_array_equal(found, [0, 1, 2])
 
 
-def test_what_an_own_optimiser_never_asks_for_cannot_be_swept(env):
-    algorithm = mc.qmix(env, optimiser=optax.adam(1e-3))
+def test_what_an_own_optimizer_never_asks_for_cannot_be_swept(env):
+    algorithm = mc.qmix(env, optimizer=optax.adam(1e-3))
     with pytest.raises(UsageError, match="learning_rate"):
         algorithm.with_hparams(learning_rate=1e-4)
     with pytest.raises(UsageError, match="learning_rate"):
         mc.train(algorithm, steps=100, hparams={"learning_rate": [1e-3, 1e-4]}, progress=False)
     assert (
-        mc.qmix(env, optimiser=lambda h: optax.adam(h.learning_rate), learning_rate=1e-4).hparams.learning_rate == 1e-4
+        mc.qmix(env, optimizer=lambda h: optax.adam(h.learning_rate), learning_rate=1e-4).hparams.learning_rate == 1e-4
     )
 
 

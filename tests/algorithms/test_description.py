@@ -32,8 +32,8 @@ def scaled(factor):
 
 OTHER_TABLE = np.asarray(TABLE) + np.eye(2)[:, None]
 PAIRS = {
-    "optimizer": (algorithm(optimiser=optax.adam(1e-3)), algorithm(optimiser=optax.adam(1e-4))),
-    "kind of optimizer": (algorithm(optimiser="adam"), algorithm(optimiser="rmsprop")),
+    "optimizer": (algorithm(optimizer=optax.adam(1e-3)), algorithm(optimizer=optax.adam(1e-4))),
+    "kind of optimizer": (algorithm(optimizer="adam"), algorithm(optimizer="rmsprop")),
     "wrapper": (algorithm(mc.envs.FullObservation(mc.make_env("sensor"))), algorithm()),
     "wrapper's option": [algorithm(mc.envs.TimeLimit(mc.make_env("hallway"), steps)) for steps in (5, 6)],
     "wrapped task": [algorithm(mc.envs.TimeLimit(mc.make_env("hallway", lengths=n), 5)) for n in ((4, 4), (4, 5))],

@@ -80,15 +80,15 @@ def test_learning_curves(tmp_path):
 
 
 def test_a_panel_may_be_any_metric_that_a_run_has():
-    run = {"env_steps": np.array([[10.0], [20.0]]), "epsilon": np.array([[1.0], [0.5]])}
-    figure = plot_curves({"a": run}, panels=["epsilon"])
-    assert [axes.get_title() for axes in figure.axes] == ["epsilon"]
+    run = {"env_steps": np.array([[10.0], [20.0]]), "exploration": np.array([[1.0], [0.5]])}
+    figure = plot_curves({"a": run}, panels=["exploration"])
+    assert [axes.get_title() for axes in figure.axes] == ["exploration"]
     np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [1.0, 0.5])
 
 
 def test_an_unknown_panel_is_named_with_the_nearest():
-    with pytest.raises(ValueError, match=r"panels='epsilom'.*Did you mean 'epsilon'"):
-        plot_curves({"a": {"env_steps": np.ones((1, 1)), "epsilon": np.ones((1, 1))}}, panels=["epsilom"])
+    with pytest.raises(ValueError, match=r"panels='epsilom'.*Did you mean 'exploration'"):
+        plot_curves({"a": {"env_steps": np.ones((1, 1)), "exploration": np.ones((1, 1))}}, panels=["epsilom"])
 
 
 @pytest.mark.parametrize(

@@ -45,18 +45,18 @@ def by_loops(values, labels, probability):
         return sum(max(vector[c]) for c in range(contexts))
 
     ideal = sum(own[j] * phi(vectors[j]) for j in range(rows))
-    labelled = epsilon = orthogonal = 0.0
+    labeled = epsilon = orthogonal = 0.0
     for m in set(labels.tolist()):
         members = [j for j in range(rows) if labels[j] == m]
         weight = sum(own[j] for j in members)
-        centre = sum(own[j] / weight * vectors[j] for j in members)
-        labelled += weight * phi(centre)
+        center = sum(own[j] / weight * vectors[j] for j in members)
+        labeled += weight * phi(center)
         for j in members:
-            cosine = (vectors[j] * centre).sum() / np.sqrt((vectors[j] ** 2).sum() * (centre**2).sum())
+            cosine = (vectors[j] * center).sum() / np.sqrt((vectors[j] ** 2).sum() * (center**2).sum())
             epsilon += own[j] * (1 - cosine)
-            factor = np.sqrt((vectors[j] ** 2).sum() / (centre**2).sum()) * cosine
-            orthogonal += own[j] * phi(vectors[j] - factor * centre)
-    return ideal, labelled, epsilon, orthogonal
+            factor = np.sqrt((vectors[j] ** 2).sum() / (center**2).sum()) * cosine
+            orthogonal += own[j] * phi(vectors[j] - factor * center)
+    return ideal, labeled, epsilon, orthogonal
 
 
 @settings
@@ -65,12 +65,12 @@ def test_everything_equals_loops_and_the_proofs_chain_holds(seed, rows, contexts
     values, labels, probability = random_games(np.random.default_rng(seed), 3, rows, contexts, actions, 3, 0.0)
     found = sender_gap(values, labels, probability)
     for game in range(3):
-        ideal, labelled, epsilon, orthogonal = by_loops(values[game], labels[game], probability[game])
+        ideal, labeled, epsilon, orthogonal = by_loops(values[game], labels[game], probability[game])
         np.testing.assert_allclose(found.ideal_return[game], ideal)
-        np.testing.assert_allclose(found.labelled_return[game], labelled)
+        np.testing.assert_allclose(found.labelled_return[game], labeled)
         np.testing.assert_allclose(found.distance[game], epsilon, atol=1e-12)
         slack = 1e-9 * np.abs(values[game]).max()
-        assert ideal - labelled <= orthogonal + slack  # eq. 9 and 23
+        assert ideal - labeled <= orthogonal + slack  # eq. 9 and 23
         assert orthogonal <= found.tight_bound[game] + slack  # Cauchy-Schwarz, with its constant
         assert found.tight_bound[game] <= found.bound[game] + slack  # Jensen
 
@@ -103,7 +103,7 @@ SHAPES = [(2, 1, 2, 1), (3, 2, 2, 2), (4, 3, 3, 2), (6, 4, 2, 3), (3, 8, 5, 2)]
 
 
 @pytest.mark.parametrize("sign", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize(("rows", "contexts", "actions", "alphabet"), SHAPES)
+@pytest.mark.parametrize(("rows", "contexts", "actions", "vocab_size"), SHAPES)
 def test_the_rigorous_bound_is_never_violated(rows, contexts, actions, alphabet, sign):
     """20,000 games of each size and sign, 300,000 in all."""
     rng = np.random.default_rng([rows, contexts, int(2 * sign)])
@@ -145,9 +145,9 @@ def test_negative_cosines_break_a_step_of_the_proof_but_not_the_bound():
     for _ in range(300):
         values = rng.normal(size=(3, 1, 3))
         found = sender_gap(values, np.zeros(3, int))
-        ideal, labelled, _, orthogonal = by_loops(values, np.zeros(3, int), np.full((3, 1), 1 / 3))
-        broken += ideal - labelled > orthogonal + 1e-9
-        assert ideal - labelled <= found.tight_bound + 1e-9
+        ideal, labeled, _, orthogonal = by_loops(values, np.zeros(3, int), np.full((3, 1), 1 / 3))
+        broken += ideal - labeled > orthogonal + 1e-9
+        assert ideal - labeled <= found.tight_bound + 1e-9
     assert broken > 0
 
 
@@ -157,9 +157,9 @@ def test_vectors_of_zeros_and_centres_of_zero_are_safe():
     np.testing.assert_allclose(found.gap, 2 / 3)
     np.testing.assert_allclose(found.distance, 1)
     assert found.gap <= found.tight_bound <= found.bound
-    centres = cluster_centres(weighted_action_values(opposite), np.array([0, 0, 2]), np.full(3, 1 / 3))
-    np.testing.assert_allclose(centres.weight, [2 / 3, 0, 1 / 3])
-    assert not centres.vector.any()
+    centers = cluster_centres(weighted_action_values(opposite), np.array([0, 0, 2]), np.full(3, 1 / 3))
+    np.testing.assert_allclose(centers.weight, [2 / 3, 0, 1 / 3])
+    assert not centers.vector.any()
 
 
 def test_what_never_happens_does_not_count():
@@ -203,7 +203,7 @@ def test_fig_1_every_clustering(labels, value, epsilon):
     np.testing.assert_allclose(found.largest_norm, 46.8537, atol=5e-5)
 
 
-@pytest.mark.parametrize(("alphabet", "value"), [(1, 33.325), (2, 38.05), (3, 38.7375), (4, 39.15), (9, 39.15)])
+@pytest.mark.parametrize(("vocab_size", "value"), [(1, 33.325), (2, 38.05), (3, 38.7375), (4, 39.15), (9, 39.15)])
 def test_fig_1_exact_clustering_finds_the_best_return(alphabet, value):
     labels = exact_clustering(FIG_1, alphabet)
     np.testing.assert_allclose(sender_gap(FIG_1, labels).labelled_return, value)
@@ -211,7 +211,7 @@ def test_fig_1_exact_clustering_finds_the_best_return(alphabet, value):
         assert labels.tolist() == [0, 1, 0, 1]
 
 
-@pytest.mark.parametrize(("rows", "alphabet"), [(1, 1), (4, 1), (4, 2), (5, 3), (4, 9)])
+@pytest.mark.parametrize(("rows", "vocab_size"), [(1, 1), (4, 1), (4, 2), (5, 3), (4, 9)])
 def test_all_clusterings_are_all_labellings_up_to_names(rows, alphabet):
     found = list(all_clusterings(rows, alphabet))
 
@@ -252,12 +252,12 @@ def test_distance_of_sampled_vectors_is_the_mean_distance_to_their_centres():
     expected = 0.0
     for j in range(12):
         members = labels == labels[j]
-        centre = (own[members, None] * vectors[members]).sum(0) / own[members].sum()
-        expected += own[j] * (1 - vectors[j] @ centre / np.linalg.norm(vectors[j]) / np.linalg.norm(centre))
+        center = (own[members, None] * vectors[members]).sum(0) / own[members].sum()
+        expected += own[j] * (1 - vectors[j] @ center / np.linalg.norm(vectors[j]) / np.linalg.norm(center))
     np.testing.assert_allclose(average_cosine_distance(vectors, labels, own), expected / own.sum())
 
 
-def decentralised_optimum(values, labels):
+def decentralized_optimum(values, labels):
     """The best that two agents do, each on its own observation and the other's label, by trying everything."""
     first, second, actions = values.shape[0], values.shape[1], values.shape[2]
     of_first = list(itertools.product(range(first), sorted(set(labels[1]))))
@@ -282,7 +282,7 @@ def test_a_real_team_of_two_keeps_within_the_teams_bound(seed):
     values = rng.normal(size=(3, 4, 2, 2))  # o1, o2, a1, a2
     labels = [rng.integers(0, 2, 3).tolist(), rng.integers(0, 2, 4).tolist()]
     found = team_gap(values.reshape(3, 4, 4), labels)
-    real = values.max((2, 3)).mean() - decentralised_optimum(values, labels)
+    real = values.max((2, 3)).mean() - decentralized_optimum(values, labels)
     assert -1e-9 <= real <= found.gap * SLACK + 1e-9
     assert found.gap <= found.bound * SLACK
 

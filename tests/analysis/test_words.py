@@ -3,13 +3,13 @@ import pytest
 from handmade import recorded_with
 
 from marlcomm.analysis import find_words
-from marlcomm.analysis.words import discretise
+from marlcomm.analysis.words import discretize
 
 
 def test_few_different_rows_stay_as_they_are():
     rows = np.array([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0], [-2.0, 3.0]])
-    label, centres = discretise(rows)
-    np.testing.assert_array_equal(centres, [[-2, 3], [0, 0], [1, 0]])
+    label, centers = discretize(rows)
+    np.testing.assert_array_equal(centers, [[-2, 3], [0, 0], [1, 0]])
     np.testing.assert_array_equal(label, [2, 1, 2, 0])
 
 
@@ -19,16 +19,16 @@ def test_blurred_words_are_counted_once(words, dims):
     rng = np.random.default_rng(words)
     which = rng.integers(0, words, 900)
     means = 10.0 * np.arange(words)[:, None] * np.eye(dims)[0]
-    label, centres = discretise(means[which] + rng.normal(size=(900, dims)), None)
-    np.testing.assert_allclose(centres, means, atol=0.3)
+    label, centers = discretize(means[which] + rng.normal(size=(900, dims)), None)
+    np.testing.assert_allclose(centers, means, atol=0.3)
     np.testing.assert_array_equal(label, which)
 
 
 def test_as_many_clusters_as_asked_for():
     values = np.random.default_rng(0).normal(size=(500, 2))
-    label, centres = discretise(values, 8)
-    assert centres.shape == (8, 2)
-    nearest = np.argmin(((np.round(values, 3)[:, None] - centres) ** 2).sum(-1), 1)
+    label, centers = discretize(values, 8)
+    assert centers.shape == (8, 2)
+    nearest = np.argmin(((np.round(values, 3)[:, None] - centers) ** 2).sum(-1), 1)
     np.testing.assert_array_equal(label, nearest)
 
 

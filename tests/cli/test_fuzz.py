@@ -132,7 +132,7 @@ def stubbed(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Population, "template", lambda *args: None)
     monkeypatch.setattr("marlcomm.training.loop.require_room", lambda *args, **kwargs: None)
-    monkeypatch.setattr("marlcomm.training.loop.Journal", reached)
+    monkeypatch.setattr("marlcomm.training.loop.Recorder", reached)
     monkeypatch.setattr("marlcomm.training.load_run", lambda run: Saved(run))
     monkeypatch.setattr("marlcomm.training.evaluate", evaluated)
     for name in ("inspect_run", "animate_run", "export_run"):

@@ -108,15 +108,15 @@ def test_settings_reach_algorithm_task_and_sweep():
         "beta=0.1|1e-2",
         "num_envs=1e1",
         "paper=yes",
-        "epsilon_steps=20k",
+        "exploration_steps=20k",
         "task.lengths=2,3",
         "weights.expressiveness=0",
     ]
     made, sweep = split_settings("ndq", "hallway", words)
     assert sweep == {"beta": [0.1, 0.01]}
-    assert made.learner.settings.num_envs == 10
-    assert made.learner.settings.cut_in_training is False
-    assert made.hparams.epsilon_steps == 20_000
+    assert made.learner.config.num_envs == 10
+    assert made.learner.config.cut_in_training is False
+    assert made.hparams.exploration_steps == 20_000
     assert made.hparams.weights["expressiveness"] == 0
     assert made.env.lengths == (2, 3)
 

@@ -50,19 +50,19 @@ def observe(rng, batch):
 
 
 @settings
-@hypothesis.given(seed=st.integers(0, 2**31), epsilon=st.sampled_from([0.0, 0.5, 1.0]))
-def test_actions_are_allowed_and_greedy_ones_the_best_allowed(case, seed, epsilon):
+@hypothesis.given(seed=st.integers(0, 2**31), exploration=st.sampled_from([0.0, 0.5, 1.0]))
+def test_actions_are_allowed_and_greedy_ones_the_best_allowed(case, seed, exploration):
     observation = observe(np.random.default_rng(seed), BATCH)
     memory = case.algorithm.learner.initial_memory(BATCH)
-    action, memory, decision = case.act(case.params, observation, memory, jax.random.PRNGKey(seed), epsilon)
+    action, memory, decision = case.act(case.params, observation, memory, jax.random.PRNGKey(seed), exploration)
     assert action.shape == (BATCH, AGENTS)
     np.testing.assert_array_equal(memory.last_action, action)
-    mask, q, action = jax.tree.map(np.asarray, (observation.action_mask, decision.q, action))
+    mask, q, action = jax.tree.map(np.asarray, (observation.action_mask, decision.scores, action))
     for b in range(BATCH):
         for i in range(AGENTS):
             allowed = [a for a in range(ACTIONS) if mask[b, i, a]]
             assert action[b, i] in allowed
-            if epsilon == 0.0:
+            if exploration == 0.0:
                 assert action[b, i] == max(allowed, key=lambda a: q[b, i, a])
 
 
@@ -96,10 +96,10 @@ def many(case):
     observation = jax.tree.map(lambda x: jnp.broadcast_to(x, (4000, *x.shape[1:])), one)
     memory = case.algorithm.learner.initial_memory(4000)
 
-    def shares(epsilon):
-        action, _, decision = case.act(case.params, observation, memory, KEY, epsilon)
+    def shares(exploration):
+        action, _, decision = case.act(case.params, observation, memory, KEY, exploration)
         counts = np.stack([(np.asarray(action) == a).sum(0) for a in range(ACTIONS)], 1)
-        greedy = np.argmax(np.where(one.action_mask[0], decision.q[0], -np.inf), -1)
+        greedy = np.argmax(np.where(one.action_mask[0], decision.scores[0], -np.inf), -1)
         return counts, greedy, np.asarray(action)
 
     return one.action_mask[0], shares

@@ -22,21 +22,21 @@ def continuous():
 
 
 @settings(max_examples=10, deadline=None)
-@given(epsilon=st.sampled_from([0.0, 0.05, 0.2]), seed=st.integers(0, 1000))
-def test_continuous_exploration_is_uniform_or_gaussian(continuous, epsilon, seed):
+@given(exploration=st.sampled_from([0.0, 0.05, 0.2]), seed=st.integers(0, 1000))
+def test_continuous_exploration_is_uniform_or_gaussian(continuous, exploration, seed):
     outputs = jnp.broadcast_to(jnp.array([0.1, -5.0]), (MANY, 1, 2))
     mask = jnp.ones((MANY, 1, 2), bool)
-    action = np.asarray(continuous(outputs, mask, epsilon, jax.random.PRNGKey(seed)))[:, 0]
+    action = np.asarray(continuous(outputs, mask, exploration, jax.random.PRNGKey(seed)))[:, 0]
     mean = np.tanh([0.1, -5.0])
     assert np.all(np.abs(action) <= 1.0)
-    if epsilon == 0.0:
+    if exploration == 0.0:
         np.testing.assert_allclose(action, np.broadcast_to(mean, action.shape), rtol=1e-5)
         return
-    off = np.abs(action[:, 0] - mean[0]) > 5 * 2 * epsilon  # out of the noise's reach: uniform
-    reach = max(0.0, 1.0 - mean[0] - 10 * epsilon) / 2 + max(0.0, 1.0 + mean[0] - 10 * epsilon) / 2
-    np.testing.assert_allclose(off.mean(), epsilon * reach, atol=0.006)
-    if epsilon == 0.05:  # hardly any noise is clipped
-        variance = (1 - epsilon) * 0.1**2 + epsilon * (1 / 3 + mean[0] ** 2)
+    off = np.abs(action[:, 0] - mean[0]) > 5 * 2 * exploration  # out of the noise's reach: uniform
+    reach = max(0.0, 1.0 - mean[0] - 10 * exploration) / 2 + max(0.0, 1.0 + mean[0] - 10 * exploration) / 2
+    np.testing.assert_allclose(off.mean(), exploration * reach, atol=0.006)
+    if exploration == 0.05:  # hardly any noise is clipped
+        variance = (1 - exploration) * 0.1**2 + exploration * (1 / 3 + mean[0] ** 2)
         np.testing.assert_allclose(np.mean((action[:, 0] - mean[0]) ** 2), variance, rtol=0.1)
 
 
@@ -89,6 +89,6 @@ def test_gumbel_softmax_is_one_hot_and_has_the_gradient_of_the_soft_choice(gumbe
     soft = special.softmax(noisy.astype(np.float64) / temperature, -1)
     np.testing.assert_array_equal(np.argmax(hard, -1), np.argmax(soft, -1))
     assert np.all(np.take_along_axis(np.asarray(mask), np.argmax(hard, -1)[:, None], 1)[:3])
-    centred = worth - (soft * worth).sum(-1, keepdims=True)  # the softmax's own derivative
-    wanted = np.where(mask, soft * centred / temperature, 0.0)
+    centered = worth - (soft * worth).sum(-1, keepdims=True)  # the softmax's own derivative
+    wanted = np.where(mask, soft * centered / temperature, 0.0)
     np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-4)

@@ -45,7 +45,7 @@ class Case:
             state = self.algorithm.init(key)
             play_key, _ = jax.random.split(state.key)
             edit = self.algorithm.learner.edit(state)
-            return state, *self.algorithm.play(state.params, play_key, epsilon=1.0, edit=edit)[:2]
+            return state, *self.algorithm.play(state.params, play_key, exploration=1.0, edit=edit)[:2]
 
         self.state, self.episodes, self.decisions = start(KEY)
 
@@ -93,7 +93,7 @@ def test_a_reward_that_is_not_a_number_freezes_what_is_learned(case):
     learned, metrics = case.learn(case.state, spoilt, case.decisions)
     assert not bool(learned.healthy)
     assert not np.isfinite(metrics["loss"])
-    kept = [name for name in ("params", "optimiser", "target_params", "scale") if hasattr(learned, name)]
+    kept = [name for name in ("params", "optimizer", "target_params", "scale") if hasattr(learned, name)]
     for name in kept:
         same(getattr(learned, name), getattr(case.state, name))
 
@@ -105,7 +105,7 @@ def test_a_step_that_would_store_what_is_not_finite_is_not_taken(case):
     assert not bool(learned.healthy)
     assert int(learned.updates) == 0
     same(learned.params, state.params)
-    same(learned.optimiser, state.optimiser)
+    same(learned.optimizer, state.optimizer)
 
 
 def overflowing(hparams):
@@ -118,12 +118,12 @@ def overflowing(hparams):
 
 @pytest.mark.parametrize("name", ["ndq", "ic3net", "maddpg"])
 def test_what_the_optimizer_remembers_counts_too(name):
-    algorithm, case = make(name, optimiser=overflowing), make_case(name)
+    algorithm, case = make(name, optimizer=overflowing), make_case(name)
     state = algorithm.init(KEY)
     learned, _ = jax.jit(algorithm.learn)(state, case.episodes, case.decisions)
     assert not bool(learned.healthy)
     assert int(learned.updates) == 0
-    same(learned.optimiser, state.optimiser)
+    same(learned.optimizer, state.optimizer)
 
 
 def test_clipping_at_zero_is_none(case):

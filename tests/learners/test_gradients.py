@@ -37,7 +37,7 @@ class Case:
             return jax.tree.map(lambda x: jnp.asarray(0.5 * rng.normal(size=x.shape), jnp.float32), shapes)
 
         self.params = (draw(), draw())  # online, target
-        play = jax.jit(lambda params: self.algorithm.play(params, KEY, epsilon=1.0)[0])
+        play = jax.jit(lambda params: self.algorithm.play(params, KEY, exploration=1.0)[0])
         self.episodes = play(self.params[0])
 
         @jax.jit

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 import marlcomm as mc
-from marlcomm.algorithms.optimisers import adam
+from marlcomm.algorithms.optimizers import adam
 from marlcomm.envs import Environment, restart, timestep
 
 
@@ -40,7 +40,7 @@ class Heir(Environment[HeirState]):
 def test_what_follows_a_death_is_worth_what_it_gives(seed):
     """Exactly 1 for agent 0 (values of the dead that nobody teaches made it -15); and 30 less discount for agent 1."""
     sizes = {"hidden": 16, "num_envs": 2, "batch_episodes": 4, "replay_episodes": 8, "target_interval": 10}
-    algorithm = mc.iql(Heir(), learning_rate=0.01, discount=0.9, optimiser=adam, paper=True, **sizes)
+    algorithm = mc.iql(Heir(), learning_rate=0.01, discount=0.9, optimizer=adam, paper=True, **sizes)
 
     @jax.jit
     def train(key):

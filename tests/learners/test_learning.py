@@ -9,7 +9,7 @@ import pytest
 from toy_env import AGENTS, Toy
 
 from marlcomm.algorithms import vdn
-from marlcomm.learners import ValueSettings
+from marlcomm.learners import ValueConfig
 
 ENVS, BATCH, UPDATES, INTERVAL = 2, 4, 2, 3
 KEY = jax.random.PRNGKey(4)
@@ -57,7 +57,7 @@ def test_start(case):
 def test_nothing_is_learned_before_replay_holds_a_batch(case):
     start, half, full = case.after(2)
     assert equal(half.params, start.params)
-    assert equal(half.optimiser, start.optimiser)
+    assert equal(half.optimizer, start.optimizer)
     assert int(half.updates) == 0
     assert bool(half.healthy)
     assert int(full.updates) == UPDATES
@@ -122,7 +122,7 @@ def test_an_update_is_rmsprop_on_the_gradient_of_the_weighted_loss(case):
 
 @pytest.mark.parametrize(("steps", "epsilon"), [(0, 1.0), (25, 0.8), (50, 0.6), (100, 0.2), (1000, 0.2)])
 def test_epsilon_falls_linearly_in_environment_steps_and_then_stays(case, steps, epsilon):
-    hparams = case.init.hparams.replace(epsilon_start=1.0, epsilon_finish=0.2, epsilon_steps=100.0)
+    hparams = case.init.hparams.replace(exploration_start=1.0, exploration_final=0.2, exploration_steps=100.0)
     state = case.init.replace(hparams=hparams, env_steps=jnp.int32(steps))
     np.testing.assert_allclose(case.algorithm.learner.epsilon(state), epsilon, rtol=1e-6)
 
@@ -144,7 +144,7 @@ def poisoned(state):
     return state.replace(replay=state.replay.replace(experience=spoilt))
 
 
-LEARNED = ("params", "target_params", "optimiser", "updates", "hparams")
+LEARNED = ("params", "target_params", "optimizer", "updates", "hparams")
 
 
 def test_a_nan_in_a_batch_marks_the_state_and_changes_nothing_learned(case):
@@ -177,7 +177,7 @@ def test_an_unhealthy_state_learns_no_more(case):
 )
 def test_settings_out_of_range_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
-        ValueSettings(**settings)
+        ValueConfig(**settings)
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_settings_out_of_range_are_named(settings, message):
         ({"epsilon_begin": 1.0}, "'epsilon_begin'"),
         ({"discount": 1.5}, "discount is 1.5"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
-        ({"epsilon_steps": 0}, "epsilon_steps is 0"),
+        ({"exploration_steps": 0}, "exploration_steps is 0"),
     ],
 )
 def test_unknown_hyper_parameters_and_those_out_of_range_are_named(settings, message):

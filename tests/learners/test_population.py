@@ -12,7 +12,7 @@ from marlcomm.algorithms import vdn
 
 ENVS, BATCH, STEPS, LIMITED = 2, 4, 6, 12
 WELL, SICK, LIMIT, TWIN = range(4)
-NOT_REPLAY = ("params", "target_params", "optimiser", "key", "hparams", "env_steps", "episodes", "updates")
+NOT_REPLAY = ("params", "target_params", "optimizer", "key", "hparams", "env_steps", "episodes", "updates")
 
 
 class Case:
@@ -91,7 +91,7 @@ def test_a_sick_member_learns_nothing_from_its_nan_and_then_stays_as_it_is_while
     assert healthy == [True, True, True, True, False, False, False]
     before, failed = member(case.states[3], SICK), member(case.states[4], SICK)
     assert int(before["updates"]) == 2
-    for name in ("params", "target_params", "optimiser", "updates", "hparams"):
+    for name in ("params", "target_params", "optimizer", "updates", "hparams"):
         assert equal(failed[name], before[name]), name
     for state in case.states[5:]:
         assert equal(member(state, SICK), failed)
@@ -137,5 +137,5 @@ def test_metrics_agree_with_the_counts(case):
         np.testing.assert_allclose(metrics["episode_length"][WELL], played / ENVS, rtol=1e-6)
         assert 1 <= metrics["episode_length"][WELL] <= HORIZON
         h = case.algorithm.hparams
-        expected = 1.0 + (h.epsilon_finish - 1.0) * int(before.env_steps[WELL]) / h.epsilon_steps
-        np.testing.assert_allclose(metrics["epsilon"][WELL], expected, rtol=1e-5)
+        expected = 1.0 + (h.exploration_final - 1.0) * int(before.env_steps[WELL]) / h.exploration_steps
+        np.testing.assert_allclose(metrics["exploration"][WELL], expected, rtol=1e-5)

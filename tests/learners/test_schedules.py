@@ -24,18 +24,18 @@ def hparams_at(progress, env_steps=0, **changes):
 
 @pytest.mark.parametrize(("progress", "rate"), [(0.0, 1.0), (0.5, 1.0), (0.75, 0.55), (1.0, 0.1), (2.0, 0.1)])
 def test_the_learning_rate_falls_linearly_over_the_second_half(progress, rate):
-    now = hparams_at(progress, learning_rate=2.0, learning_rate_finish=0.1)
+    now = hparams_at(progress, learning_rate=2.0, learning_rate_decay_to=0.1)
     assert float(now.learning_rate) == pytest.approx(2.0 * rate)
 
 
 def test_without_a_limit_and_in_the_published_setting_it_stays():
-    assert float(hparams_at(1e6 / float("inf"), learning_rate_finish=0.1).learning_rate) == pytest.approx(5e-4)
+    assert float(hparams_at(1e6 / float("inf"), learning_rate_decay_to=0.1).learning_rate) == pytest.approx(5e-4)
     assert float(hparams_at(1.0).learning_rate) == pytest.approx(5e-4)
 
 
 @pytest.mark.parametrize(("env_steps", "weight"), [(0, 0.5), (50_000, 0.75), (100_000, 1.0), (500_000, 1.0)])
 def test_values_stop_leaning_towards_the_best_as_exploration_ends(env_steps, weight):
-    now = hparams_at(0.0, env_steps, epsilon_steps=100_000, overestimate_weight=0.5)
+    now = hparams_at(0.0, env_steps, exploration_steps=100_000, overestimate_weight=0.5)
     assert float(now.overestimate_weight) == pytest.approx(weight)
 
 
@@ -69,5 +69,5 @@ def test_the_threshold_cuts_at_least_the_share_that_was_drawn(talking):
 
 
 def test_the_published_setting_never_cuts():
-    assert not mc.ndq(mc.make_env("hallway"), paper=True, **SMALL).learner.settings.cut_in_training
-    assert mc.ndq(mc.make_env("hallway"), **SMALL).learner.settings.cut_in_training
+    assert not mc.ndq(mc.make_env("hallway"), paper=True, **SMALL).learner.config.cut_in_training
+    assert mc.ndq(mc.make_env("hallway"), **SMALL).learner.config.cut_in_training

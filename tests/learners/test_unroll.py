@@ -33,7 +33,7 @@ class Case:
         draw = functools.partial(jax.tree.map, lambda x: jnp.asarray(rng.normal(size=x.shape), jnp.float32))
         self.params, self.target_params = draw(shapes.params), draw(shapes.target_params)
         self.hparams = self.algorithm.hparams.replace(discount=0.9)
-        play = jax.jit(lambda params, key: self.algorithm.play(params, key, epsilon=0.5))
+        play = jax.jit(lambda params, key: self.algorithm.play(params, key, exploration=0.5))
         self.episodes, self.decision, self.states = play(self.params, KEY)
         self._unroll = jax.jit(self.learner.unroll)
 
@@ -55,7 +55,7 @@ def test_acting_and_learning_see_the_same_values(case):
     """Inputs, ids, last actions, memory and messages: what was acted on is what is learned on."""
     unroll = case.unroll()
     assert np.std(unroll.q) > 0.1
-    np.testing.assert_allclose(unroll.q[:, :HORIZON], case.decision.q, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(unroll.q[:, :HORIZON], case.decision.scores, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(
         unroll.messages.content[:, :HORIZON], case.decision.messages.content, rtol=1e-3, atol=1e-4
     )
@@ -115,7 +115,7 @@ def constant_networks(case, value):
 
 
 def test_jaxmarl_bug_the_terminal_mask_is_not_shifted():
-    """Peer code masks by the flag of a neighbouring step: the first step is lost, or the last one bootstraps.
+    """Peer code masks by the flag of a neighboring step: the first step is lost, or the last one bootstraps.
 
     Networks are constant, so every number is known: every value is 2, and 5 in the target network.
     """

@@ -1,4 +1,4 @@
-"""RGMComm's clustering loss against loops over rows and neighbours (specs/rgmcomm.md, 3.2)."""
+"""RGMComm's clustering loss against loops over rows and neighbors (specs/rgmcomm.md, 3.2)."""
 
 import hypothesis
 import jax
@@ -18,11 +18,11 @@ from marlcomm.losses import (
     clustering_loss,
     most_frequent,
 )
-from marlcomm.losses.clustering import cosine_similarity, nearest_neighbours, with_frequency
+from marlcomm.losses.clustering import cosine_similarity, nearest_neighbors, with_frequency
 
 ROWS, COLUMNS, LABELS, NEIGHBOURS = 9, 6, 3, 4
 SEEDS = st.integers(0, 2**31)
-neighbours_of = jax.jit(lambda similarity: nearest_neighbours(similarity, NEIGHBOURS))
+neighbors_of = jax.jit(lambda similarity: nearest_neighbors(similarity, NEIGHBOURS))
 vectors_of = jax.jit(action_value_vectors, static_argnums=(1, 2, 3))
 similarity_of = jax.jit(cosine_similarity)
 counted = jax.jit(with_frequency, static_argnums=1)
@@ -76,7 +76,7 @@ def compared(logits, vectors, frequency):
         (pull, labels): clustering_loss(
             logits,
             vectors,
-            neighbours=NEIGHBOURS,
+            neighbors=NEIGHBOURS,
             information_weight=0.3,
             entropy_weight=2.0,
             pull=pull,
@@ -119,10 +119,10 @@ def test_rows_that_never_occur_change_nothing(seed):
 
 
 def test_frequency_is_as_many_copies_of_a_row():
-    """Of the entropies, that is: locality would see the copies as neighbours."""
+    """Of the entropies, that is: locality would see the copies as neighbors."""
     logits, vectors, _ = draw(3)
     frequency = np.arange(ROWS) + 1.0
-    entropies = jax.jit(lambda *args: clustering_loss(*args[:2], neighbours=2, frequency=args[2])[1])
+    entropies = jax.jit(lambda *args: clustering_loss(*args[:2], neighbors=2, frequency=args[2])[1])
     once = entropies(logits, vectors, frequency)
     copies = np.repeat(np.arange(ROWS), np.arange(ROWS) + 1)
     copied = entropies(logits[copies], vectors[copies], np.ones(len(copies)))
@@ -135,7 +135,7 @@ def gradients(logits, vectors):
     """Of the logits, without the information term and as released with it; and of the vectors."""
 
     def loss(logits, vectors, **changed):
-        return clustering_loss(logits, vectors, neighbours=NEIGHBOURS, **changed)[0]
+        return clustering_loss(logits, vectors, neighbors=NEIGHBOURS, **changed)[0]
 
     slope = jax.grad(loss)
     alone = {labels: slope(logits, vectors, information_weight=0.0, labels=labels) for labels in ("soft", "integer")}
@@ -155,14 +155,14 @@ def test_gradient_of_locality_reaches_the_logits_and_integer_labels_stop_it():
     assert not np.any(of_vectors), "the critic learns nothing from this loss"
 
 
-def test_descent_pulls_neighbours_together_and_as_printed_pulls_strangers():
+def test_descent_pulls_neighbors_together_and_as_printed_pulls_strangers():
     """Two pairs of parallel vectors, at right angles: by distance nothing pulls the parallel ones together."""
     vectors = jnp.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 3.0]])
     logits = jnp.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
 
-    def slope(logits, neighbours, pull):
+    def slope(logits, neighbors, pull):
         def loss(logits):
-            return clustering_loss(logits, vectors, neighbours=neighbours, information_weight=0.0, pull=pull)[0]
+            return clustering_loss(logits, vectors, neighbors=neighbors, information_weight=0.0, pull=pull)[0]
 
         return jax.grad(loss)(logits)
 
@@ -171,13 +171,13 @@ def test_descent_pulls_neighbours_together_and_as_printed_pulls_strangers():
     assert np.all(by_similarity[::2, 0] > 0.01)
     assert np.all(by_similarity[1::2, 0] < -0.01)
     assert not np.any(by_distance)
-    # with all three others as neighbours, only strangers are pulled, and these disagree in one of two cases
+    # with all three others as neighbors, only strangers are pulled, and these disagree in one of two cases
     np.testing.assert_allclose(printed[0], -printed[1], atol=1e-6)
     assert printed[0, 0] > 0.01
 
 
 def test_released_constants():
-    """1e-4 times a sum over 256 rows and 15 neighbours, plus 10 times the entropies, is a multiple of ours."""
+    """1e-4 times a sum over 256 rows and 15 neighbors, plus 10 times the entropies, is a multiple of ours."""
     sums_to_means = 1e-4 * 256 * 15
     np.testing.assert_allclose(AS_RELEASED["information_weight"] * sums_to_means, 10)
     assert AS_RELEASED["labels"] == "integer"
@@ -191,7 +191,7 @@ def test_labels_that_nobody_uses_and_batches_without_rows_are_safe():
     @jax.jit
     @jax.value_and_grad
     def loss(logits, frequency):
-        return clustering_loss(logits, vectors, neighbours=NEIGHBOURS, frequency=frequency)[0]
+        return clustering_loss(logits, vectors, neighbors=NEIGHBOURS, frequency=frequency)[0]
 
     for size in (1.0, 300.0):
         logits = jnp.zeros((ROWS, LABELS)).at[:, 0].set(size)
@@ -211,22 +211,22 @@ def test_information_is_between_0_and_the_logarithm_of_the_alphabet(seed):
     assert metrics["label_entropy"] <= np.log(LABELS) + 1e-5
 
 
-def learned_clustering(values, alphabet, neighbours, information_weights):
+def learned_clustering(values, alphabet, neighbors, information_weights):
     """[weights, seeds, K1] labels by gradient descent on the logits themselves."""
     vectors = action_value_vectors(jnp.asarray(values, jnp.float32).reshape(len(values), -1))
-    optimiser = optax.adam(0.1)
+    optimizer = optax.adam(0.1)
 
     def learn(key, information_weight):
         def update(state, _):
             logits, memory = state
             gradient = jax.grad(
-                lambda x: clustering_loss(x, vectors, neighbours=neighbours, information_weight=information_weight)[0]
+                lambda x: clustering_loss(x, vectors, neighbors=neighbors, information_weight=information_weight)[0]
             )(logits)
-            step, memory = optimiser.update(gradient, memory)
+            step, memory = optimizer.update(gradient, memory)
             return (logits + step, memory), None
 
         start = 0.1 * jax.random.normal(key, (len(values), alphabet))
-        return jnp.argmax(jax.lax.scan(update, (start, optimiser.init(start)), None, 300)[0][0], -1)
+        return jnp.argmax(jax.lax.scan(update, (start, optimizer.init(start)), None, 300)[0][0], -1)
 
     every = jax.jit(jax.vmap(jax.vmap(learn, (0, None)), (None, 0)))
     return np.asarray(every(jax.random.split(jax.random.PRNGKey(0), 20), jnp.array(information_weights)))
@@ -253,7 +253,7 @@ def test_descent_finds_types_unless_information_outweighs_locality():
     assert left[1] > 0.8
 
 
-def test_normalisations_in_closed_form():
+def test_normalizations_in_closed_form():
     values = np.array([[2.0, 4.0, 10.0, 8.0], [-1.0, -1.0, -3.0, -2.0]], np.float32)
     by_name = {
         "range": [[-1, -0.5, 1, 0.5], [1, 1, -1, 0]],
@@ -266,8 +266,8 @@ def test_normalisations_in_closed_form():
         np.testing.assert_allclose(vectors_of(values, name), np.tanh(expected), rtol=1e-6, atol=1e-6)
     soft = vectors_of(values, "range", "softmax")
     np.testing.assert_allclose(soft, np.exp(by_name["range"]) / np.exp(by_name["range"]).sum(1, keepdims=True), 1e-6)
-    centred = vectors_of(values, "advantage", "none", 2)
-    np.testing.assert_allclose(centred, [[-1, 1, 1, -1], [0, 0, -1, 1]])
+    centered = vectors_of(values, "advantage", "none", 2)
+    np.testing.assert_allclose(centered, [[-1, 1, 1, -1], [0, 0, -1, 1]])
 
 
 @pytest.mark.parametrize("name", ["range", "published", "advantage"])
@@ -280,11 +280,11 @@ def test_rows_where_nothing_matters_become_zero_and_pull_nobody(name):
 
 @settings
 @hypothesis.given(seed=SEEDS)
-def test_similarity_and_neighbours_equal_a_loop(seed):
+def test_similarity_and_neighbors_equal_a_loop(seed):
     vectors = draw(seed)[1]
     similarity = np.array([[cosine(a, b) for b in vectors.astype(float)] for a in vectors.astype(float)])
     np.testing.assert_allclose(similarity_of(vectors), similarity, atol=1e-5)
-    found = np.asarray(neighbours_of(similarity))
+    found = np.asarray(neighbors_of(similarity))
     for p in range(ROWS):
         order = sorted((q for q in range(ROWS) if q != p), key=lambda q: -similarity[p, q])
         assert found[p].tolist() == order[:NEIGHBOURS]
@@ -344,10 +344,10 @@ def test_the_matrix_asks_the_critic_about_every_pair():
             r"critic gives shape \(2, 3\) for one pair: it must give one number",
         ),
         (lambda: clustering_loss(jnp.zeros((3, 2)), jnp.zeros((4, 2))), "logits have 3 rows and vectors 4"),
-        (lambda: clustering_loss(jnp.zeros((4, 2)), jnp.zeros((4, 2)), neighbours=4), "neighbours is 4: .* 1 .. 3"),
-        (lambda: clustering_loss(jnp.zeros((4, 2)), jnp.zeros((4, 2)), neighbours=2, pull="up"), "pull is 'up'"),
+        (lambda: clustering_loss(jnp.zeros((4, 2)), jnp.zeros((4, 2)), neighbors=4), "neighbors is 4: .* 1 .. 3"),
+        (lambda: clustering_loss(jnp.zeros((4, 2)), jnp.zeros((4, 2)), neighbors=2, pull="up"), "pull is 'up'"),
         (lambda: clustering_loss(jnp.zeros((4, 2)), jnp.zeros((4, 2)), labels="hard"), "labels is 'hard'"),
-        (lambda: action_value_vectors(jnp.zeros((2, 4)), "rang"), "normalisation is 'rang': must be one of range"),
+        (lambda: action_value_vectors(jnp.zeros((2, 4)), "rang"), "normalization is 'rang': must be one of range"),
         (lambda: action_value_vectors(jnp.zeros((2, 4)), activation="relu"), "activation is 'relu'"),
         (lambda: action_value_vectors(jnp.zeros((2, 4)), num_actions=3), "num_actions is 3: must divide the 4"),
     ],

@@ -23,14 +23,14 @@ def first_logit(unroll, episodes, hparams):
 def talking(make, interval, **settings):
     """An algorithm by plain gradient descent, of which the channel learns from `first_logit` alone."""
     loss = {"mine": first_logit if interval is None else Every(interval, first_logit)}
-    channel = ClusterChannel(alphabet=LABELS, hidden=4, shared=True)
+    channel = ClusterChannel(vocab_size=LABELS, hidden=4, shared=True)
     return make(
         make_env("maze"),
         channel=channel,
         hidden=4,
         losses=loss,
         weights={"mine": 1.0},
-        optimiser=lambda hparams: optax.sgd(RATE),
+        optimizer=lambda hparams: optax.sgd(RATE),
         **settings,
     )
 

@@ -1,4 +1,4 @@
-"""The loss that teaches labels while a team trains, against loops that ask the judge one question at a time."""
+"""The loss that teaches labels while a team trains, against loops that ask the joint_q one question at a time."""
 
 import dataclasses
 from collections import Counter
@@ -9,19 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from marlcomm.losses import LabelLoss, clustering_loss, labels, teacher_loss, temporal_difference_loss
-from marlcomm.types import Episodes, Judge, Taught
+from marlcomm.losses import LabelLoss, clustering_loss, joint_critic_loss, labels, temporal_difference_loss
+from marlcomm.types import Episodes, JointCriticOutput, JointQ
 
 BATCH, STEPS, AGENTS, ACTIONS, LABELS = 12, 4, 3, 3, 3
 ROWS, CONTEXTS, NEIGHBOURS = 4, 3, 2
 VIEWS = np.array([[0.0, 1.0], [1.0, -1.0], [2.0, 0.5], [-1.0, 0.3]], np.float32)  # few, so that they repeat
-LOSS = LabelLoss(rows=ROWS, contexts=CONTEXTS, neighbours=NEIGHBOURS, stretches=2)
+LOSS = LabelLoss(rows=ROWS, contexts=CONTEXTS, neighbors=NEIGHBOURS, stretches=2)
 WEIGHTS = np.random.default_rng(3).normal(size=(AGENTS * 2, AGENTS * ACTIONS))
 
 
 @jax.jit
 def clustering(logits, vectors, frequency):
-    return clustering_loss(logits, vectors, neighbours=NEIGHBOURS, frequency=frequency)
+    return clustering_loss(logits, vectors, neighbors=NEIGHBOURS, frequency=frequency)
 
 
 def worth(views, action, np=jnp):
@@ -53,7 +53,7 @@ def make_case(continuous):
     )
     best = np.eye(ACTIONS, dtype=np.float32)[rng.integers(ACTIONS, size=(BATCH, STEPS, AGENTS))]
     logits = rng.normal(size=(BATCH, STEPS + 1, AGENTS, LABELS)).astype(np.float32)
-    unroll = SimpleNamespace(auxiliary={"label_logits": logits}, judge=Judge(worth, best))
+    unroll = SimpleNamespace(auxiliary={"label_logits": logits}, joint_q=JointQ(worth, best))
     return unroll, episodes
 
 
@@ -86,8 +86,8 @@ def likeliest(views, action, sender, choices, count):
 
 def expected(unroll, episodes, continuous, asked=ACTIONS):
     losses = []
-    judged_best = judged_best_of if unroll.judge.best else None
-    best = episodes.action if continuous else unroll.judge.action
+    judged_best = judged_best_of if unroll.joint_q.best else None
+    best = episodes.action if continuous else unroll.joint_q.action
     counts = []
     acts = episodes.alive[:, :-1] & episodes.valid[..., None]
     mask = episodes.action_mask[:, :-1] & acts[..., None]
@@ -149,7 +149,7 @@ def expected(unroll, episodes, continuous, asked=ACTIONS):
 def test_equals_asking_the_judge_one_question_at_a_time(continuous, knows_best):
     unroll, episodes = make_case(continuous)
     if knows_best:
-        unroll.judge = unroll.judge._replace(best=judged_best_of)
+        unroll.joint_q = unroll.joint_q._replace(best=judged_best_of)
     found, metrics = jax.jit(lambda logits: loss_of(unroll, episodes, logits))(unroll.auxiliary["label_logits"])
     np.testing.assert_allclose(found, expected(unroll, episodes, continuous), rtol=1e-4)
     assert 0 <= metrics["label_information"] <= np.log(LABELS)
@@ -159,7 +159,7 @@ def test_equals_asking_the_judge_one_question_at_a_time(continuous, knows_best):
 def test_of_many_actions_some_are_asked_about_in_each_context(knows_best):
     unroll, episodes = make_case(continuous=False)
     if knows_best:
-        unroll.judge = unroll.judge._replace(best=judged_best_of)
+        unroll.joint_q = unroll.joint_q._replace(best=judged_best_of)
     found, _ = jax.jit(lambda logits: loss_of(unroll, episodes, logits, dataclasses.replace(LOSS, actions=2)))(
         unroll.auxiliary["label_logits"]
     )
@@ -178,7 +178,7 @@ def test_how_much_is_asked_at_a_time_does_not_matter(most, monkeypatch):
 def test_one_agent_has_nobody_to_tell_anything():
     unroll, episodes = make_case(continuous=False)
     alone = jax.tree.map(lambda x: x[:, :, :1] if x.ndim > 2 else x, episodes)
-    first = SimpleNamespace(judge=unroll.judge._replace(action=unroll.judge.action[:, :, :1]))
+    first = SimpleNamespace(joint_q=unroll.joint_q._replace(action=unroll.joint_q.action[:, :, :1]))
     logits = jnp.asarray(unroll.auxiliary["label_logits"][:, :, :1])
     (loss, metrics), gradient = jax.value_and_grad(lambda x: loss_of(first, alone, x), has_aux=True)(logits)
     assert loss == 0
@@ -192,11 +192,11 @@ def test_stretches_that_are_padded_and_rows_that_are_none_are_safe(continuous):
     unroll, episodes = make_case(continuous)
     few = jax.tree.map(lambda x: jnp.asarray(x[:4] if x.ndim == 1 else x[:4, :-1]), episodes)
     logits = jnp.asarray(unroll.auxiliary["label_logits"])[:4, :-1]
-    judge = unroll.judge._replace(action=jnp.asarray(unroll.judge.action)[:4, :-1])
-    loss = LabelLoss(contexts=8, neighbours=NEIGHBOURS, stretches=2)  # 8 rows are all there are
+    joint_q = unroll.joint_q._replace(action=jnp.asarray(unroll.joint_q.action)[:4, :-1])
+    loss = LabelLoss(contexts=8, neighbors=NEIGHBOURS, stretches=2)  # 8 rows are all there are
 
     def of_logits(logits):
-        return loss(SimpleNamespace(auxiliary={"label_logits": logits}, judge=judge), few, None)[0]
+        return loss(SimpleNamespace(auxiliary={"label_logits": logits}, joint_q=joint_q), few, None)[0]
 
     value, gradient = jax.jit(jax.value_and_grad(of_logits))(logits)
     assert np.isfinite(value)
@@ -204,7 +204,7 @@ def test_stretches_that_are_padded_and_rows_that_are_none_are_safe(continuous):
     assert np.abs(gradient).max() > 0
 
 
-def test_rows_are_enough_for_every_label_and_its_neighbours():
+def test_rows_are_enough_for_every_label_and_its_neighbors():
     """Views that all differ: as many rows are taught as the alphabet asks for."""
     batch, alphabet = 400, 16
     rng = np.random.default_rng(0)
@@ -217,14 +217,14 @@ def test_rows_are_enough_for_every_label_and_its_neighbours():
         valid=np.ones((batch, 1), bool),
         action=rng.normal(size=(batch, 1, AGENTS, ACTIONS)).astype(np.float32),
     )
-    judge = Judge(worth, jnp.asarray(many.action))
+    joint_q = JointQ(worth, jnp.asarray(many.action))
 
     def of_logits(logits):
-        return LabelLoss()(SimpleNamespace(auxiliary={"label_logits": logits}, judge=judge), many, None)[0]
+        return LabelLoss()(SimpleNamespace(auxiliary={"label_logits": logits}, joint_q=joint_q), many, None)[0]
 
     gradient = jax.jit(jax.grad(of_logits))(rng.normal(size=(batch, 2, AGENTS, alphabet)).astype(np.float32))
     taught = (np.abs(gradient[:, 0]).max(-1) > 0).sum(0)
-    assert (taught == 2 * alphabet * (LabelLoss().neighbours + 1)).all()
+    assert (taught == 2 * alphabet * (LabelLoss().neighbors + 1)).all()
 
 
 def test_teaches_only_what_was_said_on_real_steps_of_the_living():
@@ -243,10 +243,10 @@ def test_teacher_loss_is_temporal_difference_on_the_teachers_numbers():
     rng = np.random.default_rng(0)
     _, episodes = make_case(continuous=False)
     value, target = rng.normal(size=(2, BATCH, STEPS, 1)).astype(np.float32)
-    taught = Taught(value, target, episodes.valid[..., None].astype(np.float32))
-    unroll = _Replaceable(taught=taught, value=None, target=None, weight=None)
+    taught = JointCriticOutput(value, target, episodes.valid[..., None].astype(np.float32))
+    unroll = _Replaceable(joint_critic=taught, value=None, target=None, weight=None)
     hparams = SimpleNamespace(overestimate_weight=1.0)
-    loss, _ = teacher_loss(unroll, episodes, hparams)
+    loss, _ = joint_critic_loss(unroll, episodes, hparams)
     np.testing.assert_allclose(loss, ((value - target) ** 2)[episodes.valid].mean(), rtol=1e-5)
     again, _ = temporal_difference_loss(unroll._replace(**taught._asdict()), episodes, hparams)
     assert loss == again
@@ -255,20 +255,20 @@ def test_teacher_loss_is_temporal_difference_on_the_teachers_numbers():
 def test_what_is_missing_is_named():
     unroll, episodes = make_case(continuous=False)
     with pytest.raises(ValueError, match="teaches a ClusterChannel"):
-        LOSS(SimpleNamespace(auxiliary={}, judge=unroll.judge), episodes, None)
-    with pytest.raises(ValueError, match="no judge to cluster by"):
-        LOSS(SimpleNamespace(auxiliary=unroll.auxiliary, judge=None), episodes, None)
-    with pytest.raises(ValueError, match="no teacher"):
-        teacher_loss(_Replaceable(taught=None), episodes, None)
+        LOSS(SimpleNamespace(auxiliary={}, joint_q=unroll.joint_q), episodes, None)
+    with pytest.raises(ValueError, match="no joint_q to cluster by"):
+        LOSS(SimpleNamespace(auxiliary=unroll.auxiliary, joint_q=None), episodes, None)
+    with pytest.raises(ValueError, match="no joint_critic"):
+        joint_critic_loss(_Replaceable(joint_critic=None), episodes, None)
     with pytest.raises(ValueError, match=r"must be in 1 \.\. 12"):
         LabelLoss(contexts=13)(unroll, episodes, None)
     for wrong in (
         {"rows": -1},
         {"stretches": 0},
         {"actions": 0},
-        {"neighbours": 0},
+        {"neighbors": 0},
         {"activation": "relu"},
-        {"normalisation": "x"},
+        {"normalization": "x"},
     ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             LabelLoss(**wrong)
@@ -280,7 +280,7 @@ class _Replaceable(SimpleNamespace):
 
 
 def loss_of(unroll, episodes, logits, loss=LOSS):
-    judge = unroll.judge._replace(action=jnp.asarray(unroll.judge.action))
+    joint_q = unroll.joint_q._replace(action=jnp.asarray(unroll.joint_q.action))
     return loss(
-        SimpleNamespace(auxiliary={"label_logits": logits}, judge=judge), jax.tree.map(jnp.asarray, episodes), None
+        SimpleNamespace(auxiliary={"label_logits": logits}, joint_q=joint_q), jax.tree.map(jnp.asarray, episodes), None
     )

@@ -13,7 +13,7 @@ from marlcomm.losses.actor_critic import actor_loss, critic_loss, saturation_los
 from marlcomm.losses.policy import entropy_loss, gate_loss, policy_loss, talk_loss, value_loss
 from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
 
-NUMBERS = SimpleNamespace(overestimate_weight=0.25, clip=0.2)
+NUMBERS = SimpleNamespace(overestimate_weight=0.25, clip_ratio=0.2)
 ENDS = ["weight", "scale"]  # what tells where an episode ends, and what has no steps
 
 

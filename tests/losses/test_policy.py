@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from marlcomm.losses.policy import (
     entropy_loss,
-    generalised_advantage,
-    normalise,
+    generalized_advantage,
+    normalize,
     policy_loss,
     talk_loss,
     value_loss,
@@ -21,7 +21,7 @@ from marlcomm.losses.policy import (
 from marlcomm.types import PolicyUnroll
 
 SEEDS = st.integers(0, 2**31)
-HPARAMS = SimpleNamespace(clip=0.2)
+HPARAMS = SimpleNamespace(clip_ratio=0.2)
 settings = hypothesis.settings(max_examples=25, deadline=None)
 
 
@@ -145,34 +145,34 @@ def test_talk_costs_the_probability_of_open_gates_however_they_fell():
 
 
 @jax.jit
-def advantage_of(episodes, value, discount, trace):
-    return generalised_advantage(episodes.reward, value, episodes.terminal, episodes.valid, discount, trace)
+def advantage_of(episodes, value, discount, gae_lambda):
+    return generalized_advantage(episodes.reward, value, episodes.terminal, episodes.valid, discount, gae_lambda)
 
 
-def advantages_by_loop(batch, value, discount, trace):
+def advantages_by_loop(batch, value, discount, gae_lambda):
     """Sums of discounted one-step errors up to the end (Schulman et al. 2016, eq. 16)."""
     e = jax.tree.map(np.asarray, batch.episodes)
     found = np.zeros((BATCH, STEPS, AGENTS))
     for b, t in real_steps(batch):
         for later in range(t, batch.lengths[b]):
             bootstrap = 0.0 if e.terminal[b, later] else discount * value[b, later + 1]
-            found[b, t] += (discount * trace) ** (later - t) * (e.reward[b, later] + bootstrap - value[b, later])
+            found[b, t] += (discount * gae_lambda) ** (later - t) * (e.reward[b, later] + bootstrap - value[b, later])
     return found
 
 
 @settings
-@hypothesis.given(seed=SEEDS, discount=st.floats(0, 1), trace=st.floats(0, 1))
-def test_advantages_equal_sums_of_errors_and_nothing_after_the_end_counts(seed, discount, trace):
+@hypothesis.given(seed=SEEDS, discount=st.floats(0, 1), gae_lambda=st.floats(0, 1))
+def test_advantages_equal_sums_of_errors_and_nothing_after_the_end_counts(seed, discount, gae_lambda):
     batch = make(seed)
     value = np.random.default_rng(seed).normal(size=(BATCH, STEPS + 1, AGENTS)).astype(np.float32)
-    found = advantage_of(batch.episodes, value, discount, trace)
-    np.testing.assert_allclose(found, advantages_by_loop(batch, value, discount, trace), rtol=1e-3, atol=1e-4)
+    found = advantage_of(batch.episodes, value, discount, gae_lambda)
+    np.testing.assert_allclose(found, advantages_by_loop(batch, value, discount, gae_lambda), rtol=1e-3, atol=1e-4)
     changed = scramble_after_end(batch, seed + 1)
     other = value.copy()
     for b, length in enumerate(batch.lengths):
         over = batch.episodes.terminal[b, length - 1]
         other[b, length + (not over) :] = np.nan
-    again = advantage_of(jax.tree.map(jnp.asarray, changed.episodes), other, discount, trace)
+    again = advantage_of(jax.tree.map(jnp.asarray, changed.episodes), other, discount, gae_lambda)
     np.testing.assert_allclose(again, found, rtol=1e-5, atol=1e-6)
 
 
@@ -190,8 +190,8 @@ def test_whole_returns_at_trace_1_and_a_bootstrap_only_where_a_limit_cut():
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
-def test_normalised_advantages_have_mean_0_and_deviation_1_over_what_counts(scale):
+def test_normalized_advantages_have_mean_0_and_deviation_1_over_what_counts(scale):
     batch = make(3)
-    found = np.asarray(normalise(scale * batch.unroll.advantage + 5.0 * scale, batch.unroll.weight))
+    found = np.asarray(normalize(scale * batch.unroll.advantage + 5.0 * scale, batch.unroll.weight))
     counted = found[np.asarray(batch.unroll.weight) > 0]
     np.testing.assert_allclose([counted.mean(), counted.std()], [0.0, 1.0], atol=2e-2)

@@ -94,13 +94,13 @@ def memory(width):
     return formula
 
 
-def mean(hops=1, gates=False):
+def mean(rounds=1, gates=False):
     def formula(p, inputs, memory, alive):
         n = len(inputs)
         states = [mlp(p["encoder"], inputs[i]) for i in range(n)]
         takes_part = [bool(alive[i]) and (not gates or dense(p["gate_head"], inputs[i])[0] > 0) for i in range(n)]
         heard = []
-        for number in range(hops):
+        for number in range(rounds):
             if number:
                 states = [np.tanh(dense(p["update"], np.concatenate([states[j], heard[j]]))) for j in range(n)]
             heard = []

@@ -24,7 +24,7 @@ class Cluster:
     """A cluster channel with parameters, large enough that all labels occur."""
 
     def __init__(self, **settings):
-        settings = {"alphabet": ALPHABET, "hidden": 8, **settings}
+        settings = {"vocab_size": ALPHABET, "hidden": 8, **settings}
         self.channel = ClusterChannel(num_agents=AGENTS, num_actions=2, **settings)
         self.memory = jnp.asarray(RNG.normal(size=(BATCH, AGENTS, MEMORY))) if self.channel.reads_memory else None
         shapes = jax.eval_shape(lambda: self.channel.init(KEY, INPUT, self.memory, KEY, method="send"))
@@ -91,9 +91,9 @@ def test_receivers_get_the_labels_of_the_others(encoding, width):
     np.testing.assert_array_equal(received, expected.reshape(BATCH, AGENTS, -1))
 
 
-@pytest.mark.parametrize("alphabet", [2, 4, 10])
+@pytest.mark.parametrize("vocab_size", [2, 4, 10])
 def test_a_label_costs_log2_of_the_alphabet_a_receiver(alphabet):
-    messages, _ = Cluster(alphabet=alphabet).send()
+    messages, _ = Cluster(vocab_size=alphabet).send()
     expected = np.full((BATCH, AGENTS), (AGENTS - 1) * np.log2(alphabet))
     np.testing.assert_allclose(bits_sent(messages), expected, rtol=1e-6)
 
@@ -151,7 +151,7 @@ def test_the_clustering_loss_reaches_every_layer_but_not_through_integer_labels(
     def losses(params):
         def of_one(logits, values):
             vectors = action_value_vectors(values)
-            settings = {"neighbours": 2, "information_weight": 0.0}
+            settings = {"neighbors": 2, "information_weight": 0.0}
             return [clustering_loss(logits, vectors, **settings, labels=x)[0] for x in ("soft", "integer")]
 
         logits = cluster.send(params)[1]["label_logits"]  # [B, N, M]
@@ -168,7 +168,7 @@ def test_the_clustering_loss_reaches_every_layer_but_not_through_integer_labels(
 def test_each_agent_has_its_own_parameters_unless_they_are_shared():
     own, shared = (jax.tree.leaves(Cluster(shared=shared).params) for shared in (False, True))
     assert [x.shape for x in own] == [(AGENTS, *x.shape) for x in shared]
-    channel = ClusterChannel(num_agents=AGENTS, alphabet=2, hidden=8)
+    channel = ClusterChannel(num_agents=AGENTS, vocab_size=2, hidden=8)
     layers = jax.jit(lambda: channel.init(KEY, INPUT, None, KEY, method="send"))()
     kernel = layers["params"]["labeller"]["Linear_0"]["kernel"]
     assert not np.allclose(kernel[0], kernel[1]), "drawn for each agent"
@@ -187,8 +187,8 @@ def test_reading_memory_it_hears_the_memory_but_teaches_it_nothing():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"alphabet": 1}, "alphabet is 1: fewer than 2 labels"),
-        ({"alphabet": 0}, "alphabet is 0"),
+        ({"vocab_size": 1}, "alphabet is 1: fewer than 2 labels"),
+        ({"vocab_size": 0}, "alphabet is 0"),
         ({"hidden": 0}, "hidden is 0"),
         ({"encoding": "onehot"}, "encoding is 'onehot': must be one of one_hot, integer"),
     ],

@@ -1,4 +1,4 @@
-"""Controls and cuts: budgets, whole messages, quantised and exchanged messages, and what each costs."""
+"""Controls and cuts: budgets, whole messages, quantized and exchanged messages, and what each costs."""
 
 import functools
 
@@ -15,7 +15,7 @@ from marlcomm.messages import (
     CutBelow,
     Delay,
     Drop,
-    Quantise,
+    Quantize,
     Random,
     RankCut,
     SelfOnly,
@@ -25,8 +25,8 @@ from marlcomm.messages import (
     chain_edits,
 )
 from marlcomm.messages.channel import bits_sent, deliver, offer
-from marlcomm.messages.courier import Courier
 from marlcomm.messages.edits import OneOf, importance_quantile, parse_edit, split_delay
+from marlcomm.messages.transmission import Transmission
 
 BATCH, AGENTS, DIMS = 4, 3, 2
 SELF = np.eye(AGENTS, dtype=bool)
@@ -123,12 +123,12 @@ def test_a_mask_is_paid_once_and_beside_what_the_channel_pays(own):
 
 
 def test_a_gate_and_a_mask_are_both_paid():
-    """Through the courier, with a cap on top, whose mask is the same again."""
+    """Through the transmission, with a cap on top, whose mask is the same again."""
     content = jnp.asarray(np.random.default_rng(0).normal(size=SHAPE), jnp.float32)
-    courier = Courier(SilentChannel(bandwidth=3), jnp.ones((BATCH, AGENTS), bool), KEY, CutBelow(0.5))
+    transmission = Transmission(SilentChannel(bandwidth=3), jnp.ones((BATCH, AGENTS), bool), KEY, CutBelow(0.5))
     offered = offer(content)
-    courier(offered._replace(overhead=jnp.ones_like(offered.overhead)))
-    said = courier.account()
+    transmission(offered._replace(overhead=jnp.ones_like(offered.overhead)))
+    said = transmission.account()
     between = np.asarray(said.sent)[:, ~SELF].reshape(BATCH, AGENTS, -1)
     np.testing.assert_array_equal(bits_sent(said), 32 * between.sum(-1) + (AGENTS - 1) * (1 + DIMS))
     np.testing.assert_array_equal(said.offered, np.ones(SHAPE, bool))
@@ -179,9 +179,9 @@ quantile = jax.jit(importance_quantile)
 
 @settings
 @hypothesis.given(seed=SEEDS, bits=st.integers(1, 12))
-def test_quantised_numbers_cost_what_they_say(seed, bits):
+def test_quantized_numbers_cost_what_they_say(seed, bits):
     content = (10 * np.random.default_rng(seed).standard_t(2, size=SHAPE)).astype(np.float32)
-    after, spent = edited(Quantise, offer(content), float(bits))
+    after, spent = edited(Quantize, offer(content), float(bits))
     np.testing.assert_array_equal(after.content[:, SELF], content[:, SELF])
     np.testing.assert_array_equal(spent, np.full((BATCH, AGENTS), bits * DIMS * (AGENTS - 1)))
     middles = (np.arange(2**bits) + 0.5) / 2**bits * 2 - 1  # evenly spaced in x / (1 + |x|)
@@ -193,19 +193,19 @@ def test_quantised_numbers_cost_what_they_say(seed, bits):
     assert np.abs(squash(said) - squash(content[:, ~SELF])).max() <= 1 / 2**bits + 1e-4
 
 
-def test_quantising_does_not_touch_what_is_cheap_and_lets_gradient_pass():
+def test_quantizing_does_not_touch_what_is_cheap_and_lets_gradient_pass():
     labels = offer(jnp.ones(SHAPE), bits=2.0)
-    after, spent = edited(Quantise, labels, 4.0)
+    after, spent = edited(Quantize, labels, 4.0)
     np.testing.assert_array_equal(after.content, labels.content)
     np.testing.assert_array_equal(spent, np.full((BATCH, AGENTS), 2 * DIMS * (AGENTS - 1)))
-    gradient = jax.grad(lambda x: Quantise(3.0)(offer(x), KEY).content.sum())(jnp.full((2, 2, 1), 0.3))
+    gradient = jax.grad(lambda x: Quantize(3.0)(offer(x), KEY).content.sum())(jnp.full((2, 2, 1), 0.3))
     np.testing.assert_array_equal(gradient, np.ones((2, 2, 1)))
 
 
-def test_the_largest_numbers_are_quantised_to_finite_ones():
+def test_the_largest_numbers_are_quantized_to_finite_ones():
     said = jnp.asarray([[0.0, 3e38], [-1e20, 0.0]])[..., None]
     for bits in (8.0, 25.0, 31.0):
-        content = np.asarray(Quantise(bits)(offer(said), KEY).content)
+        content = np.asarray(Quantize(bits)(offer(said), KEY).content)
         np.testing.assert_allclose(content[[0, 1], [1, 0], 0], [2**bits - 1, 1 - 2**bits], rtol=1e-3)
 
 
@@ -277,16 +277,16 @@ def test_delays_are_taken_out_of_a_chain_wherever_they_stand():
         Delay(1)(random_messages(0), KEY)
 
 
-@pytest.mark.parametrize("renormalise", [True, False])
-def test_attention_is_cut_by_its_weights(renormalise):
-    """Without renormalising, weights that are left stay as they were, as NDQ's authors cut TarMAC."""
-    channel = AttentionChannel(signature=2, value=2, hidden=0, renormalise=renormalise, num_agents=AGENTS)
+@pytest.mark.parametrize("renormalize", [True, False])
+def test_attention_is_cut_by_its_weights(renormalize):
+    """Without renormalizing, weights that are left stay as they were, as NDQ's authors cut TarMAC."""
+    channel = AttentionChannel(signature=2, value=2, hidden=0, renormalize=renormalize, num_agents=AGENTS)
     inputs = np.random.default_rng(0).normal(size=(AGENTS, 4)).astype(np.float32)
 
     def talk(module, edit):
-        courier = Courier(channel, jnp.ones(AGENTS, bool), KEY, edit)
-        heard, reported = module.talk(inputs, None, KEY, courier)
-        return heard, reported["attention"], courier.account()
+        transmission = Transmission(channel, jnp.ones(AGENTS, bool), KEY, edit)
+        heard, reported = module.talk(inputs, None, KEY, transmission)
+        return heard, reported["attention"], transmission.account()
 
     params = jax.jit(lambda: channel.init(KEY, None, method=talk))()
     params = jax.tree.map(lambda x: 2 * x, params)
@@ -299,7 +299,7 @@ def test_attention_is_cut_by_its_weights(renormalise):
     kept = (weights >= threshold) | SELF
     assert 3 < kept.sum() < 9
     expected = np.where(kept, weights, 0)
-    expected = expected / expected.sum(0) if renormalise else expected
+    expected = expected / expected.sum(0) if renormalize else expected
     np.testing.assert_allclose(left, expected, rtol=1e-4)
     np.testing.assert_allclose(heard, np.einsum("ij,ijv->jv", expected, account.content[..., 2:]), rtol=1e-4, atol=1e-6)
 

@@ -21,7 +21,7 @@ from marlcomm.messages import (
     SilentChannel,
 )
 from marlcomm.messages.channel import bits_sent
-from marlcomm.messages.courier import Courier
+from marlcomm.messages.transmission import Transmission
 
 AGENTS, INPUTS, HIDDEN, ACTIONS = 4, 3, 5, 2
 KEY = jax.random.PRNGKey(4)
@@ -46,7 +46,7 @@ class Case:
 
 
 SMALL = {"signature": 2, "value": 3, "hidden": 8}
-AUTHORS = {"signature": 5, "value": 3, "hidden": 0, "scale": 3**0.5, "detach": True, "renormalise": False}
+AUTHORS = {"signature": 5, "value": 3, "hidden": 0, "scale": 3**0.5, "detach": True, "renormalize": False}
 CASES = {
     "silent": Case(SilentChannel(), formulas.silent, 0, slots=True),
     "shared": Case(SharedChannel(), formulas.shared, 32 * INPUTS, slots=True),
@@ -54,7 +54,10 @@ CASES = {
         GaussianChannel(dims=2, hidden=8, sigma=0.0), formulas.gaussian, 64, slots=True, untaught=("posterior",)
     ),
     "discrete": Case(
-        DiscreteChannel(symbols=3, words=2, hidden=8, noise=0.0), formulas.discrete(3), 2 * np.log2(3), slots=True
+        DiscreteChannel(vocab_size=3, message_length=2, hidden=8, noise=0.0),
+        formulas.discrete(3),
+        2 * np.log2(3),
+        slots=True,
     ),
     "attention": Case(AttentionChannel(**SMALL), formulas.attention(2, 2**0.5), 32 * 5),
     "attention, two rounds": Case(AttentionChannel(rounds=2, **SMALL), formulas.attention(2, 2**0.5, 2), 32 * 10),
@@ -64,9 +67,9 @@ CASES = {
         32 * 8,
     ),
     "mean": Case(MeanChannel(dims=3, hidden=8), formulas.mean(), 32 * 3),
-    "mean, three hops": Case(MeanChannel(dims=3, hidden=8, hops=3), formulas.mean(3), 32 * 9),
+    "mean, three rounds": Case(MeanChannel(dims=3, hidden=8, rounds=3), formulas.mean(3), 32 * 9),
     "gated": Case(GatedChannel(dims=3, hidden=8), formulas.mean(gates=True), 1 + 32 * 3),
-    "gated, two hops": Case(GatedChannel(dims=3, hidden=8, hops=2), formulas.mean(2, gates=True), 2 + 32 * 6),
+    "gated, two rounds": Case(GatedChannel(dims=3, hidden=8, rounds=2), formulas.mean(2, gates=True), 2 + 32 * 6),
     "memory": Case(MemoryChannel(width=3, hidden=8), formulas.memory(3), 32 * 6),
 }
 
@@ -77,10 +80,10 @@ def sized(channel, agents=AGENTS):
 
 def talk(channel, params, inputs, memory, alive, key=KEY, edit=None):
     """What arrives [..., N, M], the messages as they are accounted for, and what the channel reports."""
-    courier = Courier(channel, alive, key, edit)
+    transmission = Transmission(channel, alive, key, edit)
     memory = memory if channel.reads_memory else None
-    received, reported = channel.apply(params, inputs, memory, key, courier, method="talk")
-    return received, courier.account(), reported
+    received, reported = channel.apply(params, inputs, memory, key, transmission, method="talk")
+    return received, transmission.account(), reported
 
 
 def random_params(channel, seed, agents=AGENTS):
@@ -89,7 +92,9 @@ def random_params(channel, seed, agents=AGENTS):
     inputs, memory, alive = jnp.zeros((agents, INPUTS)), jnp.zeros((agents, HIDDEN)), jnp.ones(agents, bool)
 
     def talk_once(module):
-        return module.talk(inputs, memory if channel.reads_memory else None, KEY, Courier(channel, alive, KEY, None))
+        return module.talk(
+            inputs, memory if channel.reads_memory else None, KEY, Transmission(channel, alive, KEY, None)
+        )
 
     shapes = jax.eval_shape(lambda: channel.init(KEY, method=talk_once))
     return jax.tree.map(lambda x: jnp.asarray(0.8 * rng.normal(size=x.shape), jnp.float32), shapes)
@@ -163,7 +168,7 @@ def test_bits_are_those_of_what_is_sent_to_the_living(scenes):
             sending = sending * scenes.reported["gate"][scene]
         for i in range(AGENTS):
             hearing = [j for j in range(AGENTS) if j != i and alive[j]]
-            rounds = getattr(scenes.channel, "hops", 1)
+            rounds = getattr(scenes.channel, "rounds", 1)
             mask = rounds if "gate" in scenes.reported else 0
             both = [sending[i] * sending[j] for j in hearing]
             expected = alive[i] * (sum(both) * (scenes.case.bits - mask) + mask * len(hearing))

@@ -18,7 +18,7 @@ from marlcomm.messages import (
     within_reach,
 )
 from marlcomm.messages.channel import by_receiver, offer
-from marlcomm.messages.courier import Courier
+from marlcomm.messages.transmission import Transmission
 from marlcomm.networks import CommunicatingAgent
 
 BATCH, TIME, AGENTS, INPUTS, HIDDEN = 2, 4, 3, 2, 3
@@ -68,12 +68,12 @@ def test_learning_sees_what_acting_saw(name):
 @functools.partial(jax.jit, static_argnames="channel")
 def carried(channel, contents, alive, edit=None, sent=True):
     """What arrives of each round, leading axes [..., N, N, D] or, time first, [T, N, N, D]; and the account."""
-    courier = Courier(channel, alive, KEY, edit)
+    transmission = Transmission(channel, alive, KEY, edit)
     arrived = []
     for content in contents:
         messages = offer(content)
-        arrived.append(courier(messages._replace(sent=messages.sent & sent)))
-    return *jax.tree.map(jnp.asarray, arrived), courier.account()
+        arrived.append(transmission(messages._replace(sent=messages.sent & sent)))
+    return *jax.tree.map(jnp.asarray, arrived), transmission.account()
 
 
 @pytest.mark.parametrize("delay", [1, 3, 9])
@@ -149,7 +149,7 @@ def test_a_gate_is_never_constant(sampled):
     inputs = jnp.asarray(np.linspace(-50, 50, 42).reshape(21, 2, 1), jnp.float32)
 
     def talk(module):
-        return module.talk(inputs, None, KEY, Courier(channel, jnp.ones((21, 2), bool), KEY, None))
+        return module.talk(inputs, None, KEY, Transmission(channel, jnp.ones((21, 2), bool), KEY, None))
 
     @jax.jit
     def everything(params):
@@ -184,7 +184,7 @@ def test_talk_must_pass_through_the_courier():
         (lambda: MeanChannel(bandwidth=-1), "bandwidth is -1"),
         (lambda: MeanChannel(graph=[[1, 1], [1]]), "must be 2 x 2"),
         (lambda: MeanChannel(graph=within_reach(3, 1), num_agents=4), "must be 4 x 4"),
-        (lambda: MeanChannel(hops=0), "hops is 0"),
+        (lambda: MeanChannel(rounds=0), "rounds is 0"),
         (lambda: AttentionChannel(scale=0.0), r"scale is 0\.0"),
         (lambda: AttentionChannel(rounds=0), "rounds is 0"),
     ],

@@ -13,7 +13,7 @@ TINY = {"hidden": 8, "num_envs": 4, "batch_episodes": 8, "replay_episodes": 64}
 
 @pytest.fixture(scope="session")
 def sensor():
-    return mc.make_algorithm("ndq", mc.make_env("sensor"), epsilon_steps=1000, **TINY)
+    return mc.make_algorithm("ndq", mc.make_env("sensor"), exploration_steps=1000, **TINY)
 
 
 @pytest.fixture(scope="session")

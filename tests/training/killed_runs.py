@@ -19,16 +19,16 @@ import numpy as np
 from flax import struct
 
 from marlcomm.training.checkpoint import digest
-from marlcomm.training.journal import Journal
 from marlcomm.training.population import Population
 from marlcomm.training.progress import ProgressReport
+from marlcomm.training.recorder import Recorder
 
 CHUNKS = 4
 NOT_COUNTING = -1
 
 
 class State(struct.PyTreeNode):
-    """What the journal reads of a learner's state, for two members."""
+    """What the recorder reads of a learner's state, for two members."""
 
     params: Any
     replay: Any
@@ -60,11 +60,11 @@ def go_on(folder: Path) -> dict[str, Any]:
     """Begins the run or goes on with it, to its end."""
     algorithm = SimpleNamespace(describe=lambda: {"algorithm": "a", "task": "t", "resolved": {"hidden": 8}})
     population, report = Population((0, 1), ({}, {})), ProgressReport(40, 2, shown=False)
-    with Journal(algorithm, population, {"steps": 40}, folder, 0.0, report) as journal:  # type: ignore[arg-type]
-        state = journal.open(FIRST, resume=True, tensorboard=False) or FIRST
-        while journal.chunk < CHUNKS:
+    with Recorder(algorithm, population, {"steps": 40}, folder, 0.0, report) as recorder:  # type: ignore[arg-type]
+        state = recorder.open(FIRST, resume=True, tensorboard=False) or FIRST
+        while recorder.chunk < CHUNKS:
             state = advance(state)
-            journal.record(state, {"loss": state.params["weights"].sum(1)}, save=True)
+            recorder.record(state, {"loss": state.params["weights"].sum(1)}, save=True)
     lines = [(folder / f"member_{m}" / "metrics.jsonl").read_text() for m in (0, 1)]
     return {"digest": digest(state), "metrics": lines}
 

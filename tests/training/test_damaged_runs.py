@@ -13,10 +13,10 @@ import pytest
 
 from marlcomm.training import CheckpointError, RunFolderError, load_run
 from marlcomm.training.checkpoint import digest
-from marlcomm.training.journal import Journal
 from marlcomm.training.metrics_file import stack_metrics
 from marlcomm.training.population import make_population
 from marlcomm.training.record import RunFolder
+from marlcomm.training.recorder import Recorder
 
 CHUNKS = 4
 WORDS = (RunFolderError, CheckpointError, ValueError, OSError)
@@ -33,7 +33,7 @@ class Listener:
 
 
 def journal_of(sensor, out, listener):
-    return Journal(sensor, make_population(sensor, 2), {"steps": 100}, out, 0.0, listener)
+    return Recorder(sensor, make_population(sensor, 2), {"steps": 100}, out, 0.0, listener)
 
 
 def state_after(template, chunk):
@@ -50,12 +50,12 @@ def template(sensor):
 def whole(sensor, template, tmp_path_factory):
     """A run of two members and four chunks, the last two of which are saved."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    with journal_of(sensor, out, Listener()) as journal:
-        journal.open(template, resume=False, tensorboard=False)
+    with journal_of(sensor, out, Listener()) as recorder:
+        recorder.open(template, resume=False, tensorboard=False)
         for chunk in range(1, CHUNKS + 1):
             loss = np.array([0.5, 0.25]) + chunk
-            journal.record(state_after(template, chunk), {"loss": loss, "test_return": loss}, save=True)
-        journal.finish(state_after(template, CHUNKS), {"return": np.ones(2)})
+            recorder.record(state_after(template, chunk), {"loss": loss, "test_return": loss}, save=True)
+        recorder.finish(state_after(template, CHUNKS), {"return": np.ones(2)})
     return out
 
 
@@ -105,10 +105,10 @@ def read(run):
 def go_on(sensor, template, run, listener):
     """What the run that goes on finds: state, chunk and losses, or a sentence; it is saved once more."""
     try:
-        with journal_of(sensor, run, listener) as journal:
-            state = journal.open(template, resume=True, tensorboard=False)
-            found = digest(state), journal.chunk, journal.metrics()["loss"]
-            journal.record(state_after(template, journal.chunk + 1), {"loss": np.zeros(2)}, save=True)
+        with journal_of(sensor, run, listener) as recorder:
+            state = recorder.open(template, resume=True, tensorboard=False)
+            found = digest(state), recorder.chunk, recorder.metrics()["loss"]
+            recorder.record(state_after(template, recorder.chunk + 1), {"loss": np.zeros(2)}, save=True)
         return found
     except (RunFolderError, CheckpointError) as error:
         return error

@@ -22,7 +22,7 @@ SETTINGS = [
     "hidden=8",
     "num_envs=4",
     "message_dims=2",
-    "optimiser=rmsprop",
+    "optimizer=rmsprop",
     "entropy=0.01|0.5",
 ]
 
@@ -86,25 +86,25 @@ def test_a_loaded_policy_acts_greedily(folder):
     policy = mc.load(folder, member=1)
     first = policy.algorithm.env.reset(jax.random.PRNGKey(0))[1].observation
     action, _, decision = policy.act(first, policy.initial_memory(), jax.random.PRNGKey(1))
-    np.testing.assert_array_equal(action, np.argmax(decision.q, -1))
+    np.testing.assert_array_equal(action, np.argmax(decision.scores, -1))
 
 
 def test_settings_of_another_learner_are_refused(capsys):
-    assert main(["train", "mappo", "sensor", "--set", "epsilon_start=1"]) == 2
-    assert "no setting 'epsilon_start'" in capsys.readouterr().err
+    assert main(["train", "mappo", "sensor", "--set", "exploration_start=1"]) == 2
+    assert "no setting 'exploration_start'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_by_name_and_as_published(name):
     settings = mc.algorithm_settings(name)
     assert family_of(name) is ON_POLICY
-    assert {"epochs", "clip", "trace", "entropy", "value_weight", "hidden", "paper"} <= settings.keys()
-    assert "epsilon_start" not in settings
+    assert {"epochs", "clip_ratio", "gae_lambda", "entropy", "value_weight", "hidden", "paper"} <= settings.keys()
+    assert "exploration_start" not in settings
     env = mc.make_env("sensor")
     ours, published = (mc.make_algorithm(name, env, paper=paper).describe()["resolved"] for paper in (False, True))
     assert published["epochs"] == (10 if name == "mappo" else 1)
     assert published["weights.entropy"] == {"mappo": 0.01, "tarmac": 0.01}.get(name, 0.0)
-    assert published["learning_rate_finish"] == published["entropy_finish"] == 1.0
+    assert published["learning_rate_decay_to"] == published["entropy_decay_to"] == 1.0
     assert ours["agent"] != published["agent"] or name == "mappo"
     given = mc.make_algorithm(name, env, paper=True, discount=0.5, epochs=3).describe()["resolved"]
     assert (given["discount"], given["epochs"]) == (0.5, 3)

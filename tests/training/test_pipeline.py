@@ -16,7 +16,7 @@ STAGES = {"steps": 16, "ideal_steps": 200, "updates": 40, "learning_rate": 0.05,
 
 def pair():
     env = make_env("maze")
-    return maddpg(env, channel=SharedChannel(), **SMALL), rgmcomm(env, labels=2, message_rate=0.0, **SMALL)
+    return maddpg(env, channel=SharedChannel(), **SMALL), rgmcomm(env, vocab_size=2, message_rate=0.0, **SMALL)
 
 
 @pytest.mark.slow

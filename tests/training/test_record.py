@@ -154,8 +154,8 @@ def test_a_record_of_an_older_version_is_compared_as_far_as_it_goes(tmp_path):
         del older[name]
     resolved = older["resolved"]
     resolved |= {name: "Part( # attributes size = 8 )" for name in ("agent", "mixer")}
-    resolved |= {"teacher": "None", "training_edit": "None"}
-    for name in resolved.keys() & {"loss_terms", "task", "optimiser", "optimizer"}:
+    resolved |= {"joint_critic": "None", "training_edit": "None"}
+    for name in resolved.keys() & {"loss_terms", "task", "optimizer"}:
         del resolved[name]
     folder.write_json("config.json", older)
     (warning,) = folder.check_same(asked())
@@ -174,7 +174,7 @@ def test_an_older_ndq_of_another_width_is_read_with_the_encoder_that_it_had(tmp_
     older = folder.config()
     for name in ("format", "code", "digest"):
         del older[name]
-    for name in ("agent", "mixer", "losses", "loss_terms", "task", "optimiser", "optimizer"):
+    for name in ("agent", "mixer", "losses", "loss_terms", "task", "optimizer", "optimizer"):
         older["resolved"].pop(name, None)
     folder.write_json("config.json", older)
     assert folder.config()["settings"]["encoder_hidden"] == 64

@@ -34,28 +34,28 @@ from marlcomm.learners.learner import (
     weighted_sum,
 )
 from marlcomm.learners.return_scale import ReturnScale
-from marlcomm.losses.policy import generalised_advantage, normalise
+from marlcomm.losses.policy import generalized_advantage, normalize
 from marlcomm.messages.edits import Edit
 from marlcomm.types import Episodes, PolicyUnroll, Scalar
 
 
 @dataclass(frozen=True)
-class ReinforceSettings:
+class OnPolicyConfig:
     """What fixes a shape or a branch; a change recompiles.
 
     Attributes:
       num_envs: B, environments played at once; each step of training learns from one episode of every one.
       epochs: gradient steps on these episodes: 1 is REINFORCE, more are PPO. Each takes all of them.
-      normalise_returns: whether critic and advantages work in units of the returns' mean and deviation so far.
-      normalise_advantage: whether the advantages of each batch get mean 0 and deviation 1.
+      normalize_returns: whether critic and advantages work in units of the returns' mean and deviation so far.
+      normalize_advantage: whether the advantages of each batch get mean 0 and deviation 1.
       agent_id: whether an agent's input carries its id.
       last_action: whether it carries its own last action.
     """
 
     num_envs: int = 32
     epochs: int = 4
-    normalise_returns: bool = True
-    normalise_advantage: bool = False
+    normalize_returns: bool = True
+    normalize_advantage: bool = False
     agent_id: bool = True
     last_action: bool = False
 
@@ -65,39 +65,41 @@ class ReinforceSettings:
                 raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
 
 
-class ReinforceHParams(struct.PyTreeNode):
+class OnPolicyHParams(struct.PyTreeNode):
     """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
 
     learning_rate: Scalar = 1e-3
-    learning_rate_finish: Scalar = 0.1  #: share of it that is left at the end, falling over the run's second half
-    entropy_finish: Scalar = 0.05  #: share of the entropy's weight that is left after the run's first half
+    learning_rate_decay_to: Scalar = 0.1  #: share of it that is left at the end, falling over the run's second half
+    entropy_decay_to: Scalar = 0.05  #: share of the entropy's weight that is left after the run's first half
     discount: Scalar = 0.99
-    trace: Scalar = 0.95  #: lambda of the advantages: 1 takes whole returns, 0 one-step errors
-    clip: Scalar = 0.2  #: how far the probability of an action may move before it teaches no more (needs epochs > 1)
+    gae_lambda: Scalar = 0.95  #: lambda of the advantages: 1 takes whole returns, 0 one-step errors
+    clip_ratio: Scalar = (
+        0.2  #: how far the probability of an action may move before it teaches no more (needs epochs > 1)
+    )
     team_share: Scalar = 1.0  #: of the team's mean in each agent's reward; 0: each is paid for itself
     gradient_clip: Scalar = 10.0  #: global norm; 0: no clipping
     weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  #: loss name -> weight
 
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         "learning_rate": (0.0, math.inf),
-        "learning_rate_finish": (0.0, 1.0),
-        "entropy_finish": (0.0, 1.0),
+        "learning_rate_decay_to": (0.0, 1.0),
+        "entropy_decay_to": (0.0, 1.0),
         "discount": (0.0, 1.0),
-        "trace": (0.0, 1.0),
-        "clip": (0.0, math.inf),
+        "gae_lambda": (0.0, 1.0),
+        "clip_ratio": (0.0, math.inf),
         "team_share": (0.0, 1.0),
         "gradient_clip": (0.0, math.inf),
     }
 
 
-class ReinforceState(struct.PyTreeNode):
+class OnPolicyState(struct.PyTreeNode):
     """Everything a run is: saving this and loading it again changes nothing that follows."""
 
     params: Any  # {"agent": ..., "critic": ...}
-    optimiser: Any
+    optimizer: Any
     scale: ReturnScale
     key: jax.Array
-    hparams: ReinforceHParams
+    hparams: OnPolicyHParams
     env_steps: jax.Array  # [] int32, real environment steps played
     episodes: jax.Array  # [] int32
     updates: jax.Array  # [] int32, gradient steps taken
@@ -106,7 +108,7 @@ class ReinforceState(struct.PyTreeNode):
 
 
 @dataclass(frozen=True)
-class ReinforceLearner:
+class OnPolicyLearner:
     """Policy gradient for a communicating agent and a critic.
 
     Learning acts again: it runs the agent over the same episodes with the same keys, so that messages, noise, gates
@@ -118,8 +120,8 @@ class ReinforceLearner:
       agent: the network that all agents share: a flax module with the method `step` of `CommunicatingAgent`.
       critic: a flax module [..., N, H] memories, [..., S] state -> [..., N] values.
       losses: name -> loss over a `PolicyUnroll`; each is weighted by `hparams.weights[name]`.
-      optimiser: hyper-parameters -> optax transformation.
-      settings: what fixes shapes and branches.
+      optimizer: hyper-parameters -> optax transformation.
+      config: what fixes shapes and branches.
       training_edit: what happens to messages in training, both when acting and when learning.
     """
 
@@ -127,26 +129,26 @@ class ReinforceLearner:
     agent: Any
     critic: Any
     losses: Mapping[str, Loss]
-    optimiser: Callable[[ReinforceHParams], optax.GradientTransformation]
-    settings: ReinforceSettings
+    optimizer: Callable[[OnPolicyHParams], optax.GradientTransformation]
+    config: OnPolicyConfig
     training_edit: Edit | None = None
 
     def __post_init__(self) -> None:
         require_discrete(self.env, "the on-policy learner")
 
-    def init(self, key: jax.Array, hparams: ReinforceHParams) -> ReinforceState:
+    def init(self, key: jax.Array, hparams: OnPolicyHParams) -> OnPolicyState:
         """The state before the first step; `key` alone decides it and everything after it."""
         agent_key, critic_key, noise_key, key = jax.random.split(key, 4)
         n, size = self.env.num_agents, self.env.observation_size
         memory = self.initial_memory(1)
-        inputs = agent_inputs(self.env, self.settings, jnp.zeros((1, n, size)), memory.last_action)
+        inputs = agent_inputs(self.env, self.config, jnp.zeros((1, n, size)), memory.last_action)
         alive = jnp.ones((1, n), bool)
         agent = self.agent.init(agent_key, memory.hidden, inputs, alive, noise_key, None, method="step")
         critic = self.critic.init(critic_key, _hidden(memory.hidden), jnp.zeros((1, self.env.state_size)))
         params = {"agent": agent, "critic": critic}
-        return ReinforceState(
+        return OnPolicyState(
             params=params,
-            optimiser=self.optimiser(hparams).init(params),
+            optimizer=self.optimizer(hparams).init(params),
             scale=ReturnScale(jnp.float32(0.0), jnp.float32(1.0)),
             key=key,
             hparams=jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), hparams),
@@ -167,56 +169,57 @@ class ReinforceLearner:
         observation: Observation,
         memory: AgentMemory,
         key: jax.Array,
-        epsilon: Scalar = 0.0,
+        exploration: Scalar = 0.0,
         edit: Edit | None = None,
     ) -> tuple[jax.Array, AgentMemory, Decision]:
-        """Actions [..., N] of the team: the most probable, but for a share `epsilon` drawn from the policy.
+        """Actions [..., N] of the team: the most probable, but for a share `exploration` drawn from the policy.
 
         Args:
           params: `state.params`.
           observation: leading axes as those of `memory`.
           memory: from `initial_memory` or the last call.
           key: randomness of messages, edit and actions.
-          epsilon: 0 .. 1; training draws every action (1), evaluation none (0).
+          exploration: 0 .. 1; training draws every action (1), evaluation none (0).
           edit: what happens to the messages on their way.
         """
         talk_key, draw_key, share_key = jax.random.split(key, 3)
-        inputs = agent_inputs(self.env, self.settings, observation.agents_view, memory.last_action)
+        inputs = agent_inputs(self.env, self.config, observation.agents_view, memory.last_action)
         hidden, logits, messages, auxiliary = self.agent.apply(
             params["agent"], memory.hidden, inputs, observation.alive, talk_key, edit, method="step"
         )
         logits = _allowed(logits, observation.action_mask)
         policy = distrax.Categorical(logits=logits)
-        drawn = jax.random.uniform(share_key, logits.shape[:-1]) < epsilon
+        drawn = jax.random.uniform(share_key, logits.shape[:-1]) < exploration
         action = jnp.where(drawn, policy.sample(seed=draw_key), policy.mode()).astype(jnp.int32)
         decision = Decision(logits, messages, auxiliary, for_all(talk_key, logits.shape[:-2]))
         return action, AgentMemory(hidden, action), decision
 
-    def epsilon(self, state: ReinforceState) -> jax.Array:
+    def exploration(self, state: OnPolicyState) -> jax.Array:
         """[] 1: in training every action is drawn from the policy."""
         return jnp.float32(1.0)
 
-    def edit(self, state: ReinforceState) -> Edit | None:
+    def edit(self, state: OnPolicyState) -> Edit | None:
         """What happens to messages in training."""
         return self.training_edit
 
     def learn(
         self,
-        state: ReinforceState,
+        state: OnPolicyState,
         episodes: Episodes,
         decisions: Decision | None = None,
-        limit: Scalar = math.inf,
-    ) -> tuple[ReinforceState, dict[str, jax.Array]]:
+        total_steps: Scalar = math.inf,
+    ) -> tuple[OnPolicyState, dict[str, jax.Array]]:
         """Takes `epochs` gradient steps on episodes [B, ...] that the policy of `state` has played.
 
         Where a loss or gradient is not finite, nothing is learned, and `healthy` becomes False.
 
         Args:
           state: from `init` or the last call.
-          episodes: as many as `settings.num_envs`.
-          decisions: what stood behind their actions, leading axes [B, T], all drawn (`epsilon` 1). All B must have
+          episodes: as many as `config.num_envs`.
+          decisions: what stood behind their actions, leading axes [B, T], all drawn (`exploration` 1). All B must have
             acted together, with one key a step.
-          limit: environment steps of the whole run. Once they are taken, or where the state is not healthy, everything
+          total_steps: environment steps of the whole run. Once they are taken, or where the state is not healthy,
+            everything
             stays as it is.
 
         Returns:
@@ -230,8 +233,8 @@ class ReinforceLearner:
             raise ValueError(
                 "on-policy learning needs what stood behind the actions: call learn(state, episodes, decisions)"
             )
-        episodes = ready_to_learn(self.env, self.settings.num_envs, episodes)
-        active = state.healthy & (state.env_steps < limit)
+        episodes = ready_to_learn(self.env, self.config.num_envs, episodes)
+        active = state.healthy & (state.env_steps < total_steps)
         _, learn_key = jax.random.split(state.key)  # the first half is for playing
         key, last_key = jax.random.split(learn_key)
         scale = self._rescaled(state, episodes)
@@ -241,37 +244,37 @@ class ReinforceLearner:
             scale=choose(measured, scale, state.scale),
             healthy=state.healthy & measured,
             env_steps=state.env_steps + episodes.valid.sum(dtype=jnp.int32),
-            episodes=state.episodes + self.settings.num_envs,
+            episodes=state.episodes + self.config.num_envs,
         )
-        hparams = _at_this_point(state.hparams, state.env_steps, limit)
+        hparams = _at_this_point(state.hparams, state.env_steps, total_steps)
         now = played.replace(hparams=hparams)
         loss = functools.partial(self._loss, state=now, episodes=episodes, decisions=decisions, key=last_key)
 
-        def update(state: ReinforceState, left: jax.Array) -> tuple[ReinforceState, dict[str, jax.Array]]:
-            return self._update(state, functools.partial(loss, left=left), self.optimiser(hparams), active)
+        def update(state: OnPolicyState, left: jax.Array) -> tuple[OnPolicyState, dict[str, jax.Array]]:
+            return self._update(state, functools.partial(loss, left=left), self.optimizer(hparams), active)
 
-        return guarded_row(update, choose(active, played, state), steps_left(self.settings.epochs))
+        return guarded_row(update, choose(active, played, state), steps_left(self.config.epochs))
 
     @property
     def updates_per_step(self) -> int:
         """Gradient steps after every collection."""
-        return self.settings.epochs
+        return self.config.epochs
 
     def _update(
         self,
-        state: ReinforceState,
+        state: OnPolicyState,
         loss: Callable[..., Any],
-        optimiser: optax.GradientTransformation,
+        optimizer: optax.GradientTransformation,
         active: jax.Array,
-    ) -> tuple[ReinforceState, dict[str, jax.Array]]:
+    ) -> tuple[OnPolicyState, dict[str, jax.Array]]:
         gradient, metrics = jax.grad(loss, has_aux=True)(state.params)
-        learned, metrics, _ = guarded_step(state, optimiser, gradient, metrics, active)
+        learned, metrics, _ = guarded_step(state, optimizer, gradient, metrics, active)
         return learned, metrics
 
     def _loss(
         self,
         params: Any,
-        state: ReinforceState,
+        state: OnPolicyState,
         episodes: Episodes,
         decisions: Decision,
         key: jax.Array,
@@ -281,7 +284,7 @@ class ReinforceLearner:
         return weighted_sum(self.losses, unroll, episodes, state.hparams, left)
 
     def unroll(
-        self, params: Any, state: ReinforceState, episodes: Episodes, decisions: Decision, key: jax.Array
+        self, params: Any, state: OnPolicyState, episodes: Episodes, decisions: Decision, key: jax.Array
     ) -> PolicyUnroll:
         """What policy and critic make of the episodes [B, ...] that the decisions stood behind.
 
@@ -303,11 +306,11 @@ class ReinforceLearner:
         return PolicyUnroll(
             logits=logits,
             log_prob=jnp.asarray(policy.log_prob(episodes.action)),
-            old_log_prob=jnp.asarray(distrax.Categorical(logits=decisions.q).log_prob(episodes.action)),
+            old_log_prob=jnp.asarray(distrax.Categorical(logits=decisions.scores).log_prob(episodes.action)),
             entropy=jnp.asarray(policy.entropy()),
             value=value[:, :steps],
             target=advantage + expected[:, :steps],
-            advantage=normalise(advantage, weight) if self.settings.normalise_advantage else advantage / scale,
+            advantage=normalize(advantage, weight) if self.config.normalize_advantage else advantage / scale,
             scale=scale,
             weight=weight,
             messages=messages,
@@ -321,7 +324,7 @@ class ReinforceLearner:
         """Memory after each step, logits, messages and named arrays [B, T+1, ...], with the keys of the decisions."""
         keys = jnp.concatenate([decisions.key[0], key[None]])  # [T+1, ...]
         before = jnp.pad(episodes.action, ((0, 0), (1, 0), (0, 0)), constant_values=-1)
-        inputs = agent_inputs(self.env, self.settings, episodes.agents_view, before)
+        inputs = agent_inputs(self.env, self.config, episodes.agents_view, before)
 
         def step(memory: Any, x: tuple) -> tuple[Any, tuple]:
             memory, *outputs = self.agent.apply(params["agent"], memory, *x, edit, method="step")
@@ -332,32 +335,32 @@ class ReinforceLearner:
         _, outputs = jax.lax.scan(step, start, time_first)
         return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)
 
-    def _advantage(self, episodes: Episodes, value: jax.Array, hparams: ReinforceHParams) -> jax.Array:
+    def _advantage(self, episodes: Episodes, value: jax.Array, hparams: OnPolicyHParams) -> jax.Array:
         """[B, T, N], in units of reward; `value` [B, T+1, N]."""
         reward = shared_reward(episodes.reward, hparams.team_share)
         ends = episodes.terminal, episodes.valid
-        return generalised_advantage(reward, value, *ends, hparams.discount, hparams.trace)
+        return generalized_advantage(reward, value, *ends, hparams.discount, hparams.gae_lambda)
 
-    def _rescaled(self, state: ReinforceState, episodes: Episodes) -> ReturnScale:
+    def _rescaled(self, state: OnPolicyState, episodes: Episodes) -> ReturnScale:
         """The scale with the discounted returns of these episodes, as far as they were played."""
-        if not self.settings.normalise_returns:
+        if not self.config.normalize_returns:
             return state.scale
         nothing = jnp.zeros((*episodes.valid.shape[:1], episodes.valid.shape[1] + 1, self.env.num_agents), jnp.float32)
-        returns = self._advantage(episodes, nothing, state.hparams.replace(trace=1.0))
-        batches = state.episodes.astype(jnp.float32) / self.settings.num_envs + 1.0
+        returns = self._advantage(episodes, nothing, state.hparams.replace(gae_lambda=1.0))
+        batches = state.episodes.astype(jnp.float32) / self.config.num_envs + 1.0
         return state.scale.after(returns, episodes.valid, batches)
 
 
-def _at_this_point(hparams: ReinforceHParams, env_steps: jax.Array, limit: Scalar) -> ReinforceHParams:
-    """The hyper-parameters with those that follow a schedule as they are now; a run without a limit stays at its start.
+def _at_this_point(hparams: OnPolicyHParams, env_steps: jax.Array, total_steps: Scalar) -> OnPolicyHParams:
+    """The hyper-parameters with those that follow a schedule as they are now; a run without an end stays at its start.
 
     But for the price of talk, which such a run pays in full.
     """
-    progress = share_done(env_steps, limit)
+    progress = share_done(env_steps, total_steps)
     first_half = jnp.clip(2.0 * progress, 0.0, 1.0)
-    paid = jnp.where(jnp.isfinite(limit), first_half, 1.0)
+    paid = jnp.where(jnp.isfinite(total_steps), first_half, 1.0)
     # what talk costs grows as the entropy falls: whoever paid before there is something to say would never say it
-    factors = {"entropy": 1.0 + first_half * (hparams.entropy_finish - 1.0), "talk": paid}
+    factors = {"entropy": 1.0 + first_half * (hparams.entropy_decay_to - 1.0), "talk": paid}
     weights = {name: weight * factors.get(name, 1.0) for name, weight in hparams.weights.items()}
     return hparams.replace(learning_rate=learning_rate_now(hparams, progress), weights=weights)
 

@@ -1,4 +1,4 @@
-"""The optimiser against PyTorch's RMSprop and its clipping, in numpy."""
+"""The optimizer against PyTorch's RMSprop and its clipping, in numpy."""
 
 import hypothesis
 import jax
@@ -53,4 +53,4 @@ def test_published_settings():
     """specs/ndq.md, 2.8."""
     hparams = ValueHParams()
     assert (hparams.learning_rate, hparams.discount, hparams.gradient_clip) == (5e-4, 0.99, 10.0)
-    assert (hparams.epsilon_start, hparams.epsilon_finish, hparams.epsilon_steps) == (1.0, 0.05, 50_000)
+    assert (hparams.exploration_start, hparams.exploration_final, hparams.exploration_steps) == (1.0, 0.05, 50_000)

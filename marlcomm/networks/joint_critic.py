@@ -1,4 +1,4 @@
-"""A teacher: what a team of which everybody sees what all see makes of joint actions."""
+"""A joint_critic: what a team of which everybody sees what all see makes of joint actions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from marlcomm.networks.layers import MLP, one_each, side_by_side
 from marlcomm.networks.mixers import MonotonicMixer
 
 
-class JointTeacher(nn.Module):
+class JointCritic(nn.Module):
     """QMIX without messages or memory, of which utilities and mixer read the views of all agents.
 
     What one agent sees is worth something to another only in the values of a team that would use it: the utilities of

@@ -45,7 +45,7 @@ class Case:
         self.learner: Any = self.algorithm.learner
         self.hparams = self.algorithm.hparams
         self.params = tuple(random_params(self.algorithm, seed) for seed in (0, 1))  # online, target
-        play = jax.jit(lambda params: self.algorithm.play(params, KEY, epsilon=0.5)[0])
+        play = jax.jit(lambda params: self.algorithm.play(params, KEY, exploration=0.5)[0])
         self.episodes = play(self.params[0])
 
         @jax.jit
@@ -125,7 +125,7 @@ def test_gradient_reaches_what_it_should_and_nothing_else(case, module, loss):
     agent = dict(online["agent"]["params"])
     modules = {"channel": agent.pop("channel"), "actor": agent, "critic": online["critic"], "target": target}
     reached = [bool(np.any(leaf[LOSSES.index(loss)])) for leaf in jax.tree.leaves(modules[module])]
-    if module == "channel":  # one-hop channels have a layer for further hops, which nothing teaches
+    if module == "channel":  # one-hop channels have a layer for further rounds, which nothing teaches
         assert any(reached) == (loss in REACHES[module])
     else:
         assert set(reached) == {loss in REACHES[module]}
@@ -160,7 +160,7 @@ def test_an_actor_answers_for_its_own_action_alone(case):
 
 def _as_published(case):
     learner = dataclasses.replace(
-        case.learner, settings=dataclasses.replace(case.learner.settings, discrete_gradient="drawn")
+        case.learner, settings=dataclasses.replace(case.learner.config, discrete_gradient="drawn")
     )
     return jax.jit(lambda *params: learner.unroll(*params, case.episodes, case.hparams, KEY))(*case.params)
 
@@ -243,7 +243,7 @@ def test_a_nan_freezes_its_member_as_it_was(members):
     assert [bool(state.healthy[SICK]) for state in members.states] == [True] * 4 + [False] * 3
     before = member(members.states[3], SICK)
     for state in members.states[4:]:
-        for name in ("params", "target_params", "optimiser", "updates"):
+        for name in ("params", "target_params", "optimizer", "updates"):
             assert equal(getattr(member(state, SICK), name), getattr(before, name)), name
 
 
@@ -315,7 +315,7 @@ def test_a_listener_learns_to_do_what_only_the_speaker_sees():
     for name, channel in (("talks", MeanChannel(dims=1, hidden=16)), ("silent", None)):
         algorithm = maddpg(
             Whisper(), channel=channel, hidden=32, layers=1, num_envs=32, batch_steps=128, replay_steps=20_000,
-            epsilon_steps=10_000, learning_rate=3e-3, critic_learning_rate=3e-3, update_interval=8,
+            exploration_steps=10_000, learning_rate=3e-3, critic_learning_rate=3e-3, update_interval=8,
         )  # fmt: skip
 
         @jax.jit
@@ -337,7 +337,8 @@ def test_choices_are_learned_too_in_silence_and_with_messages():
     for name, channel in (("talks", MeanChannel(dims=4, hidden=16)), ("silent", None)):
         algorithm = maddpg(
             make_env("matrix_game"), channel=channel, hidden=32, layers=1, num_envs=32, batch_steps=128,
-            replay_steps=20_000, epsilon_steps=10_000, learning_rate=3e-3, critic_learning_rate=1e-2, update_interval=8,
+            replay_steps=20_000, exploration_steps=10_000, learning_rate=3e-3, critic_learning_rate=1e-2,
+            update_interval=8,
         )  # fmt: skip
 
         @jax.jit

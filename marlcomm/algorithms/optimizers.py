@@ -1,4 +1,4 @@
-"""Optimisers: functions from hyper-parameters to an optax transformation."""
+"""Optimizers: functions from hyper-parameters to an optax transformation."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import optax
 
 from marlcomm.validation import UsageError, check_choice
 
-MakeOptimiser = Callable[[Any], optax.GradientTransformation]
-Optimiser = optax.GradientTransformation | MakeOptimiser
-ASKED_FOR = ("learning_rate", "critic_learning_rate", "learning_rate_finish", "gradient_clip")
+MakeOptimizer = Callable[[Any], optax.GradientTransformation]
+Optimizer = optax.GradientTransformation | MakeOptimizer
+ASKED_FOR = ("learning_rate", "critic_learning_rate", "learning_rate_decay_to", "gradient_clip")
 
 
 def torch_rmsprop(hparams: Any, decay: float = 0.99, eps: float = 1e-5) -> optax.GradientTransformation:
@@ -28,17 +28,17 @@ def adam(hparams: Any, eps: float = 1e-5) -> optax.GradientTransformation:
     return _after_clipping(hparams, optax.adam(hparams.learning_rate, eps=eps))
 
 
-def apart(rate: float, rest: MakeOptimiser = torch_rmsprop) -> MakeOptimiser:
-    """The channel and the teacher each by an optimiser of its own, so that none disturbs another's scale.
+def apart(rate: float, rest: MakeOptimizer = torch_rmsprop) -> MakeOptimizer:
+    """The channel and the joint critic each by an optimizer of its own, so that none disturbs another's scale.
 
     Args:
-      rate: of the channel's learning rate to the team's; its optimiser is Adam (published with RGMComm: 2e-3).
-      rest: the optimiser of everything else, and of a teacher.
+      rate: of the channel's learning rate to the team's; its optimizer is Adam (published with RGMComm: 2e-3).
+      rest: the optimizer of everything else, and of a joint critic.
     """
 
     def make(hparams: Any) -> optax.GradientTransformation:
         channel = adam(hparams.replace(learning_rate=rate * hparams.learning_rate))
-        each: dict[Hashable, Any] = {"channel": channel, "teacher": rest(hparams), "team": rest(hparams)}
+        each: dict[Hashable, Any] = {"channel": channel, "joint_critic": rest(hparams), "team": rest(hparams)}
 
         def of_those_in(params: Any) -> optax.GradientTransformation:
             parts = _parts(params)
@@ -58,55 +58,55 @@ def _parts(params: Any) -> Any:
 
     def part(path: tuple, _: Any) -> str:
         names = [getattr(entry, "key", None) for entry in path]
-        return next((name for name in ("channel", "teacher") if name in names), "team")
+        return next((name for name in ("channel", "joint_critic") if name in names), "team")
 
     return jax.tree_util.tree_map_with_path(part, params)
 
 
 @dataclass(frozen=True)
 class Own:
-    """An optimiser of the user's, which asks for no hyper-parameter."""
+    """An optimizer of the user's, which asks for no hyper-parameter."""
 
     transformation: optax.GradientTransformation
 
     def __call__(self, hparams: Any) -> optax.GradientTransformation:
-        """See `MakeOptimiser`."""
+        """See `MakeOptimizer`."""
         return self.transformation
 
 
-def as_function(optimiser: Optimiser | str) -> MakeOptimiser:
-    """What a user passed as `optimiser`: a transformation, a function from hyper-parameters to one, or a name.
+def as_function(optimizer: Optimizer | str) -> MakeOptimizer:
+    """What a user passed as `optimizer`: a transformation, a function from hyper-parameters to one, or a name.
 
     Raises:
-      UsageError: it is none of these, or there is no optimiser of that name.
+      UsageError: it is none of these, or there is no optimizer of that name.
     """
-    if isinstance(optimiser, str):
-        return _BY_NAME[check_choice("optimiser", optimiser, tuple(_BY_NAME))]
-    if isinstance(optimiser, optax.GradientTransformation):
-        return Own(optimiser)
-    if not callable(optimiser) or _takes_a_rate(optimiser):
-        name = getattr(optimiser, "__name__", repr(optimiser))
+    if isinstance(optimizer, str):
+        return _BY_NAME[check_choice("optimizer", optimizer, tuple(_BY_NAME))]
+    if isinstance(optimizer, optax.GradientTransformation):
+        return Own(optimizer)
+    if not callable(optimizer) or _takes_a_rate(optimizer):
+        name = getattr(optimizer, "__name__", repr(optimizer))
         raise UsageError(
-            f"optimiser={name} must be an optax transformation, such as optax.adam(1e-3), or a function of "
+            f"optimizer={name} must be an optax transformation, such as optax.adam(1e-3), or a function of "
             "hyper-parameters that makes one, such as lambda hparams: optax.adam(hparams.learning_rate)."
         )
-    return optimiser
+    return optimizer
 
 
-def refuse_unused(optimiser: Any, names: Iterable[str]) -> None:
-    """Raises UsageError where one of `names` is only for optimisers that ask for it, and this is one that does not."""
+def refuse_unused(optimizer: Any, names: Iterable[str]) -> None:
+    """Raises UsageError where one of `names` is only for optimizers that ask for it, and this is one that does not."""
     unused = [name for name in names if name in ASKED_FOR]
-    if unused and isinstance(optimiser, Own | optax.GradientTransformation):
+    if unused and isinstance(optimizer, Own | optax.GradientTransformation):
         raise UsageError(
-            f"{unused[0]} says nothing to an optimiser of your own: give a function of hyper-parameters, such as "
+            f"{unused[0]} says nothing to an optimizer of your own: give a function of hyper-parameters, such as "
             "lambda hparams: optax.adam(hparams.learning_rate), or leave it out."
         )
 
 
-def _takes_a_rate(optimiser: Callable[..., Any]) -> bool:
+def _takes_a_rate(optimizer: Callable[..., Any]) -> bool:
     """Whether it is a function of optax's, such as `optax.adam`, in place of what it gives."""
     try:
-        parameters = list(inspect.signature(optimiser).parameters)
+        parameters = list(inspect.signature(optimizer).parameters)
     except (TypeError, ValueError):  # a function that does not say
         return False
     return parameters[:1] == ["learning_rate"]
@@ -119,4 +119,4 @@ def _after_clipping(hparams: Any, step: optax.GradientTransformation) -> optax.G
     return optax.flatten(optax.chain(optax.clip_by_global_norm(clip), step))
 
 
-_BY_NAME: dict[str, MakeOptimiser] = {"adam": adam, "rmsprop": torch_rmsprop}
+_BY_NAME: dict[str, MakeOptimizer] = {"adam": adam, "rmsprop": torch_rmsprop}

@@ -1,4 +1,4 @@
-"""What the off-policy actor-critic learner can be told: fixed settings, and numbers that may be traced."""
+"""What the off-policy actor-critic learner can be told: fixed config, and numbers that may be traced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DISCRETE_GRADIENTS = ("expected", "drawn")
 
 
 @dataclass(frozen=True)
-class DdpgSettings:
+class ActorCriticConfig:
     """What fixes a shape or a branch; a change recompiles.
 
     Attributes:
@@ -61,17 +61,17 @@ class DdpgSettings:
             raise ValueError(f"noise is {self.noise}: must be at least 0")
 
 
-class DdpgHParams(struct.PyTreeNode):
+class ActorCriticHParams(struct.PyTreeNode):
     """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
 
     learning_rate: Scalar = 1e-3  #: of the actors and their channel
     critic_learning_rate: Scalar = 1e-3
-    learning_rate_finish: Scalar = 0.1  #: share of both that is left at the end, falling over the run's second half
+    learning_rate_decay_to: Scalar = 0.1  #: share of both that is left at the end, falling over the run's second half
     discount: Scalar = 0.95
     gradient_clip: Scalar = 10.0  #: global norm, of actors and of critics; 0: no clipping
-    epsilon_start: Scalar = 0.3  #: exploration, linear in environment steps: share of random actions, size of noise
-    epsilon_finish: Scalar = 0.05
-    epsilon_steps: Scalar = 100_000
+    exploration_start: Scalar = 0.3  #: exploration, linear in environment steps: share of random actions, size of noise
+    exploration_final: Scalar = 0.05
+    exploration_steps: Scalar = 100_000
     target_rate: Scalar = 0.01  #: how far the target networks move at every gradient step
     temperature: Scalar = 1.0  #: of the softmax that gives discrete actions their gradient
     team_share: Scalar = 1.0  #: of the team's mean in each agent's reward; 0: each is paid for itself
@@ -80,12 +80,12 @@ class DdpgHParams(struct.PyTreeNode):
     RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
         "learning_rate": (0.0, math.inf),
         "critic_learning_rate": (0.0, math.inf),
-        "learning_rate_finish": (0.0, 1.0),
+        "learning_rate_decay_to": (0.0, 1.0),
         "discount": (0.0, 1.0),
         "gradient_clip": (0.0, math.inf),
-        "epsilon_start": (0.0, 1.0),
-        "epsilon_finish": (0.0, 1.0),
-        "epsilon_steps": (1.0, math.inf),
+        "exploration_start": (0.0, 1.0),
+        "exploration_final": (0.0, 1.0),
+        "exploration_steps": (1.0, math.inf),
         "target_rate": (0.0, 1.0),
         "temperature": (1e-3, math.inf),
         "team_share": (0.0, 1.0),

@@ -1,4 +1,4 @@
-"""How a teacher learns, against a numpy computation; and that labels and teachers disturb nobody else."""
+"""How a joint critic learns, against a numpy computation; and that labels and teachers disturb nobody else."""
 
 import jax
 import jax.numpy as jnp
@@ -7,10 +7,10 @@ import pytest
 
 from marlcomm.algorithms import rgmcomm, rgmcomm_qmix
 from marlcomm.envs.registry import make_env
-from marlcomm.learners.teaching import teach
+from marlcomm.learners.joint_critic import evaluate_joint_critic
 from marlcomm.losses import LabelLoss
 from marlcomm.messages import SilentChannel
-from marlcomm.networks import JointTeacher
+from marlcomm.networks import JointCritic
 from marlcomm.types import Episodes
 
 KEY = jax.random.PRNGKey(4)
@@ -20,7 +20,7 @@ DISCOUNT = 0.9
 
 @pytest.fixture(scope="module")
 def taught():
-    """Random episodes, a teacher's online and target parameters, and what `teach` makes of them."""
+    """Random episodes, a joint_critic's online and target parameters, and what comes of them."""
     rng = np.random.default_rng(0)
     mask = rng.random((BATCH, STEPS + 1, AGENTS, ACTIONS)) < 0.6
     mask[..., 0] = True
@@ -35,7 +35,7 @@ def taught():
         valid=rng.random((BATCH, STEPS)) < 0.7,
         won=np.zeros(BATCH, bool),
     )
-    teacher = JointTeacher(AGENTS, ACTIONS, hidden=8)
+    joint_critic = JointCritic(AGENTS, ACTIONS, hidden=8)
     joint = np.eye(ACTIONS, dtype=np.float32)[
         np.stack(np.meshgrid(*[np.arange(ACTIONS)] * AGENTS, indexing="ij"), -1).reshape(-1, AGENTS)
     ]  # [9, N, A]
@@ -43,11 +43,11 @@ def taught():
     @jax.jit
     def compute(episodes):
         views = episodes.agents_view
-        params = [teacher.init(key, views, jnp.zeros((BATCH, STEPS + 1, AGENTS, ACTIONS))) for key in keys]
-        worth = [teacher.apply(p, views[:, :, None], joint) for p in params]
-        utilities = [teacher.apply(p, views, method="utilities") for p in params]
-        taught, judge = teach(teacher, *params, episodes, DISCOUNT)
-        return worth, utilities, taught, judge.action, judge.worth(views[:, :-1], judge.action)
+        params = [joint_critic.init(key, views, jnp.zeros((BATCH, STEPS + 1, AGENTS, ACTIONS))) for key in keys]
+        worth = [joint_critic.apply(p, views[:, :, None], joint) for p in params]
+        utilities = [joint_critic.apply(p, views, method="utilities") for p in params]
+        output, joint_q = evaluate_joint_critic(joint_critic, *params, episodes, DISCOUNT)
+        return worth, utilities, output, joint_q.action, joint_q.worth(views[:, :-1], joint_q.action)
 
     keys = jax.random.split(KEY)
     return episodes, joint, *jax.device_get(compute(jax.tree.map(jnp.asarray, episodes)))
@@ -83,7 +83,7 @@ def test_labels_are_taught_by_their_loss_alone_and_a_teacher_by_its_own(make):
     @jax.jit
     def gradients():
         params = learner.init(KEY, hparams).params
-        episodes, *_ = algorithm.play(params, KEY, epsilon=1.0)
+        episodes, *_ = algorithm.play(params, KEY, exploration=1.0)
 
         def each(params):
             unroll = learner.unroll(params, params, episodes, hparams, KEY)
@@ -95,8 +95,8 @@ def test_labels_are_taught_by_their_loss_alone_and_a_teacher_by_its_own(make):
         channel = gradient["agent"]["params"].pop("channel")
         reached = {part: any(map(np.any, jax.tree.leaves(of))) for part, of in {**gradient, "channel": channel}.items()}
         assert reached["channel"] == (name == "labels")
-        assert reached.get("teacher", False) == (name == "teacher")
-        if name in ("labels", "teacher"):
+        assert reached.get("joint_critic", False) == (name == "joint_critic")
+        if name in ("labels", "joint_critic"):
             assert sum(reached.values()) == 1, f"{name} teaches {reached}"
 
 
@@ -105,10 +105,10 @@ def test_settings_that_exclude_labels_are_named():
     with pytest.raises(ValueError, match='critics_see must be "observations"'):
         rgmcomm(env, critics_see="state")
     with pytest.raises(ValueError, match="alphabet is 1"):
-        rgmcomm_qmix(env, labels=1)
+        rgmcomm_qmix(env, vocab_size=1)
     for make in (rgmcomm, rgmcomm_qmix):
-        with pytest.raises(ValueError, match="optimiser is a part of RGMComm: set learning_rate and message_rate"):
-            make(env, optimiser="rmsprop")
+        with pytest.raises(ValueError, match="optimizer is a part of RGMComm: set learning_rate and message_rate"):
+            make(env, optimizer="rmsprop")
         with pytest.raises(ValueError, match="channel is a part of RGMComm: set labels"):
             make(env, channel=SilentChannel())
 
@@ -116,7 +116,7 @@ def test_settings_that_exclude_labels_are_named():
 def test_losses_of_ones_own_come_on_top():
     mine = LabelLoss(rows=20)
     learner = rgmcomm_qmix(make_env("maze"), losses={"mine": zero, "labels": mine}, weights={"mine": 2.0}).learner
-    assert {"mine", "labels", "teacher"} <= set(learner.losses)
+    assert {"mine", "labels", "joint_critic"} <= set(learner.losses)
     assert learner.losses["labels"] is mine
 
 

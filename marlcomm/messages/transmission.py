@@ -10,7 +10,7 @@ from marlcomm.messages.edits import Budget, Edit
 from marlcomm.types import Messages, others
 
 
-class Courier:
+class Transmission:
     """Carries the messages of one step, in as many rounds as the channel wants, and keeps the account of them.
 
     Every round goes the same way: the channel's graph, the edit, the channel's bandwidth, the dead, the delay.
@@ -49,7 +49,7 @@ class Courier:
     def account(self) -> Messages:
         """What was sent in all rounds, side by side: D is the sum of theirs."""
         if not self._rounds:
-            raise TypeError(f"{type(self.channel).__name__}.talk carried no messages: it must call `carry`")
+            raise TypeError(f"{type(self.channel).__name__}.talk carried no messages: it must call `transmit`")
         if len(self._rounds) == 1:
             return self._rounds[0]
         side_by_side = {

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from marlcomm.training.checkpoint import Checkpoints, digest
-from marlcomm.training.journal import Journal
 from marlcomm.training.population import make_population
 from marlcomm.training.progress import ProgressReport
 from marlcomm.training.record import RunFolder
+from marlcomm.training.recorder import Recorder
 
 
 def full_disk(*arguments):
@@ -32,19 +32,19 @@ def states(sensor):
 
 def journal_of(sensor, out):
     population = make_population(sensor, 2)
-    return Journal(sensor, population, {"steps": 100}, out, 0.0, ProgressReport(100, 2, shown=False))
+    return Recorder(sensor, population, {"steps": 100}, out, 0.0, ProgressReport(100, 2, shown=False))
 
 
 @pytest.mark.parametrize("broken", [(RunFolder, "append_metrics"), (Checkpoints, "save")])
 def test_a_full_disk_loses_nothing_that_was_saved(sensor, states, tmp_path, monkeypatch, broken):
     rows = {"loss": np.array([0.5, 0.25])}
-    with journal_of(sensor, tmp_path / "run") as journal:
-        journal.open(states[0], resume=False, tensorboard=False)
-        journal.record(states[0], rows, save=True)
+    with journal_of(sensor, tmp_path / "run") as recorder:
+        recorder.open(states[0], resume=False, tensorboard=False)
+        recorder.record(states[0], rows, save=True)
         with monkeypatch.context() as patch:
             patch.setattr(*broken, full_disk)
             with pytest.raises(OSError, match=r"run: No space left on device.*make room.*--resume --out .*run"):
-                journal.record(states[1], rows, save=True)
+                recorder.record(states[1], rows, save=True)
     with journal_of(sensor, tmp_path / "run") as again:
         saved = again.open(states[0], resume=True, tensorboard=False)
         assert digest(saved) == digest(states[0])
@@ -57,8 +57,8 @@ def test_where_the_folder_or_the_right_to_write_is_gone_nobody_is_told_to_make_r
     sensor, states, tmp_path, monkeypatch
 ):
     rows = {"loss": np.array([0.5, 0.25])}
-    with journal_of(sensor, tmp_path / "run") as journal:
-        journal.open(states[0], resume=False, tensorboard=False)
+    with journal_of(sensor, tmp_path / "run") as recorder:
+        recorder.open(states[0], resume=False, tensorboard=False)
 
         def forbidden(*arguments):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -66,10 +66,10 @@ def test_where_the_folder_or_the_right_to_write_is_gone_nobody_is_told_to_make_r
         with monkeypatch.context() as patch:
             patch.setattr(RunFolder, "append_metrics", forbidden)
             with pytest.raises(OSError, match=r"Permission denied(?!.*make room).*may write there.*--resume"):
-                journal.record(states[0], rows, save=True)
+                recorder.record(states[0], rows, save=True)
         shutil.rmtree(tmp_path / "run")
         with pytest.raises(OSError, match=r"(?!.*make room).*moved or deleted"):
-            journal.record(states[1], rows, save=True)
+            recorder.record(states[1], rows, save=True)
     assert not (tmp_path / "run").exists()
 
 
@@ -77,8 +77,8 @@ def test_a_folder_that_cannot_hold_a_checkpoint_is_said_before_anything_is_train
     sensor, states, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(Checkpoints, "prove", full_disk)
-    with journal_of(sensor, tmp_path / "run") as journal, pytest.raises(OSError, match="make room"):
-        journal.open(states[0], resume=False, tensorboard=False)
+    with journal_of(sensor, tmp_path / "run") as recorder, pytest.raises(OSError, match="make room"):
+        recorder.open(states[0], resume=False, tensorboard=False)
 
 
 def test_how_to_resume_can_be_copied_into_a_shell(sensor, tmp_path):

@@ -14,7 +14,7 @@ from toy_env import ACTIONS, AGENTS, HORIZON, Toy
 
 from marlcomm.algorithms import policy_based
 from marlcomm.envs import Environment, restart, timestep
-from marlcomm.learners.reinforce import ReinforceHParams, _at_this_point
+from marlcomm.learners.on_policy import OnPolicyHParams, _at_this_point
 from marlcomm.messages import Channel, GaussianChannel, Noise, SilentChannel
 from marlcomm.messages.channel import by_receiver, offer
 from marlcomm.networks import CentralCritic
@@ -39,7 +39,7 @@ class Acting:
         )
         self.state = jax.jit(self.algorithm.init)(KEY).replace(params=random_params(self.algorithm))
         edit = self.algorithm.learner.training_edit
-        play = jax.jit(lambda params: self.algorithm.play(params, KEY, epsilon=1.0, edit=edit))
+        play = jax.jit(lambda params: self.algorithm.play(params, KEY, exploration=1.0, edit=edit))
         self.episodes, self.decisions, _ = play(self.state.params)
         self.unroll = jax.jit(self.algorithm.learner.unroll)
         self.act = jax.jit(self.algorithm.act)
@@ -53,7 +53,7 @@ def acting():
 def test_learning_sees_what_acting_saw_noise_and_edit_included(acting):
     unroll = acting.unroll(acting.state.params, acting.state, acting.episodes, acting.decisions, KEY)
     said = acting.decisions.messages.content
-    np.testing.assert_allclose(unroll.logits[:, :HORIZON], acting.decisions.q, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(unroll.logits[:, :HORIZON], acting.decisions.scores, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(unroll.messages.content[:, :HORIZON], said, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(unroll.log_prob, unroll.old_log_prob, rtol=1e-3, atol=1e-4)
     other = acting.decisions._replace(key=acting.decisions.key + 1)
@@ -98,11 +98,11 @@ def test_actions_are_drawn_from_the_policy_or_its_mode_and_always_allowed(acting
     seen = acting.algorithm.env.observe(one.agents_view[0], one.global_state[0], jnp.int32(0), mask[0])
     seen = jax.tree.map(lambda x: jnp.broadcast_to(x, (4000, *x.shape)), seen)
     memory = acting.algorithm.learner.initial_memory(4000)
-    for epsilon in (0.0, 1.0):
-        action, _, decision = acting.act(acting.state.params, seen, memory, KEY, epsilon)
+    for exploration in (0.0, 1.0):
+        action, _, decision = acting.act(acting.state.params, seen, memory, KEY, exploration)
         assert np.all(np.take_along_axis(np.asarray(seen.action_mask), np.asarray(action)[..., None], -1))
-        probability = np.asarray(jax.nn.softmax(decision.q))
-        if epsilon == 0.0:
+        probability = np.asarray(jax.nn.softmax(decision.scores))
+        if exploration == 0.0:
             np.testing.assert_array_equal(action, probability.argmax(-1))
         else:
             share = np.stack([(np.asarray(action) == a).mean(0) for a in range(ACTIONS)], 1)
@@ -165,10 +165,10 @@ def every_episode(algorithm, params):
 
 def test_expected_gradient_is_that_of_the_return_whatever_the_critic_says():
     """The mean over all episodes, weighted by their probability, against the return's own gradient."""
-    settings = {"trace": 1.0, "discount": 1.0, "entropy": 0.0, "value_weight": 0.0}
+    settings = {"gae_lambda": 1.0, "discount": 1.0, "entropy": 0.0, "value_weight": 0.0}
     algorithm = policy_based(
         "exact", TwoSteps(), channel=SilentChannel(), critic=CentralCritic(4), hidden=4, num_envs=1, epochs=1,
-        normalise_returns=False, **settings,
+        normalize_returns=False, **settings,
     )  # fmt: skip
     state = algorithm.init(KEY).replace(params=random_params(algorithm, 1))
     learner = algorithm.learner
@@ -238,9 +238,9 @@ class OneStep(TwoSteps):
 
 def test_gates_are_taught_by_their_score():
     """The mean gradient over many episodes against that of the return, summed over all gates and actions."""
-    episodes, settings = 40_000, {"trace": 1.0, "discount": 1.0, "entropy": 0.0, "value_weight": 0.0}
+    episodes, settings = 40_000, {"gae_lambda": 1.0, "discount": 1.0, "entropy": 0.0, "value_weight": 0.0}
     algorithm = policy_based(
-        "coin", OneStep(), channel=Coin(), hidden=4, num_envs=episodes, epochs=1, normalise_returns=False, **settings
+        "coin", OneStep(), channel=Coin(), hidden=4, num_envs=episodes, epochs=1, normalize_returns=False, **settings
     )
     learner = algorithm.learner
     params = jax.tree.map(lambda x: 2.0 * x, random_params(algorithm, 6))
@@ -256,13 +256,13 @@ def test_gates_are_taught_by_their_score():
         for gates in itertools.product((0.0, 1.0), repeat=2):
             decision = forced_act(gates, params, seen, learner.initial_memory(1), KEY)
             chance = jnp.exp(decision.auxiliary["gate_log_prob"].sum())
-            policy = jax.nn.softmax(decision.q[0])
+            policy = jax.nn.softmax(decision.scores[0])
             total = total + chance * jnp.einsum("a,b,ab->", policy[0], policy[1], jnp.asarray(OneStep.reward[0, 0]))
         return total
 
     @jax.jit
     def both(params):
-        played, decisions, _ = algorithm.play(params, KEY, epsilon=1.0)
+        played, decisions, _ = algorithm.play(params, KEY, exploration=1.0)
         found, _ = jax.grad(learner._loss, has_aux=True)(params, state, played, decisions, KEY, jnp.int32(0))
         return jax.grad(expected_return)(params)["agent"], found["agent"], decisions.auxiliary["gate"]
 
@@ -278,7 +278,7 @@ def test_gates_are_taught_by_their_score():
     [(0, 1000, 0.5, 0.0), (250, 1000, 0.3, 0.1), (500, 1000, 0.1, 0.2), (900, 1000, 0.1, 0.2), (900, np.inf, 0.5, 0.2)],
 )
 def test_talk_gets_dearer_as_the_entropy_falls_and_is_paid_in_full_without_a_limit(env_steps, limit, entropy, talk):
-    hparams = ReinforceHParams(entropy_finish=0.2, weights={"entropy": 0.5, "talk": 0.2, "value": 0.7})
+    hparams = OnPolicyHParams(entropy_decay_to=0.2, weights={"entropy": 0.5, "talk": 0.2, "value": 0.7})
     now = _at_this_point(hparams, jnp.int32(env_steps), limit)
     assert {name: float(weight) for name, weight in now.weights.items()} == pytest.approx(
         {"entropy": entropy, "talk": talk, "value": 0.7}
@@ -334,7 +334,7 @@ def test_a_member_learns_at_every_step_and_the_same_key_gives_the_same_bits(memb
 def test_a_nan_freezes_its_member_as_it_was_learned_before(members):
     assert [bool(state.healthy[SICK]) for state in members.states] == [True, True, True, False, False, False]
     before, failed = (member(members.states[t], SICK) for t in (2, 3))
-    for name in ("params", "optimiser", "updates", "hparams"):
+    for name in ("params", "optimizer", "updates", "hparams"):
         assert equal(getattr(failed, name), getattr(before, name)), name
     for state in members.states[4:]:
         assert int(state.env_steps[SICK]) == int(failed.env_steps)
@@ -353,7 +353,7 @@ def test_a_member_at_its_limit_no_longer_changes(members):
 def test_scale_is_that_of_the_discounted_returns_seen(members):
     algorithm, state = members.algorithm, member(members.states[0], WELL)
     play_key, _ = jax.random.split(state.key)
-    play = jax.jit(lambda params, key: algorithm.play(params, key, epsilon=1.0)[0])
+    play = jax.jit(lambda params, key: algorithm.play(params, key, exploration=1.0)[0])
     episodes = jax.tree.map(np.asarray, play(state.params, play_key))
     found = []
     for b, valid in enumerate(episodes.valid):
@@ -377,10 +377,10 @@ def test_learning_without_decisions_is_refused(members):
     [
         ({"num_envs": 0}, "num_envs is 0"),
         ({"epochs": 0}, "epochs is 0"),
-        ({"trace": 1.5}, "trace is 1.5"),
+        ({"gae_lambda": 1.5}, "trace is 1.5"),
         ({"team_share": -0.5}, "team_share is -0.5"),
-        ({"epsilon_start": 1.0}, "'epsilon_start'"),
-        ({"optimiser": "sgdd"}, "optimiser='sgdd'"),
+        ({"exploration_start": 1.0}, "'exploration_start'"),
+        ({"optimizer": "sgdd"}, "optimizer='sgdd'"),
         ({"hidden": 0}, "hidden is 0"),
     ],
 )

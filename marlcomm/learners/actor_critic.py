@@ -1,4 +1,4 @@
-"""The off-policy actor-critic learner: deterministic policy gradient with centralised critics, for any channel."""
+"""The off-policy actor-critic learner: deterministic policy gradient with centralized critics, for any channel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flax import struct
 
 from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.actions import ContinuousActions, DiscreteActions, actions_of
-from marlcomm.learners.ddpg_settings import DdpgHParams, DdpgSettings
+from marlcomm.learners.actor_critic_config import ActorCriticConfig, ActorCriticHParams
 from marlcomm.learners.episodes import ready_to_learn
 from marlcomm.learners.learner import (
     AgentMemory,
@@ -26,7 +26,7 @@ from marlcomm.learners.learner import (
     guarded_step,
     keep_pointers,
     learning_rate_now,
-    linear_epsilon,
+    linear_exploration,
     share_done,
     shared_reward,
     steps_left,
@@ -36,18 +36,18 @@ from marlcomm.learners.replay import StepReplay
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.edits import Edit
 from marlcomm.networks.layers import side_by_side
-from marlcomm.types import ActorCriticUnroll, Episodes, Judge, Scalar
+from marlcomm.types import ActorCriticUnroll, Episodes, JointQ, Scalar
 
 
-class DdpgState(struct.PyTreeNode):
+class ActorCriticState(struct.PyTreeNode):
     """Everything a run is: saving this and loading it again changes nothing that follows."""
 
     params: Any  # {"agent": ..., "critic": ...}
     target_params: Any
-    optimiser: Any
+    optimizer: Any
     replay: Any
     key: jax.Array
-    hparams: DdpgHParams
+    hparams: ActorCriticHParams
     env_steps: jax.Array  # [] int32, real environment steps played
     episodes: jax.Array  # [] int32
     updates: jax.Array  # [] int32, gradient steps taken
@@ -55,8 +55,8 @@ class DdpgState(struct.PyTreeNode):
 
 
 @dataclass(frozen=True)
-class DdpgLearner:
-    """MADDPG for communicating agents: actors climb what centralised critics say of their actions.
+class ActorCriticLearner:
+    """MADDPG for communicating agents: actors climb what centralized critics say of their actions.
 
     An agent's action depends on what it hears, so the gradient of its critic passes through its action into the
     senders' side of the channel. All agents' actors, and then all critics, move at once.
@@ -69,9 +69,9 @@ class DdpgLearner:
       agent: the network of all agents: a flax module with the methods of `CommunicatingAgent`.
       critic: a flax module [..., F] what critics see, [..., N, N, A] joint actions -> [..., N]; see `ActionCritic`.
       losses: name -> loss over an `ActorCriticUnroll`; each is weighted by `hparams.weights[name]`.
-      optimiser: hyper-parameters -> optax transformation; one for the actors and one for the critics, which is given
+      optimizer: hyper-parameters -> optax transformation; one for the actors and one for the critics, which is given
         `critic_learning_rate` as `learning_rate`.
-      settings: what fixes shapes and branches.
+      config: what fixes shapes and branches.
       training_edit: what happens to messages in training, both when acting and when learning.
     """
 
@@ -79,11 +79,11 @@ class DdpgLearner:
     agent: Any
     critic: Any
     losses: Mapping[str, Loss]
-    optimiser: Callable[[DdpgHParams], optax.GradientTransformation]
-    settings: DdpgSettings
+    optimizer: Callable[[ActorCriticHParams], optax.GradientTransformation]
+    config: ActorCriticConfig
     training_edit: Edit | None = None
 
-    def init(self, key: jax.Array, hparams: DdpgHParams) -> DdpgState:
+    def init(self, key: jax.Array, hparams: ActorCriticHParams) -> ActorCriticState:
         """The state before the first step; `key` alone decides it and everything after it.
 
         Raises:
@@ -91,7 +91,7 @@ class DdpgLearner:
         """
         agent_key, critic_key, noise_key, key = jax.random.split(key, 4)
         env, n, memory = self.env, self.env.num_agents, self.initial_memory(1)
-        inputs = agent_inputs(env, self.settings, jnp.zeros((1, n, env.observation_size)), memory.last_action)
+        inputs = agent_inputs(env, self.config, jnp.zeros((1, n, env.observation_size)), memory.last_action)
         alive = jnp.ones((1, n), bool)
         agent = self.agent.init(agent_key, memory.hidden, inputs, alive, noise_key, None, method="step")
         seen = self._seen(jnp.zeros((n, env.observation_size)), jnp.zeros(env.state_size))
@@ -99,10 +99,10 @@ class DdpgLearner:
         if worth.shape != (n,):
             raise ValueError(f"the critic gives shape {worth.shape}: must be ({n},), a value for each agent")
         params = {"agent": agent, "critic": critic}
-        return DdpgState(
+        return ActorCriticState(
             params=params,
             target_params=jax.tree.map(jnp.copy, params),
-            optimiser=self._optimiser(hparams).init(params),
+            optimizer=self._optimizer(hparams).init(params),
             replay=self._replay.init(),
             key=key,
             hparams=jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), hparams),
@@ -123,7 +123,7 @@ class DdpgLearner:
         observation: Observation,
         memory: AgentMemory,
         key: jax.Array,
-        epsilon: Scalar = 0.0,
+        exploration: Scalar = 0.0,
         edit: Edit | None = None,
     ) -> tuple[jax.Array, AgentMemory, Decision]:
         """Actions of the team, [..., N] or [..., N, A]: the actors' own, but for what explores.
@@ -133,31 +133,35 @@ class DdpgLearner:
           observation: leading axes as those of `memory`.
           memory: from `initial_memory` or the last call.
           key: randomness of messages, edit and exploration.
-          epsilon: 0 .. 1; continuous: a share of random actions, and the noise on the others in units of
-            `settings.noise`; discrete: a share of random actions, and the others are drawn from the policy unless 0.
+          exploration: 0 .. 1; continuous: a share of random actions, and the noise on the others in units of
+            `config.noise`; discrete: a share of random actions, and the others are drawn from the policy unless 0.
           edit: what happens to the messages on their way.
         """
         talk_key, explore_key = jax.random.split(key)
-        inputs = agent_inputs(self.env, self.settings, observation.agents_view, memory.last_action)
+        inputs = agent_inputs(self.env, self.config, observation.agents_view, memory.last_action)
         hidden, outputs, messages, auxiliary = self.agent.apply(
             params["agent"], memory.hidden, inputs, observation.alive, talk_key, edit, method="step"
         )
-        action = self._actions.explore(outputs, observation.action_mask, epsilon, explore_key)
+        action = self._actions.explore(outputs, observation.action_mask, exploration, explore_key)
         says = self._actions.outputs(outputs, observation.action_mask)
         decision = Decision(says, messages, auxiliary, for_all(talk_key, outputs.shape[:-2]))
         return action, AgentMemory(hidden, action), decision
 
-    def epsilon(self, state: DdpgState) -> jax.Array:
+    def exploration(self, state: ActorCriticState) -> jax.Array:
         """[] how much is explored at this point of training."""
-        return linear_epsilon(state)
+        return linear_exploration(state)
 
-    def edit(self, state: DdpgState) -> Edit | None:
+    def edit(self, state: ActorCriticState) -> Edit | None:
         """What happens to messages in training."""
         return self.training_edit
 
     def learn(
-        self, state: DdpgState, episodes: Episodes, decisions: Decision | None = None, limit: Scalar = math.inf
-    ) -> tuple[DdpgState, dict[str, jax.Array]]:
+        self,
+        state: ActorCriticState,
+        episodes: Episodes,
+        decisions: Decision | None = None,
+        total_steps: Scalar = math.inf,
+    ) -> tuple[ActorCriticState, dict[str, jax.Array]]:
         """Stores the episodes [B, ...] and takes one gradient step for every `update_interval` steps of theirs.
 
         Until replay holds a batch, nothing is learned. Where a loss or gradient is not finite, nothing is learned
@@ -165,17 +169,18 @@ class DdpgLearner:
 
         Args:
           state: from `init` or the last call.
-          episodes: as many as `settings.num_envs`.
-          decisions: what stood behind their actions; not read, as critics learn from any behaviour.
-          limit: environment steps of the whole run. Once they are taken, or where the state is not healthy, everything
+          episodes: as many as `config.num_envs`.
+          decisions: what stood behind their actions; not read, as critics learn from any behavior.
+          total_steps: environment steps of the whole run. Once they are taken, or where the state is not healthy,
+            everything
             stays as it is, but for contents of replay that the next active call overwrites.
 
         Returns:
           the new state, and metrics of the last gradient step: each loss by name, its own metrics as `loss/metric`,
           and `gradient_norm`.
         """
-        episodes = ready_to_learn(self.env, self.settings.num_envs, episodes)
-        active = state.healthy & (state.env_steps < limit)
+        episodes = ready_to_learn(self.env, self.config.num_envs, episodes)
+        active = state.healthy & (state.env_steps < total_steps)
         replay = self._replay.add(state.replay, episodes)
         ready = active & self._replay.can_sample(replay)
         _, learn_key = jax.random.split(state.key)  # the first half is for playing
@@ -184,11 +189,13 @@ class DdpgLearner:
             replay=None,  # not carried through the updates, which only read it
             key=jnp.where(active, keys[0], state.key),
             env_steps=state.env_steps + active * episodes.valid.sum(dtype=jnp.int32),
-            episodes=state.episodes + active * self.settings.num_envs,
+            episodes=state.episodes + active * self.config.num_envs,
         )
-        hparams = _at_this_point(state.hparams, share_done(state.env_steps, limit))
+        hparams = _at_this_point(state.hparams, share_done(state.env_steps, total_steps))
 
-        def update(state: DdpgState, now: tuple[jax.Array, jax.Array]) -> tuple[DdpgState, dict[str, jax.Array]]:
+        def update(
+            state: ActorCriticState, now: tuple[jax.Array, jax.Array]
+        ) -> tuple[ActorCriticState, dict[str, jax.Array]]:
             key, left = now
             sample_key, loss_key = jax.random.split(key)
             batch = self._replay.sample(replay, sample_key)
@@ -200,29 +207,29 @@ class DdpgLearner:
     @property
     def updates_per_step(self) -> int:
         """Gradient steps after every collection, at least 1."""
-        return max(self.settings.num_envs * self.env.horizon // self.settings.update_interval, 1)
+        return max(self.config.num_envs * self.env.horizon // self.config.update_interval, 1)
 
     @property
     def remembers(self) -> bool:
         """Whether what an agent does depends on earlier steps."""
         memory = jax.eval_shape(lambda: self.agent.initial_memory(1, self.env.num_agents))
-        return self.settings.last_action or any(leaf.size for leaf in jax.tree.leaves(memory))
+        return self.config.last_action or any(leaf.size for leaf in jax.tree.leaves(memory))
 
     def _update(
         self,
-        state: DdpgState,
-        hparams: DdpgHParams,
+        state: ActorCriticState,
+        hparams: ActorCriticHParams,
         batch: Episodes,
         key: jax.Array,
         ready: jax.Array,
         left: jax.Array,
-    ) -> tuple[DdpgState, dict[str, jax.Array]]:
+    ) -> tuple[ActorCriticState, dict[str, jax.Array]]:
         def loss(params: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
             unroll = self.unroll(params, state.target_params, batch, hparams, key, self.edit(state))
             return weighted_sum(self.losses, unroll, batch, hparams, left)
 
         gradient, metrics = jax.grad(loss, has_aux=True)(state.params)
-        learned, metrics, go = guarded_step(state, self._optimiser(hparams), gradient, metrics, ready)
+        learned, metrics, go = guarded_step(state, self._optimizer(hparams), gradient, metrics, ready)
         rate = jnp.where(go, hparams.target_rate, 0.0)
         target = optax.incremental_update(learned.params, state.target_params, rate)
         return learned.replace(target_params=target), metrics
@@ -232,7 +239,7 @@ class DdpgLearner:
         params: Any,
         target_params: Any,
         episodes: Episodes,
-        hparams: DdpgHParams,
+        hparams: ActorCriticHParams,
         key: jax.Array,
         edit: Edit | None = None,
     ) -> ActorCriticUnroll:
@@ -264,37 +271,37 @@ class DdpgLearner:
             weight=(episodes.valid[..., None] & alive).astype(jnp.float32),
             messages=messages,
             auxiliary=auxiliary,
-            judge=self._judge(target_params, action),
+            joint_q=self._joint_q(target_params, action),
         )
 
     def _policy_value(
         self, params: Any, seen: jax.Array, outputs: jax.Array, mask: jax.Array, action: jax.Array, done: jax.Array
     ) -> jax.Array:
         """[B, T, N] each agent's critic, had it acted as it would and the others as they did."""
-        judge = jax.lax.stop_gradient(params["critic"])  # teaches the actors, and is not taught by them
+        frozen = jax.lax.stop_gradient(params["critic"])  # teaches the actors, and is not taught by them
         own = jnp.eye(self.env.num_agents, dtype=bool)[..., None]
 
         def worth(action: jax.Array) -> jax.Array:
-            return self.critic.apply(judge, seen, jnp.where(own, action[..., None, :, :], done[..., None, :, :]))
+            return self.critic.apply(frozen, seen, jnp.where(own, action[..., None, :, :], done[..., None, :, :]))
 
-        if self.env.continuous or self.settings.discrete_gradient == "drawn":
+        if self.env.continuous or self.config.discrete_gradient == "drawn":
             return worth(action)
         choices = jnp.eye(self.env.num_actions, dtype=jnp.float32)
         each = jax.vmap(lambda choice: worth(jnp.broadcast_to(choice, done.shape)), out_axes=-1)(choices)
         return (each * jax.nn.softmax(self._actions.outputs(outputs, mask))).sum(-1)
 
-    def _judge(self, target_params: Any, action: jax.Array) -> Judge | None:
-        if self.settings.critics_see != "observations":
+    def _joint_q(self, target_params: Any, action: jax.Array) -> JointQ | None:
+        if self.config.critics_see != "observations":
             return None  # which state goes with views of different steps is not known
 
         def worth(params: Any, views: jax.Array, action: jax.Array) -> jax.Array:
             return self.critic.apply(params, side_by_side(views), _for_each_critic(action)).mean(-1)
 
         frozen, action = jax.lax.stop_gradient((target_params["critic"], action))
-        return Judge(jax.tree_util.Partial(worth, frozen), action)
+        return JointQ(jax.tree_util.Partial(worth, frozen), action)
 
     def _next_value(
-        self, target_params: Any, episodes: Episodes, hparams: DdpgHParams, key: jax.Array, edit: Edit | None
+        self, target_params: Any, episodes: Episodes, hparams: ActorCriticHParams, key: jax.Array, edit: Edit | None
     ) -> jax.Array:
         """[B, T, N] the target critics of what the target actors would do at the next steps."""
         talk_key, draw_key = jax.random.split(key)
@@ -312,27 +319,27 @@ class DdpgLearner:
         """Outputs, messages and named arrays of the agents at some of the steps."""
         first = self._actions.none(episodes.action.shape[0], 1, self.env.num_agents)
         before = jnp.concatenate([first, episodes.action], 1)
-        inputs = agent_inputs(self.env, self.settings, episodes.agents_view, before)
+        inputs = agent_inputs(self.env, self.config, episodes.agents_view, before)
         return self.agent.apply(params["agent"], inputs[:, steps], episodes.alive[:, steps], key, edit, method="unroll")
 
     def _seen(self, agents_view: jax.Array, global_state: jax.Array) -> jax.Array:
         """[..., F] what critics read of [..., N, O] and [..., S]."""
-        if self.settings.critics_see == "state":
+        if self.config.critics_see == "state":
             return global_state
         return side_by_side(agents_view)
 
-    def _optimiser(self, hparams: DdpgHParams) -> optax.GradientTransformation:
+    def _optimizer(self, hparams: ActorCriticHParams) -> optax.GradientTransformation:
         of_critics = hparams.replace(learning_rate=hparams.critic_learning_rate)
-        each: dict[Hashable, Any] = {"agent": self.optimiser(hparams), "critic": self.optimiser(of_critics)}
+        each: dict[Hashable, Any] = {"agent": self.optimizer(hparams), "critic": self.optimizer(of_critics)}
         return optax.partition(each, {name: name for name in each})
 
     @property
     def _actions(self) -> ContinuousActions | DiscreteActions:
-        return actions_of(self.env, self.settings)
+        return actions_of(self.env, self.config)
 
     @property
     def _replay(self) -> StepReplay:
-        s = self.settings
+        s = self.config
         return StepReplay(self.env, s.num_envs, s.batch_steps, s.replay_steps, whole_episodes=self.remembers)
 
 
@@ -345,7 +352,7 @@ def _of_living(action: jax.Array, alive: jax.Array) -> jax.Array:
     return jnp.where(alive[..., None], action, 0.0)
 
 
-def _at_this_point(hparams: DdpgHParams, progress: jax.Array) -> DdpgHParams:
+def _at_this_point(hparams: ActorCriticHParams, progress: jax.Array) -> ActorCriticHParams:
     """The hyper-parameters with those that follow a schedule as they are now (`progress`: 0 to 1 over the run)."""
     rates = {
         name: learning_rate_now(hparams.replace(learning_rate=getattr(hparams, name)), progress)

@@ -24,7 +24,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
-class Journal:
+class Recorder:
     """What a run leaves behind. Rows are one a chunk; `chunk` counts them.
 
     While it is open as a context its folder is locked: nobody else can write there.
@@ -57,7 +57,7 @@ class Journal:
         self._checkpoint_seconds = checkpoint_seconds
         self._started = self._saved_at = time.monotonic()
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Recorder:
         return self
 
     def __exit__(self, *error: object) -> None:

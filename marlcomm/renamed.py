@@ -1,0 +1,62 @@
+"""Old names of settings: they work for one release, with a warning, and in the records of old runs without one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+
+SETTINGS: Mapping[str, str] = {
+    "alphabet": "vocab_size",
+    "clip": "clip_ratio",
+    "entropy_finish": "entropy_decay_to",
+    "epsilon_finish": "exploration_final",
+    "epsilon_start": "exploration_start",
+    "epsilon_steps": "exploration_steps",
+    "hops": "rounds",
+    "labels": "vocab_size",
+    "learning_rate_finish": "learning_rate_decay_to",
+    "neighbours": "neighbors",
+    "normalisation": "normalization",
+    "normalise_advantage": "normalize_advantage",
+    "normalise_returns": "normalize_returns",
+    "optimiser": "optimizer",
+    "renormalise": "renormalize",
+    "symbols": "vocab_size",
+    "teacher": "joint_critic",
+    "trace": "gae_lambda",
+    "weights.teacher": "weights.joint_critic",
+    "words": "message_length",
+}
+EDITS: Mapping[str, str] = {"quantise": "quantize"}
+
+
+def today(name: str, known: Collection[str], names: Mapping[str, str] = SETTINGS) -> str:
+    """Today's name of what was called `name`, where only that is known; otherwise `name` itself."""
+    new = names.get(name, name)
+    return new if name not in known and new in known else name
+
+
+def with_todays_names(given: Mapping[str, Value], known: Collection[str]) -> dict[str, Value]:
+    """What was given, by today's names; warns of each old one.
+
+    Args:
+      given: name -> value.
+      known: the names that there are.
+    """
+    for name in given:
+        if (new := today(name, known)) != name:
+            warn(name, new)
+    return {today(name, known): value for name, value in given.items()}
+
+
+def warn(old: str, new: str, stacklevel: int = 3) -> None:
+    """Says once a place that a name is an old one."""
+    warnings.warn(f"{old} is called {new} now; the old name goes with the next release", FutureWarning, stacklevel)
+
+
+def recorded_names(settings: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """The settings of an old record, by today's names, without a warning: nobody can change what is on record."""
+    return {today(name, known): value for name, value in settings.items()}
