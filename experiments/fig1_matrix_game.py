@@ -40,7 +40,7 @@ WHY = """Why the paper prints other numbers:
 
 @dataclass(frozen=True)
 class Row:
-    """One size of the alphabet: the clustering of least distance, and what gradient descent found."""
+    """One size of the vocabulary: the clustering of least distance, and what gradient descent found."""
 
     vocab_size: int
     labels: np.ndarray  # [4] of the exact clustering
@@ -48,10 +48,10 @@ class Row:
     learned: np.ndarray  # [seeds] return of the labels that a message network learned
 
 
-def learned_labels(values: np.ndarray, alphabet: int, seeds: int) -> np.ndarray:
+def learned_labels(values: np.ndarray, vocab_size: int, seeds: int) -> np.ndarray:
     """[seeds, J] labels from message networks that learned by the clustering loss from the table's rows [J, C, A]."""
     rows = len(values)
-    channel = mc.ClusterChannel(vocab_size=alphabet, num_agents=AGENTS)
+    channel = mc.ClusterChannel(vocab_size=vocab_size, num_agents=AGENTS)
     seen = jnp.broadcast_to(jnp.eye(rows)[:, None], (rows, AGENTS, rows))
     vectors = action_value_vectors(jnp.asarray(values, jnp.float32).reshape(rows, -1))
     optimizer = optax.adam(2e-3, b2=0.99)  # as released
@@ -76,11 +76,11 @@ def learned_labels(values: np.ndarray, alphabet: int, seeds: int) -> np.ndarray:
     return np.asarray(jax.jit(jax.vmap(learn))(jax.random.split(jax.random.PRNGKey(0), seeds)))
 
 
-def measure(values: np.ndarray, alphabet: int, seeds: int) -> Row:
+def measure(values: np.ndarray, vocab_size: int, seeds: int) -> Row:
     """The exact clustering, and that of `seeds` message networks."""
-    labels = exact_clustering(values, alphabet)
-    learned = np.zeros((seeds, len(values)), int) if alphabet == 1 else learned_labels(values, alphabet, seeds)
-    return Row(alphabet, labels, sender_gap(values, labels), sender_gap(values, learned).labelled_return)
+    labels = exact_clustering(values, vocab_size)
+    learned = np.zeros((seeds, len(values)), int) if vocab_size == 1 else learned_labels(values, vocab_size, seeds)
+    return Row(vocab_size, labels, sender_gap(values, labels), sender_gap(values, learned).labelled_return)
 
 
 def distance_table(values: np.ndarray) -> str:
@@ -93,7 +93,7 @@ def distance_table(values: np.ndarray) -> str:
 
 
 def return_table(rows: list[Row]) -> str:
-    """Returns, distances and bounds, a row a size of the alphabet."""
+    """Returns, distances and bounds, a row a size of the vocabulary."""
     head = (
         "labels",
         "the paper prints",
@@ -132,7 +132,7 @@ def main() -> None:
         parser.error(f"--seeds is {given.seeds}: must be at least 1")
 
     values = np.moveaxis(MatrixGame().table.astype(float).round(4), 2, 0)  # [o2, o1, a1]
-    rows = [measure(values, alphabet, given.seeds) for alphabet in MEANING]
+    rows = [measure(values, vocab_size, given.seeds) for vocab_size in MEANING]
     note = (
         "Clusters: the labels of o21, o22, o23 and o24 with the smallest epsilon, all clusterings tried. Learned: the "
         "return of labels from message networks, by gradient descent on the clustering loss; with one neighbor a row "

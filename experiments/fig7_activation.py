@@ -2,7 +2,7 @@
 
 The paper, which does not name the task: tanh is best, above independent Q-learning, and near centralized Q-learning.
 Exact references: .672 with full information, .461 without messages. Agents see the step. All five learn by the value
-learner with the same settings; labels are on QMIX, whose teacher says what they are found by (`rgmcomm_qmix`).
+learner with the same settings; labels are on QMIX, whose joint critic says what they are found by (`rgmcomm_qmix`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def algorithm_of(name: str, env: Environment) -> Algorithm:
         return mc.make_algorithm("iql", env, **SETTINGS)
     if name == "centralized":
         return mc.make_algorithm("iql", Centralized(env), **SETTINGS)
-    return mc.make_algorithm("rgmcomm_qmix", env, labels=4, activation=name, **CLUSTERING, **SETTINGS)
+    return mc.make_algorithm("rgmcomm_qmix", env, vocab_size=4, activation=name, **CLUSTERING, **SETTINGS)
 
 
 if __name__ == "__main__":

@@ -54,9 +54,9 @@ def main() -> None:
 def algorithm_of(name: str, env: Environment) -> Algorithm:
     """What the row called `name` trains."""
     if name in LABELS:
-        return mc.make_algorithm("rgmcomm", env, labels=LABELS[name], **CLUSTERING, **SETTINGS)
+        return mc.make_algorithm("rgmcomm", env, vocab_size=LABELS[name], **CLUSTERING, **SETTINGS)
     if name == "rgmcomm, random labels":  # drawn from all that are said, at every step of training
-        return mc.make_algorithm("rgmcomm", env, labels=4, training_edit=mc.parse_edit("random"), **SETTINGS)
+        return mc.make_algorithm("rgmcomm", env, vocab_size=4, training_edit=mc.parse_edit("random"), **SETTINGS)
     channel = mc.SilentChannel() if name == "maddpg, silent" else mc.SharedChannel()
     return mc.make_algorithm("maddpg", env, channel=channel, **SETTINGS)
 
@@ -73,7 +73,7 @@ def plot_meaning(recorded: RecordedEpisodes, labels: int, actions: tuple[str, ..
 
     Args:
       recorded: episodes on the maze with a `ClusterChannel`.
-      labels: size of the alphabet.
+      labels: size of the vocabulary.
       actions: names of the actions.
     """
     figure = Figure(figsize=(2.1 * (labels + 1), 4.4), layout="constrained")

@@ -50,7 +50,7 @@ def main() -> None:
 def pipeline(experiment: Experiment, warm: bool) -> FinishedRun:
     """The last stage of the pipeline: the team that hears labels, which no longer change."""
     env = mc.make_env("maze", clock=True)
-    team = mc.make_algorithm("rgmcomm", env, labels=2, message_rate=0.0, **CLUSTERING, **SETTINGS)
+    team = mc.make_algorithm("rgmcomm", env, vocab_size=2, message_rate=0.0, **CLUSTERING, **SETTINGS)
     folder = experiment.runs / f"maze-pipeline-{'warm' if warm else 'cold'}-{experiment.steps}-{experiment.seeds}"
     train_pipeline(
         algorithm_of(IDEAL, env),

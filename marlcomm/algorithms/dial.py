@@ -1,4 +1,4 @@
-"""The heir of DIAL (Foerster et al. 2016): symbols of any alphabet, taught by the gradient of those who hear them."""
+"""The heir of DIAL (Foerster et al. 2016): symbols of any vocabulary, taught by the gradient of those who hear them."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def dial(
 
     Args:
       env: the task.
-      vocab_size: size of the alphabet.
+      vocab_size: size of the vocabulary.
       message_length: symbols in the message to one receiver.
       reads_memory: whether messages are made from the memory too, or from inputs only, which is faster.
       mixing: "sum" (VDN) or "none" (every agent for itself, as published).

@@ -35,7 +35,7 @@ def rgmcomm(
 
     Args:
       env: the task; actions may be continuous or discrete.
-      vocab_size: size of the alphabet (published: 4, 16).
+      vocab_size: size of the vocabulary (published: 4, 16).
       encoding: what a receiver is given of a label; see `ClusterChannel`.
       neighbors, information_weight, entropy_weight, normalization, activation: see `LabelLoss`.
       message_rate: the message network's learning rate, in units of `learning_rate`; 0 leaves labels as they begin.

@@ -166,54 +166,54 @@ def average_cosine_distance(vectors: Any, labels: Any, own: Any = None) -> np.nd
     return sender_gap(np.swapaxes(vectors, -1, -2), labels, own[..., None]).distance
 
 
-def exact_clustering(values: Any, alphabet: int, probability: Any = None) -> np.ndarray:
-    """[J] the labels, at most `alphabet` of them, with the smallest epsilon; all clusterings are tried.
+def exact_clustering(values: Any, vocab_size: int, probability: Any = None) -> np.ndarray:
+    """[J] the labels, at most `vocab_size` of them, with the smallest epsilon; all clusterings are tried.
 
     The first observation has label 0, and each new label is the next number.
 
     Args:
       values: [J, C, A] action values; one game.
-      alphabet: M, at least 1.
+      vocab_size: M, at least 1.
       probability: [J, C]; uniform by default.
 
     Raises:
       ValueError: M below 1, or too many clusterings to try.
     """
-    if alphabet < 1:
-        raise ValueError(f"alphabet is {alphabet}: must be at least 1")
+    if vocab_size < 1:
+        raise ValueError(f"vocab_size is {vocab_size}: must be at least 1")
     values = np.asarray(values, float)
     rows = len(values)
-    if (count := count_clusterings(rows, alphabet)) > CLUSTERINGS_AT_MOST:
+    if (count := count_clusterings(rows, vocab_size)) > CLUSTERINGS_AT_MOST:
         raise ValueError(
-            f"{rows} observations have {count} clusterings into {alphabet} labels: at most {CLUSTERINGS_AT_MOST} can "
+            f"{rows} observations have {count} clusterings into {vocab_size} labels: at most {CLUSTERINGS_AT_MOST} can "
             "be tried; losses.clustering_loss learns one by gradient"
         )
     best, smallest = np.zeros(rows, int), np.inf
-    for labels in _batches(all_clusterings(rows, alphabet)):
+    for labels in _batches(all_clusterings(rows, vocab_size)):
         distance = sender_gap(values, labels, probability).distance
         if distance.min() < smallest - 1e-12:
             best, smallest = labels[distance.argmin()], distance.min()
     return best
 
 
-def all_clusterings(rows: int, alphabet: int) -> Iterator[tuple[int, ...]]:
-    """Every way to put `rows` things under at most `alphabet` labels, up to the labels' names.
+def all_clusterings(rows: int, vocab_size: int) -> Iterator[tuple[int, ...]]:
+    """Every way to put `rows` things under at most `vocab_size` labels, up to the labels' names.
 
     Each new label is the next number (a restricted growth string), so that no way comes twice.
     """
     if rows == 0:
         yield ()
         return
-    for labels in all_clusterings(rows - 1, alphabet):
-        for label in range(min(max(labels, default=-1) + 2, alphabet)):
+    for labels in all_clusterings(rows - 1, vocab_size):
+        for label in range(min(max(labels, default=-1) + 2, vocab_size)):
             yield (*labels, label)
 
 
-def count_clusterings(rows: int, alphabet: int) -> int:
+def count_clusterings(rows: int, vocab_size: int) -> int:
     """How many `all_clusterings` gives: a sum of Stirling numbers of the second kind."""
-    ways = [1] + [0] * alphabet  # [labels used so far]
+    ways = [1] + [0] * vocab_size  # [labels used so far]
     for _ in range(rows):
-        ways = [0] + [ways[used] * used + ways[used - 1] for used in range(1, alphabet + 1)]
+        ways = [0] + [ways[used] * used + ways[used - 1] for used in range(1, vocab_size + 1)]
     return sum(ways)
 
 

@@ -1,7 +1,7 @@
 """RGMComm's loss of the message network: online clustering of action-value vectors (Chen et al. 2024, eq. 13).
 
 One sender at a time; `jax.vmap` makes it many. K1 is the number of the sender's observations, K2 that of the others'
-observations and actions, of which each is a column; M is the size of the alphabet.
+observations and actions, of which each is a column; M is the size of the vocabulary.
 
 The order of work: `most_frequent` chooses columns, `action_value_matrix` asks the critic, `action_value_vectors` makes
 vectors of which the direction says what is best done, and `clustering_loss` teaches the message network.

@@ -113,10 +113,10 @@ class LabelLoss:
             )
         discrete = jnp.issubdtype(episodes.action.dtype, jnp.integer)
         steps = _stretches(unroll, joint_q, episodes, discrete, self.stretches)
-        most, alphabet = steps.views.shape[1], steps.logits.shape[-1]
+        most, vocab_size = steps.views.shape[1], steps.logits.shape[-1]
         if self.contexts > most:
             raise ValueError(f"contexts is {self.contexts}: must be in 1 .. {most}, the steps of a batch in a stretch")
-        rows = min(self.rows or max(48, 2 * alphabet * (self.neighbors + 1)), most)
+        rows = min(self.rows or max(48, 2 * vocab_size * (self.neighbors + 1)), most)
         senders = jnp.arange(steps.views.shape[2])
         if len(senders) == 1:  # nobody hears a label: there is nothing to tell
             return jnp.float32(0.0), dict.fromkeys(_METRICS, jnp.float32(0.0))

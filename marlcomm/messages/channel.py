@@ -104,7 +104,7 @@ def offer(content: jax.Array, importance: jax.Array | None = None, bits: float =
     Args:
       content: [..., N, N, D], sender before receiver.
       importance: the same shape; by default the absolute content.
-      bits: price of one entry: 32 for a real number, log2 M for a label of an alphabet of M.
+      bits: price of one entry: 32 for a real number, log2 M for a label of a vocabulary of M.
     """
     return Messages(
         content=content,

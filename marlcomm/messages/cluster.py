@@ -16,11 +16,11 @@ ENCODINGS = ("one_hot", "integer")
 
 
 class ClusterChannel(Channel):
-    """Each sender gives one hard label of a small alphabet to everybody, at log2 M bits a receiver.
+    """Each sender gives one hard label of a small vocabulary to everybody, at log2 M bits a receiver.
 
     No gradient crosses: the message network learns only from a loss that reads `label_logits` [..., N, M], which
     `send` reports (`marlcomm.losses.clustering_loss`). What travels is the label plus one, so D is 1 and 0 is silence.
-    A label that noise moved is rounded; out of the alphabet it is not understood. The importance of a message is the
+    A label that noise moved is rounded; out of the vocabulary it is not understood. The importance of a message is the
     divergence of the labels' distribution from the uniform one, in nats: 0 where the network cannot tell, log M where
     it is sure.
 

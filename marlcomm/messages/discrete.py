@@ -1,4 +1,4 @@
-"""Discrete messages trained end to end: symbols of any alphabet, by Gumbel noise and straight-through gradients.
+"""Discrete messages trained end to end: symbols of any vocabulary, by Gumbel noise and straight-through gradients.
 
 The heir of DIAL (Foerster et al. 2016), whose one-bit messages were trained through noise; the estimator is that of
 Jang et al. 2017.
@@ -25,7 +25,7 @@ class DiscreteChannel(Channel):
     a symbol have the same, and share its price. `send` reports `symbol_logits` [..., N, N, message_length, vocab_size].
 
     Attributes:
-      vocab_size: size of the alphabet, at least 2 (DIAL: 2).
+      vocab_size: size of the vocabulary, at least 2 (DIAL: 2).
       message_length: symbols in one message.
       hidden: width of the encoder's two hidden layers.
       temperature: of the softmax that gives the gradient.
@@ -52,7 +52,7 @@ class DiscreteChannel(Channel):
     def send(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
     ) -> tuple[Messages, dict[str, jax.Array]]:
-        """See `Channel.send`; D is words * symbols."""
+        """See `Channel.send`; D is message_length * vocab_size."""
         n = self.num_agents
         logits = self.encoder(seen_by(inputs, memory)).reshape(
             *inputs.shape[:-1], n, self.message_length, self.vocab_size
@@ -63,7 +63,7 @@ class DiscreteChannel(Channel):
         certainty = jnp.asarray(math.log(self.vocab_size) - distrax.Categorical(logits=logits).entropy())
         importance = jnp.broadcast_to(certainty[..., None], chosen.shape)
         as_message = (*inputs.shape[:-1], n, self.message_length * self.vocab_size)
-        bits = math.log2(self.vocab_size) / self.symbols
+        bits = math.log2(self.vocab_size) / self.vocab_size
         messages = offer(chosen.reshape(as_message), importance.reshape(as_message), bits)
         return messages, {"symbol_logits": logits}
 

@@ -25,12 +25,12 @@ settings = hypothesis.settings(max_examples=25, deadline=None)
 SLACK = 1 + 1e-9
 
 
-def random_games(rng, count, rows, contexts, actions, alphabet, sign):
+def random_games(rng, count, rows, contexts, actions, vocab_size, sign):
     """Games, how often what is seen, and labels. `sign` 0: values above 0; .5: both; 1: below 0."""
     values = rng.random((count, rows, contexts, actions)) - sign
     values *= rng.choice([1.0, 100.0], (count, 1, 1, 1))
     probability = rng.dirichlet(np.full(rows * contexts, rng.choice([0.3, 1.0, 10.0])), count)
-    return values, rng.integers(0, alphabet, (count, rows)), probability.reshape(count, rows, contexts)
+    return values, rng.integers(0, vocab_size, (count, rows)), probability.reshape(count, rows, contexts)
 
 
 def by_loops(values, labels, probability):
@@ -104,10 +104,10 @@ SHAPES = [(2, 1, 2, 1), (3, 2, 2, 2), (4, 3, 3, 2), (6, 4, 2, 3), (3, 8, 5, 2)]
 
 @pytest.mark.parametrize("sign", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize(("rows", "contexts", "actions", "vocab_size"), SHAPES)
-def test_the_rigorous_bound_is_never_violated(rows, contexts, actions, alphabet, sign):
+def test_the_rigorous_bound_is_never_violated(rows, contexts, actions, vocab_size, sign):
     """20,000 games of each size and sign, 300,000 in all."""
     rng = np.random.default_rng([rows, contexts, int(2 * sign)])
-    values, labels, probability = random_games(rng, GAMES, rows, contexts, actions, alphabet, sign)
+    values, labels, probability = random_games(rng, GAMES, rows, contexts, actions, vocab_size, sign)
     found = sender_gap(values, labels, probability)
     slack = 1e-9 * np.abs(values).max((1, 2, 3))
     assert np.all(found.gap >= -slack)
@@ -204,23 +204,23 @@ def test_fig_1_every_clustering(labels, value, epsilon):
 
 
 @pytest.mark.parametrize(("vocab_size", "value"), [(1, 33.325), (2, 38.05), (3, 38.7375), (4, 39.15), (9, 39.15)])
-def test_fig_1_exact_clustering_finds_the_best_return(alphabet, value):
-    labels = exact_clustering(FIG_1, alphabet)
+def test_fig_1_exact_clustering_finds_the_best_return(vocab_size, value):
+    labels = exact_clustering(FIG_1, vocab_size)
     np.testing.assert_allclose(sender_gap(FIG_1, labels).labelled_return, value)
-    if alphabet == 2:
+    if vocab_size == 2:
         assert labels.tolist() == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(("rows", "vocab_size"), [(1, 1), (4, 1), (4, 2), (5, 3), (4, 9)])
-def test_all_clusterings_are_all_labellings_up_to_names(rows, alphabet):
-    found = list(all_clusterings(rows, alphabet))
+def test_all_clusterings_are_all_labellings_up_to_names(rows, vocab_size):
+    found = list(all_clusterings(rows, vocab_size))
 
     def named_by_first_use(labels):
         return tuple(list(dict.fromkeys(labels)).index(label) for label in labels)
 
-    expected = {named_by_first_use(labels) for labels in itertools.product(range(alphabet), repeat=rows)}
+    expected = {named_by_first_use(labels) for labels in itertools.product(range(vocab_size), repeat=rows)}
     assert set(found) == expected
-    assert len(found) == len(expected) == count_clusterings(rows, alphabet)
+    assert len(found) == len(expected) == count_clusterings(rows, vocab_size)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -318,7 +318,7 @@ def test_a_team_of_which_one_agent_sends_is_the_one_sender():
         (lambda: sender_gap(FIG_1, [0.5] * 4), "labels must be whole numbers"),
         (lambda: sender_gap(FIG_1, [0] * 4, np.ones(4)), r"probability has shape \(4,\): must end with \(4, 2\)"),
         (lambda: sender_gap(FIG_1, [0] * 4, -np.ones((4, 2))), "probability must not be below 0"),
-        (lambda: exact_clustering(FIG_1, 0), "alphabet is 0"),
+        (lambda: exact_clustering(FIG_1, 0), "vocab_size is 0"),
         (lambda: exact_clustering(np.ones((30, 1, 2)), 4), "30 observations have .* can be tried"),
         (lambda: team_gap(FIG_1[0, 0], [[0], [0]]), "2 agents need 3 axes"),
     ],

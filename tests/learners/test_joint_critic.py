@@ -65,7 +65,7 @@ def test_double_q_learning_of_the_whole_team(taught):
     np.testing.assert_array_equal(found.weight[..., 0], episodes.valid)
 
 
-def test_the_judge_is_the_target_teacher_at_the_best_joint_action_that_is_allowed(taught):
+def test_the_joint_q_is_the_target_joint_critic_at_the_best_joint_action_that_is_allowed(taught):
     """Its value does not decrease in any utility, so each agent's best is the team's."""
     episodes, joint, (_, target), _, _, action, worth = taught
     for b, t in np.ndindex(BATCH, STEPS):
@@ -75,9 +75,9 @@ def test_the_judge_is_the_target_teacher_at_the_best_joint_action_that_is_allowe
 
 
 @pytest.mark.parametrize("make", [pytest.param(rgmcomm, marks=pytest.mark.slow), rgmcomm_qmix])
-def test_labels_are_taught_by_their_loss_alone_and_a_teacher_by_its_own(make):
+def test_labels_are_taught_by_their_loss_alone_and_a_joint_critic_by_its_own(make):
     sizes = {"batch_steps": 48} if make is rgmcomm else {"batch_episodes": 16, "replay_episodes": 16}
-    algorithm = make(make_env("maze"), labels=2, hidden=8, num_envs=16, **sizes)
+    algorithm = make(make_env("maze"), vocab_size=2, hidden=8, num_envs=16, **sizes)
     learner, hparams = algorithm.learner, algorithm.hparams
 
     @jax.jit
@@ -104,12 +104,12 @@ def test_settings_that_exclude_labels_are_named():
     env = make_env("maze")
     with pytest.raises(ValueError, match='critics_see must be "observations"'):
         rgmcomm(env, critics_see="state")
-    with pytest.raises(ValueError, match="alphabet is 1"):
+    with pytest.raises(ValueError, match="vocab_size is 1"):
         rgmcomm_qmix(env, vocab_size=1)
     for make in (rgmcomm, rgmcomm_qmix):
         with pytest.raises(ValueError, match="optimizer is a part of RGMComm: set learning_rate and message_rate"):
             make(env, optimizer="rmsprop")
-        with pytest.raises(ValueError, match="channel is a part of RGMComm: set labels"):
+        with pytest.raises(ValueError, match="channel is a part of RGMComm: set vocab_size"):
             make(env, channel=SilentChannel())
 
 

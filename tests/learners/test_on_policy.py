@@ -377,7 +377,7 @@ def test_learning_without_decisions_is_refused(members):
     [
         ({"num_envs": 0}, "num_envs is 0"),
         ({"epochs": 0}, "epochs is 0"),
-        ({"gae_lambda": 1.5}, "trace is 1.5"),
+        ({"gae_lambda": 1.5}, "gae_lambda is 1.5"),
         ({"team_share": -0.5}, "team_share is -0.5"),
         ({"exploration_start": 1.0}, "'exploration_start'"),
         ({"optimizer": "sgdd"}, "optimizer='sgdd'"),

@@ -211,7 +211,7 @@ def test_information_is_between_0_and_the_logarithm_of_the_alphabet(seed):
     assert metrics["label_entropy"] <= np.log(LABELS) + 1e-5
 
 
-def learned_clustering(values, alphabet, neighbors, information_weights):
+def learned_clustering(values, vocab_size, neighbors, information_weights):
     """[weights, seeds, K1] labels by gradient descent on the logits themselves."""
     vectors = action_value_vectors(jnp.asarray(values, jnp.float32).reshape(len(values), -1))
     optimizer = optax.adam(0.1)
@@ -225,7 +225,7 @@ def learned_clustering(values, alphabet, neighbors, information_weights):
             step, memory = optimizer.update(gradient, memory)
             return (logits + step, memory), None
 
-        start = 0.1 * jax.random.normal(key, (len(values), alphabet))
+        start = 0.1 * jax.random.normal(key, (len(values), vocab_size))
         return jnp.argmax(jax.lax.scan(update, (start, optimizer.init(start)), None, 300)[0][0], -1)
 
     every = jax.jit(jax.vmap(jax.vmap(learn, (0, None)), (None, 0)))

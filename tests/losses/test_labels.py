@@ -205,8 +205,8 @@ def test_stretches_that_are_padded_and_rows_that_are_none_are_safe(continuous):
 
 
 def test_rows_are_enough_for_every_label_and_its_neighbors():
-    """Views that all differ: as many rows are taught as the alphabet asks for."""
-    batch, alphabet = 400, 16
+    """Views that all differ: as many rows are taught as the vocabulary asks for."""
+    batch, vocab_size = 400, 16
     rng = np.random.default_rng(0)
     views = rng.normal(size=(batch, 2, AGENTS, 2)).astype(np.float32)
     _, episodes = make_case(continuous=True)
@@ -222,9 +222,9 @@ def test_rows_are_enough_for_every_label_and_its_neighbors():
     def of_logits(logits):
         return LabelLoss()(SimpleNamespace(auxiliary={"label_logits": logits}, joint_q=joint_q), many, None)[0]
 
-    gradient = jax.jit(jax.grad(of_logits))(rng.normal(size=(batch, 2, AGENTS, alphabet)).astype(np.float32))
+    gradient = jax.jit(jax.grad(of_logits))(rng.normal(size=(batch, 2, AGENTS, vocab_size)).astype(np.float32))
     taught = (np.abs(gradient[:, 0]).max(-1) > 0).sum(0)
-    assert (taught == 2 * alphabet * (LabelLoss().neighbors + 1)).all()
+    assert (taught == 2 * vocab_size * (LabelLoss().neighbors + 1)).all()
 
 
 def test_teaches_only_what_was_said_on_real_steps_of_the_living():
@@ -256,9 +256,9 @@ def test_what_is_missing_is_named():
     unroll, episodes = make_case(continuous=False)
     with pytest.raises(ValueError, match="teaches a ClusterChannel"):
         LOSS(SimpleNamespace(auxiliary={}, joint_q=unroll.joint_q), episodes, None)
-    with pytest.raises(ValueError, match="no joint_q to cluster by"):
+    with pytest.raises(ValueError, match="no joint critic to cluster by"):
         LOSS(SimpleNamespace(auxiliary=unroll.auxiliary, joint_q=None), episodes, None)
-    with pytest.raises(ValueError, match="no joint_critic"):
+    with pytest.raises(ValueError, match="no joint critic"):
         joint_critic_loss(_Replaceable(joint_critic=None), episodes, None)
     with pytest.raises(ValueError, match=r"must be in 1 \.\. 12"):
         LabelLoss(contexts=13)(unroll, episodes, None)

@@ -92,9 +92,9 @@ def test_receivers_get_the_labels_of_the_others(encoding, width):
 
 
 @pytest.mark.parametrize("vocab_size", [2, 4, 10])
-def test_a_label_costs_log2_of_the_alphabet_a_receiver(alphabet):
-    messages, _ = Cluster(vocab_size=alphabet).send()
-    expected = np.full((BATCH, AGENTS), (AGENTS - 1) * np.log2(alphabet))
+def test_a_label_costs_log2_of_the_vocabulary_a_receiver(vocab_size):
+    messages, _ = Cluster(vocab_size=vocab_size).send()
+    expected = np.full((BATCH, AGENTS), (AGENTS - 1) * np.log2(vocab_size))
     np.testing.assert_allclose(bits_sent(messages), expected, rtol=1e-6)
 
 
@@ -124,7 +124,7 @@ def test_the_dead_are_silent(cluster):
     np.testing.assert_array_equal(heard, np.broadcast_to([[0, 0, 1], [0, 0, 0], [1, 0, 0]], heard.shape))
 
 
-def test_a_label_that_noise_moved_is_rounded_and_lost_beyond_the_alphabet(cluster):
+def test_a_label_that_noise_moved_is_rounded_and_lost_beyond_the_vocabulary(cluster):
     messages, _ = cluster.send()
     np.testing.assert_array_equal(cluster.receive(Noise(0.05)(messages, KEY)), cluster.receive(messages))
     beyond = messages._replace(content=messages.content + ALPHABET)
@@ -187,8 +187,8 @@ def test_reading_memory_it_hears_the_memory_but_teaches_it_nothing():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"vocab_size": 1}, "alphabet is 1: fewer than 2 labels"),
-        ({"vocab_size": 0}, "alphabet is 0"),
+        ({"vocab_size": 1}, "vocab_size is 1: fewer than 2 labels"),
+        ({"vocab_size": 0}, "vocab_size is 0"),
         ({"hidden": 0}, "hidden is 0"),
         ({"encoding": "onehot"}, "encoding is 'onehot': must be one of one_hot, integer"),
     ],
