@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.envs.steps import Observation, TimeStep
+from marlcomm.types import TaskSpec
 
 if TYPE_CHECKING:
     from jumanji import specs
@@ -135,14 +136,24 @@ class Environment(abc.ABC, Generic[State]):
         return self
 
     @property
+    def task_spec(self) -> TaskSpec:
+        """The task's sizes: all that a learner needs to know of it."""
+        rows = None if self.graph is None else np.asarray(self.graph, bool).tolist()
+        return TaskSpec(
+            **{size: getattr(self, size) for size in SIZES},
+            continuous=self.continuous,
+            graph=None if rows is None else tuple(map(tuple, rows)),
+        )
+
+    @property
     def action_shape(self) -> tuple[int, ...]:
         """Of what `step` takes: (N,), or (N, A) if continuous."""
-        return (self.num_agents, self.num_actions) if self.continuous else (self.num_agents,)
+        return self.task_spec.action_shape
 
     @property
     def action_dtype(self) -> np.dtype:
         """Of what `step` takes: int32, or float32 if continuous."""
-        return np.dtype(np.float32 if self.continuous else np.int32)
+        return self.task_spec.action_dtype
 
     def to_jumanji(self) -> JumanjiView:
         """This task as an instance of `jumanji.env.Environment`, with jumanji's time steps, for jumanji's wrappers."""

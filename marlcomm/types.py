@@ -14,12 +14,47 @@ Axes always stand in this order, and are never flattened into one another::
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Scalar = jax.Array | float  # [] a number that may be traced
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """Sizes of a task: all that a learner knows of it, wherever its episodes are played.
+
+    Attributes:
+      num_agents: N.
+      num_actions: A, choices of each agent; if continuous, numbers that make up its action.
+      observation_size: O, features of each agent's view.
+      state_size: S, features of the global state.
+      horizon: T, the most steps of an episode.
+      continuous: whether an action is A numbers in -1 .. 1, in place of one of A choices.
+      graph: [N][N] who can reach whom, sender first; None for everybody.
+    """
+
+    num_agents: int
+    num_actions: int
+    observation_size: int
+    state_size: int
+    horizon: int
+    continuous: bool = False
+    graph: tuple[tuple[bool, ...], ...] | None = None
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        """Of a joint action: (N,), or (N, A) if continuous."""
+        return (self.num_agents, self.num_actions) if self.continuous else (self.num_agents,)
+
+    @property
+    def action_dtype(self) -> np.dtype:
+        """Of a joint action: int32, or float32 if continuous."""
+        return np.dtype(np.float32 if self.continuous else np.int32)
 
 
 class Episodes(NamedTuple):
