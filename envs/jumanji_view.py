@@ -52,7 +52,7 @@ class JumanjiView(JumanjiEnvironment):
 
     def render(self, state: JumanjiViewState) -> Any:
         """A matplotlib figure of `state`."""
-        from marlcomm.envs.rendering import draw_frame
+        from marlcomm.envs.render.frames import draw_frame
 
         return draw_frame(self.task, state.task)
 

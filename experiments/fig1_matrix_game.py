@@ -20,8 +20,8 @@ import optax
 
 import marlcomm as mc
 from experiments.common import as_json, markdown_table
-from marlcomm.analysis.return_gap import SenderGap, cosine_distance, exact_clustering, sender_gap
-from marlcomm.envs.matrix_game import MatrixGame
+from marlcomm.analysis.theory.return_gap import SenderGap, cosine_distance, exact_clustering, sender_gap
+from marlcomm.envs.small.matrix_game import MatrixGame
 from marlcomm.losses import action_value_vectors, clustering_loss
 
 PRINTED = {1: "33.325", 2: "38.775", 4: "39.1375"}  # return by the number of labels

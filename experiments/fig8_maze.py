@@ -16,8 +16,8 @@ from experiments.common import RESULT_HEAD, Experiment, curves_as_json, markdown
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import RecordedEpisodes, record_episodes
 from marlcomm.envs import Environment
-from marlcomm.envs.figure import Figure
-from marlcomm.envs.maze import SIZE
+from marlcomm.envs.render.figure import Figure
+from marlcomm.envs.small.maze import SIZE
 from marlcomm.training import evaluate
 
 SETTINGS: dict[str, Any] = {"critics_see": "observations"}

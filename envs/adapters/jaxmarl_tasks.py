@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from marlcomm.envs import drawing
 from marlcomm.envs.quiet_imports import without_prints
+from marlcomm.envs.render import shapes as drawing
 from marlcomm.validation import UsageError, nearest
 
 OPPONENTS = "opponents are learned as members of one team"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.patches import Circle, Rectangle
 
-from marlcomm.envs.drawing import AGENT_COLORS, FAINT, FLOOR, GOAL, INK, agent_color, clear, draw_agent, draw_star
+from marlcomm.envs.render.shapes import AGENT_COLORS, FAINT, FLOOR, GOAL, INK, agent_color, clear, draw_agent, draw_star
 
 ARROW = 0.3  # units of length for a velocity of 1
 

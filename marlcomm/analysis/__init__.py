@@ -1,25 +1,32 @@
 """What is said, to whom, and what it is worth; and the plots."""
 
-from marlcomm.analysis.animate import animate_recorded, animate_run, drawn_as_sent
-from marlcomm.analysis.cuts import CutCurve, cut_curve
-from marlcomm.analysis.dictionary import Dictionary, make_dictionary, plot_dictionary
-from marlcomm.analysis.episode_strip import plot_episode_strip
-from marlcomm.analysis.export import episode_arrays, export_run, marl_eval
-from marlcomm.analysis.inspection import Inspection, MessageFindings, make_inspection
-from marlcomm.analysis.instrument_plots import plot_graph, plot_pairs, plot_talk_over_time, plot_worth
-from marlcomm.analysis.intervention import Intervention, intervene
-from marlcomm.analysis.measured_gap import MeasuredGap, SeenTable, measure_gap, tabulate
-from marlcomm.analysis.message_space import plot_message_space
-from marlcomm.analysis.page import inspect_run, write_page
-from marlcomm.analysis.plots import cut_label, plot_curves, plot_cut_curve, run_labels
-from marlcomm.analysis.recorded import RecordedEpisodes, record_episodes
-from marlcomm.analysis.return_gap import SenderGap, TeamGap, exact_clustering, sender_gap, team_gap
-from marlcomm.analysis.signalling import Dependence, Signalling, measure_signalling
-from marlcomm.analysis.tables import message_table, metrics_table, read_metrics, step_table, write_csv
-from marlcomm.analysis.tabular import TabularTask
-from marlcomm.analysis.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, talk_table, who_talks
-from marlcomm.analysis.words import Words, find_words
-from marlcomm.analysis.worth import Difference, LostReturn, MessageWorth, TalkGraph, message_worth, smallest_graph
+from marlcomm.analysis.figures.animation import animate_recorded, animate_run, drawn_as_sent
+from marlcomm.analysis.figures.curves import cut_label, plot_curves, plot_cut_curve, run_labels
+from marlcomm.analysis.figures.dictionary import Dictionary, make_dictionary, plot_dictionary
+from marlcomm.analysis.figures.episode_strip import plot_episode_strip
+from marlcomm.analysis.figures.instruments import plot_graph, plot_pairs, plot_talk_over_time, plot_worth
+from marlcomm.analysis.figures.message_space import plot_message_space
+from marlcomm.analysis.measures.ablation import (
+    Difference,
+    LostReturn,
+    MessageWorth,
+    TalkGraph,
+    message_worth,
+    smallest_graph,
+)
+from marlcomm.analysis.measures.codes import Words, find_words
+from marlcomm.analysis.measures.cuts import CutCurve, cut_curve
+from marlcomm.analysis.measures.export import episode_arrays, export_run, marl_eval
+from marlcomm.analysis.measures.intervention import Intervention, intervene
+from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
+from marlcomm.analysis.measures.signalling import Dependence, Signalling, measure_signalling
+from marlcomm.analysis.measures.tables import message_table, metrics_table, read_metrics, step_table, write_csv
+from marlcomm.analysis.measures.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, talk_table, who_talks
+from marlcomm.analysis.report.inspection import Inspection, MessageFindings, make_inspection
+from marlcomm.analysis.report.page import inspect_run, write_page
+from marlcomm.analysis.theory.measured_gap import MeasuredGap, SeenTable, measure_gap, tabulate
+from marlcomm.analysis.theory.return_gap import SenderGap, TeamGap, exact_clustering, sender_gap, team_gap
+from marlcomm.analysis.theory.tabular import TabularTask
 
 __all__ = [
     "SPOKEN",

@@ -130,7 +130,7 @@ def action_value_vectors(
         - "published": the middle and the row's maximum, as released; it turns the signs of rows below zero, and blows
           up near zero.
         - "advantage": the mean over actions and the largest difference from it. The best surrogate of the return gap
-          in random games (tests/analysis/test_return_gap.py).
+          in random games (tests/analysis/theory/test_return_gap.py).
         - "none": 0 and 1.
       activation: "tanh", "softmax" or "none".
       num_actions: for "advantage": columns are contexts x actions, actions last, and each context is centered by

@@ -49,7 +49,7 @@ class Obedient(nn.Module):
 
 
 def test_actions_that_are_numbers_are_looked_into_by_the_largest(tmp_path, monkeypatch):
-    monkeypatch.setattr("marlcomm.analysis.inspection.cut_curve", drawn_curve)
+    monkeypatch.setattr("marlcomm.analysis.report.inspection.cut_curve", drawn_curve)
     algorithm = ddpg_based("obedient", Lean(), agent=Obedient())
     params = {"agent": {"params": {"unused": jnp.zeros(1)}}}
     saved = SavedRun(tmp_path, algorithm, Population((0,), ({},)), params, {})

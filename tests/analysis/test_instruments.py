@@ -30,8 +30,8 @@ from marlcomm.analysis import (
     smallest_graph,
     talk_over_time,
 )
-from marlcomm.analysis.information import entropy
-from marlcomm.analysis.story import explain
+from marlcomm.analysis.measures.information import entropy
+from marlcomm.analysis.report.summary import explain
 from marlcomm.messages.channel import offer
 from marlcomm.networks import SumMixer
 from marlcomm.training import Population, SavedRun
@@ -146,7 +146,7 @@ def test_everyone_may_be_needed_or_nobody(plain):
 
 
 def test_taking_away_finds_the_pair_too(plain, monkeypatch):
-    monkeypatch.setattr("marlcomm.analysis.worth.EXHAUSTIVE", 0)
+    monkeypatch.setattr("marlcomm.analysis.measures.ablation.EXHAUSTIVE", 0)
     graph = smallest_graph(plain.team, episodes=EPISODES)
     assert np.argwhere(graph.pairs).tolist() == [[2, 0]]
     assert not graph.exhaustive
@@ -235,7 +235,7 @@ def test_refuses_nonsense(plain):
 def page(scripted, tmp_path_factory):
     folder = tmp_path_factory.mktemp("scripted")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("marlcomm.analysis.inspection.cut_curve", drawn_curve)
+        patch.setattr("marlcomm.analysis.report.inspection.cut_curve", drawn_curve)
         path = inspect_run(scripted.saved(folder), episodes=EPISODES)
     assert path == folder / "inspection.html"
     return path.read_text()
@@ -293,7 +293,7 @@ class SaysNothing(nn.Module):
 
 
 def test_a_silent_team_on_a_task_without_pictures_or_winning(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("marlcomm.analysis.inspection.cut_curve", drawn_curve)
+    monkeypatch.setattr("marlcomm.analysis.report.inspection.cut_curve", drawn_curve)
     algorithm = value_based("mute", Mute(), mixer=SumMixer(), agent=SaysNothing())
     params = {"agent": {"params": {"unused": jnp.zeros(1)}}}
     saved = SavedRun(tmp_path, algorithm, Population((7,), ({},)), params, {"algorithm": "<mute>"})

@@ -6,7 +6,7 @@ import pytest
 
 from marlcomm.envs import FullObservation, MatrixGame, TimeLimit, env_names, env_options, make_env, register_env
 from marlcomm.envs import registry as registry_module
-from marlcomm.envs.hallway import Hallway
+from marlcomm.envs.small.hallway import Hallway
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marlcomm.envs import Centralized, FullObservation, TimeLimit, check_env, make_env
-from marlcomm.envs.maze import Maze
+from marlcomm.envs.small.maze import Maze
 
 
 def test_full_observation_shows_everyone_everything():

@@ -8,8 +8,8 @@ import optax
 import pytest
 from hypothesis import strategies as st
 
-from marlcomm.analysis.return_gap import exact_clustering, sender_gap
-from marlcomm.envs.matrix_game import RGMCOMM_TABLE
+from marlcomm.analysis.theory.return_gap import exact_clustering, sender_gap
+from marlcomm.envs.small.matrix_game import RGMCOMM_TABLE
 from marlcomm.losses import (
     AS_PRINTED,
     AS_RELEASED,

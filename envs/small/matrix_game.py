@@ -1,0 +1,112 @@
+"""Matrix game: one step, one decision, and one label that another agent could send about what it sees.
+
+Source: RGMComm (Chen et al., ICLR 2024), figure 1. The paper does not print three entries; one follows from
+its sums, the other two are free, and 12 and 36 are a choice that keeps every number that the paper states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from marlcomm.envs.api import Environment
+from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
+
+RGMCOMM_TABLE = (  # [first observation, first agent's action, second observation]
+    ((53.2, 4.5, 58.5, 0.3), (42.9, 1.2, 64.0, 16.1)),
+    ((31.8, 12.0, 34.1, 36.0), (22.9, 28.0, 10.0, 81.5)),
+)
+
+
+class MatrixGameState(NamedTuple):
+    """What each agent sees, and what they last did (for pictures)."""
+
+    seen: jax.Array  # [N] int32: index of each agent's observation
+    last_action: jax.Array  # [N] int32, -1 after reset
+    step_count: jax.Array  # [] int32
+
+
+class MatrixGame(Environment[MatrixGameState]):
+    """Agent 0 acts; agent 1 sees something that matters for it, and has no choice but action 0.
+
+    Both observations are uniform and independent. The reward of both agents is
+    `table[first observation, agent 0's action, second observation]`. The number of observations and actions
+    follows from the table.
+
+    Optima with the default table, by the number of different messages from agent 1 to agent 0:
+    1: 33.325, 2: 38.05, 3: 38.7375, 4 or more: 39.15.
+
+    View: one-hot of the own observation, padded with zeros to the larger number.
+    Sizes: N = 2, A = 2, O = 4, S = 6 (both one-hots, not padded), horizon 1 (terminal). No notion of winning.
+    """
+
+    num_agents = 2
+    default_steps = 100_000
+    horizon = 1
+
+    def __init__(self, table: Sequence[Sequence[Sequence[float]]] = RGMCOMM_TABLE) -> None:
+        """Makes the task.
+
+        Args:
+          table: [first observations, actions, second observations] rewards.
+
+        Raises:
+          ValueError: the table is not three levels deep and regular, is empty, or holds numbers that are not
+            finite.
+        """
+        self.table = _check_table(table)
+        self.sizes = (self.table.shape[0], self.table.shape[2])  # observations of agent 0, of agent 1
+        self.num_actions = self.table.shape[1]
+        self.action_names = tuple(f"a{i + 1}" for i in range(self.num_actions))
+        self.observation_size = max(self.sizes)
+        self.state_size = sum(self.sizes)
+        super().__init__()
+
+    def reset(self, key: chex.PRNGKey) -> tuple[MatrixGameState, TimeStep[Observation]]:
+        """Draws both observations."""
+        state = MatrixGameState(
+            seen=jax.random.randint(key, (self.num_agents,), 0, np.array(self.sizes), jnp.int32),
+            last_action=jnp.full((self.num_agents,), -1, jnp.int32),
+            step_count=jnp.zeros((), jnp.int32),
+        )
+        return state, restart(self._look(state))
+
+    def step(self, state: MatrixGameState, action: jax.Array) -> tuple[MatrixGameState, TimeStep[Observation]]:
+        """Pays the table's entry for `action` [N] int32; only the first counts. Always the last step."""
+        reward = jnp.asarray(self.table)[state.seen[0], action[0], state.seen[1]]
+        state = MatrixGameState(state.seen, jnp.asarray(action, jnp.int32), state.step_count + 1)
+        return state, timestep(self._look(state), reward, terminal=jnp.ones((), bool))
+
+    def _look(self, state: MatrixGameState) -> Observation:
+        view = jax.nn.one_hot(state.seen, self.observation_size)
+        parts = [view[i, :size] for i, size in enumerate(self.sizes)]
+        choice = jnp.stack([jnp.ones(self.num_actions, bool), jnp.arange(self.num_actions) == 0])
+        return self.observe(view, jnp.concatenate(parts), state.step_count, action_mask=choice)
+
+    def draw(self, axes: Any, state: MatrixGameState) -> None:
+        """Draws the table, marks what both see, and the entry that was paid."""
+        drawing.draw_table(
+            axes,
+            self.table,
+            seen=(int(state.seen[0]), int(state.seen[1])),
+            action=int(state.last_action[0]),
+        )
+
+
+def _check_table(table: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
+    right = "a regular table [first observations, actions, second observations] of finite numbers"
+    try:
+        array = np.asarray(table, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"matrix_game: table={table!r} must be {right}.") from error
+    if array.ndim != 3 or array.size == 0:
+        raise ValueError(f"matrix_game: table has shape {array.shape}; it must be {right}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"matrix_game: table={table!r} must be {right}.")
+    return array

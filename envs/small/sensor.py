@@ -1,0 +1,97 @@
+"""Sensor: three sensors in a chain decide what to scan; only two see whether the better target is there.
+
+Source: NDQ (Wang et al., ICLR 2020), section 5.2, as released (`smac_plus/tracker1.py`): one step an episode.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from marlcomm.envs.api import Environment
+from marlcomm.envs.options import check_number
+from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
+
+SCAN_LOWER, SCAN_HIGHER, NOOP = 1, 3, 4
+
+
+class SensorState(NamedTuple):
+    """What the sensors cannot all see, and what they last did (for pictures)."""
+
+    target: jax.Array  # [] bool: whether the second target is in area 2
+    last_action: jax.Array  # [N] int32, noop after reset
+    step_count: jax.Array  # [] int32
+
+
+class Sensor(Environment[SensorState]):
+    """Sensor 0 - area 1 - sensor 1 - area 2 - sensor 2. An area is located when both its sensors scan it.
+
+    Target 1 is always in area 1, target 2 is in area 2 with probability 0.5. An agent's view is [left area,
+    right area], each -1 (no such area), 0 (no target) or 1 (target). So sensor 0 does not see what it must
+    adapt to.
+
+    Actions (A = 5): 1 scans towards the sensor of lower index, 3 towards that of higher index, 0 and 2 scan
+    where nothing is, 4 does nothing. Every scan costs, useless ones too.
+
+    Optima of the team reward: 15 with full information, 12.5 without messages, 10 with sensor 0 off.
+
+    Sizes: N = 3, A = 5, O = 2, S = 2 (view of sensor 1), horizon 1 (terminal).
+    Extras: `won` says that the reward is above zero (which the best silent policy also always reaches).
+    """
+
+    num_agents = 3
+    num_actions = 5
+    observation_size = 2
+    state_size = 2
+    horizon = 1
+    action_names = ("north", "scan lower", "south", "scan higher", "noop")
+    default_steps = 300_000
+
+    def __init__(self, reward_area1: float = 20.0, reward_area2: float = 30.0, scan_cost: float = 5.0) -> None:
+        """Makes the task.
+
+        Args:
+          reward_area1: for locating area 1, where the target always is.
+          reward_area2: for locating area 2 when the second target is there.
+          scan_cost: paid by the team for each agent that scans.
+
+        Raises:
+          ValueError: an option is not a finite number.
+        """
+        self.reward_area1 = check_number("sensor", "reward_area1", reward_area1)
+        self.reward_area2 = check_number("sensor", "reward_area2", reward_area2)
+        self.scan_cost = check_number("sensor", "scan_cost", scan_cost)
+        super().__init__()
+
+    def reset(self, key: chex.PRNGKey) -> tuple[SensorState, TimeStep[Observation]]:
+        """Draws whether target 2 is there. View [N, O] = [3, 2]."""
+        state = SensorState(
+            target=jax.random.bernoulli(key),
+            last_action=jnp.full((self.num_agents,), NOOP, jnp.int32),
+            step_count=jnp.zeros((), jnp.int32),
+        )
+        return state, restart(self._look(state), {"won": jnp.zeros((), bool)})
+
+    def step(self, state: SensorState, action: jax.Array) -> tuple[SensorState, TimeStep[Observation]]:
+        """Scans with `action` [N] int32; always the last step. The reward is the same for every agent."""
+        found1 = (action[0] == SCAN_HIGHER) & (action[1] == SCAN_LOWER)
+        found2 = (action[1] == SCAN_HIGHER) & (action[2] == SCAN_LOWER) & state.target
+        scans = jnp.sum(action != NOOP)
+        reward = self.reward_area1 * found1 + self.reward_area2 * found2 - self.scan_cost * scans
+        reward = jnp.asarray(reward, jnp.float32)
+        state = SensorState(state.target, jnp.asarray(action, jnp.int32), state.step_count + 1)
+        return state, timestep(self._look(state), reward, terminal=jnp.ones((), bool), extras={"won": reward > 0})
+
+    def _look(self, state: SensorState) -> Observation:
+        target = state.target.astype(jnp.float32)
+        wall, present = -jnp.ones(()), jnp.ones(())
+        view = jnp.stack([wall, present, present, target, target, wall]).reshape(3, 2)
+        return self.observe(view, view[1], state.step_count)
+
+    def draw(self, axes: Any, state: SensorState) -> None:
+        """Draws the chain, the targets and the last scans."""
+        drawing.draw_sensor_chain(axes, bool(state.target), [int(a) for a in state.last_action])

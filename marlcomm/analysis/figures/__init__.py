@@ -1,0 +1,1 @@
+"""Matplotlib figures of what the measures found, one kind a file."""

@@ -1,0 +1,79 @@
+"""One episode of a trained team as an animation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
+from marlcomm.analysis.measures.talk import SPOKEN
+from marlcomm.envs.api import Environment
+from marlcomm.envs.render.figure import Figure
+from marlcomm.envs.render.frames import animate_episode
+from marlcomm.messages.edits import Edit
+from marlcomm.training.evaluate import Trained
+from marlcomm.training.loop import TrainResult
+from marlcomm.training.saved import SavedRun, as_run
+
+COMPANY = 16  # edits such as a rank cut and a shuffle need other episodes beside the one that is shown
+
+
+def animate_run(
+    run: SavedRun | TrainResult | str | Path,
+    path: str | Path,
+    *,
+    member: int | None = None,
+    seed: int = 0,
+    edits: Edit | str | Sequence[Edit | str] = (),
+) -> Path:
+    """Writes one greedy episode of a run, with who says what to whom; one frame a real step, and one for the end.
+
+    Without edits, messages whose |mean| is below 2.0 (the paper's threshold) are drawn as silence: the receivers
+    got them, but they say next to nothing. With edits, what the edits let pass is drawn.
+
+    Args:
+      run: a run folder, or what `train` or `load_run` gave.
+      path: the file, .gif or .mp4; in a notebook, `IPython.display.Image(path)` shows a .gif.
+      member: which member; by default the best one.
+      seed: decides the episode.
+      edits: what happens to messages on their way; edits or their names.
+
+    Raises:
+      ValueError: no such member or edit, or another suffix.
+      RuntimeError: .mp4 without ffmpeg.
+    """
+    run = as_run(run)
+    recorded = record_episodes(run, COMPANY, member=member, seed=seed, edits=edits)
+    return animate_recorded(recorded, 0, run, path)
+
+
+def animate_recorded(recorded: RecordedEpisodes, episode: int, run: Trained, path: str | Path) -> Path:
+    """As `animate_run`, for an episode that has been played."""
+    steps = int(recorded.lengths[episode])
+    talks = recorded.content.shape[-1] > 0
+    return animate_episode(
+        run.algorithm.env,
+        jax.tree.map(lambda x: x[episode, : steps + 1], recorded.states),
+        path,
+        actions=np.asarray(recorded.episodes.action)[episode, :steps],
+        content=recorded.content[episode, :steps] if talks else None,
+        sent=drawn_as_sent(recorded)[episode, :steps] if talks else None,
+        rewards=np.asarray(recorded.episodes.reward)[episode, :steps],
+    )
+
+
+def has_drawing(env: Environment[Any], state: Any) -> bool:
+    """Whether a task draws a state; those that do not write a line of text instead."""
+    axes = Figure().subplots()
+    env.draw(axes, state)
+    return bool(axes.patches or axes.collections or axes.lines or axes.images)
+
+
+def drawn_as_sent(recorded: RecordedEpisodes) -> np.ndarray:
+    """[B, T, N, N, D] bool: what a picture shows as sent. An edit decides; without one, the paper's threshold."""
+    by_threshold = recorded.mean is not None and not recorded.edited
+    return recorded.above(SPOKEN if by_threshold else 0.0)

@@ -1,0 +1,97 @@
+"""Whether messages depend on what the sender sees, and receivers act by them (Lowe et al. 2019, sections 3 and 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import false_discovery_control
+
+from marlcomm.analysis.measures.codes import CODES, discretize, find_words
+from marlcomm.analysis.measures.information import permutation_test
+from marlcomm.analysis.measures.recorded import RecordedEpisodes, chosen
+from marlcomm.short_repr import ShortRepr
+
+
+@dataclass(frozen=True, repr=False)
+class Dependence(ShortRepr):
+    """How much the messages of each sender to each receiver tell about something; NaN for pairs that never meet.
+
+    Attributes:
+      bits: [N, N] mutual information by the plug-in estimator, which chance and the clock alone make larger than zero.
+      chance: [N, N] bits that remain when messages come from another episode: chance and the clock.
+      p_value: [N, N] of finding as many bits by chance, corrected for the number of pairs (Benjamini and Hochberg).
+    """
+
+    bits: np.ndarray
+    chance: np.ndarray
+    p_value: np.ndarray
+
+    @property
+    def excess(self) -> np.ndarray:
+        """[N, N] bits beyond chance, at least 0."""
+        return np.maximum(self.bits - self.chance, 0.0)
+
+    def found(self, level: float = 0.05) -> np.ndarray:
+        """[N, N] bool: pairs whose p-value is at most `level`."""
+        return np.nan_to_num(self.p_value, nan=1.0) <= level
+
+
+@dataclass(frozen=True, repr=False)
+class Signalling(ShortRepr):
+    """What messages tell.
+
+    Attributes:
+      about_view: positive signalling, message and what the sender sees at that step.
+      about_action: positive listening, message and what the receiver does at that step. Both may follow something that
+        sender and receiver see alike: whether the message is the cause is what `intervene` asks.
+    """
+
+    about_view: Dependence
+    about_action: Dependence
+
+
+def measure_signalling(recorded: RecordedEpisodes, *, permutations: int = 499, seed: int = 0) -> Signalling:
+    """Mutual information between messages, views and actions, for each sender and receiver.
+
+    Messages and views are made discrete first (up to 32 different ones as they are, else 8 clusters), which can only
+    lose information: apart from the bias that `chance` shows, the bits are a lower bound.
+
+    Args:
+      recorded: from `record_episodes`; a few hundred episodes or more.
+      permutations: of each pair's test.
+      seed: decides the permutations.
+
+    Raises:
+      ValueError: permutations below 1.
+    """
+    if permutations < 1:
+        raise ValueError(f"permutations is {permutations}: must be at least 1")
+    rng = np.random.default_rng(seed)
+    said, pairs = find_words(recorded, CODES).label, recorded.offered
+    seen = _views(recorded)
+    done = chosen(np.asarray(recorded.episodes.action), recorded.episodes.action.ndim == 4)
+    agents = pairs.shape[-1]
+    found = np.full((2, 3, agents, agents), np.nan)
+    for i, j in np.argwhere(pairs.any((0, 1))).tolist():
+        for number, label in enumerate((seen[:, :, i], done[:, :, j])):
+            found[number, :, i, j] = permutation_test(said[:, :, i, j], label, pairs[:, :, i, j], permutations, rng)
+    return Signalling(*(_dependence(*table) for table in found))
+
+
+def _dependence(bits: np.ndarray, chance: np.ndarray, p_value: np.ndarray) -> Dependence:
+    tested = ~np.isnan(p_value)
+    corrected = p_value.copy()
+    if tested.any():
+        corrected[tested] = false_discovery_control(p_value[tested])
+    return Dependence(bits, chance, corrected)
+
+
+def _views(recorded: RecordedEpisodes) -> np.ndarray:
+    """[B, T, N] int: which view each agent had, numbered for each agent by itself."""
+    seen = np.asarray(recorded.episodes.agents_view)[:, :-1]
+    real = np.asarray(recorded.episodes.valid)[..., None] & np.asarray(recorded.episodes.alive)[:, :-1]
+    label = np.zeros(real.shape, int)
+    for agent in range(real.shape[-1]):
+        label[real[..., agent], agent] = discretize(seen[:, :, agent][real[..., agent]])[0]
+    return label

@@ -1,0 +1,103 @@
+"""Who talks to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from marlcomm.analysis.measures.recorded import RecordedEpisodes
+from marlcomm.short_repr import ShortRepr
+
+SPOKEN = 2.0  # |mean| from which on the NDQ paper counts a dimension as sent (caption of Fig. 3)
+
+
+@dataclass(frozen=True, repr=False)
+class Talk(ShortRepr):
+    """How much each agent says to each other one, sender first; NaN on the diagonal.
+
+    Attributes:
+      share: [N, N] share of the steps on which at least one dimension counts as sent.
+      importance: [N, N, D] mean importance of each dimension, sent or not.
+      threshold: importance from which on a dimension counts as sent.
+    """
+
+    share: np.ndarray
+    importance: np.ndarray
+    threshold: float
+
+    def pairs(self, at_least: float = 0.01) -> list[tuple[int, int]]:
+        """(sender, receiver) of the pairs that talk on more than `at_least` of the steps, most talkative first."""
+        found = [(i, j) for i, j in np.argwhere(np.nan_to_num(self.share) > at_least).tolist()]
+        return sorted(found, key=lambda pair: -self.share[pair])
+
+
+def who_talks(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> Talk:
+    """How much each agent says to each other one, over real steps on which both live.
+
+    A step counts if the edits let a dimension pass and its importance is at least `threshold`.
+    """
+    offered = recorded.offered  # [B, T, N, N]
+    steps = offered.sum((0, 1)).astype(float)
+    steps[steps == 0] = np.nan  # what agents tell themselves never counts, nor does a pair that never lives together
+    spoken = recorded.above(threshold).any(-1).sum((0, 1))
+    total = np.where(offered[..., None], recorded.importance, 0.0).sum((0, 1))
+    return Talk(spoken / steps, total / steps[..., None], threshold)
+
+
+@dataclass(frozen=True, repr=False)
+class TalkOverTime(ShortRepr):
+    """When each agent talks; means over the episodes that have come so far and in which the agent lives, else NaN.
+
+    Attributes:
+      going: [T] share of episodes that have a step t.
+      said: [T, N] share in which the agent says to somebody what counts as said.
+      bits: [T, N] bits that it spends on others.
+      bits_per_step: [N] the same over all steps: what the agent costs.
+      threshold: importance from which on a dimension counts as said.
+    """
+
+    going: np.ndarray
+    said: np.ndarray
+    bits: np.ndarray
+    bits_per_step: np.ndarray
+    threshold: float
+
+
+def talk_over_time(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> TalkOverTime:
+    """When each agent talks, step by step, by the rule of `who_talks`."""
+    valid = np.asarray(recorded.episodes.valid)
+    alive = np.asarray(recorded.episodes.alive)[:, :-1] & valid[..., None]  # [B, T, N]
+    count = alive.sum(0).astype(float)
+    count[count == 0] = np.nan
+    bits = np.where(alive, recorded.bits, 0.0)
+    said = recorded.above(threshold).any((-1, -2))
+    return TalkOverTime(
+        valid.mean(0), said.sum(0) / count, bits.sum(0) / count, bits.sum((0, 1)) / valid.sum(), threshold
+    )
+
+
+def talk_table(talk: Talk, names: Sequence[str] = ()) -> str:
+    """A markdown table, a row a sender and a column a receiver: share of steps, and mean importance by dimension.
+
+    Args:
+      talk: from `who_talks`.
+      names: [N] what to call the agents; their numbers by default.
+    """
+    count = len(talk.share)
+    called = list(names) or [str(agent) for agent in range(count)]
+    head = [f"sender \\ receiver, share ≥ {talk.threshold:g} (mean)", *called]
+    lines = [head, ["---"] + [":-:"] * count]
+    for sender in range(count):
+        cells = [_cell(talk, sender, receiver) for receiver in range(count)]
+        lines.append([called[sender], *cells])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _cell(talk: Talk, sender: int, receiver: int) -> str:
+    share = talk.share[sender, receiver]
+    if np.isnan(share):
+        return "–"
+    sizes = " ".join(f"{value:.1f}" for value in talk.importance[sender, receiver])
+    return f"{share:.0%} ({sizes})"
