@@ -1,4 +1,5 @@
 __version__: str
+from . import agents as agents
 from . import algorithms as algorithms
 from . import analysis as analysis
 from . import envs as envs
@@ -8,6 +9,9 @@ from . import messages as messages
 from . import networks as networks
 from . import training as training
 from . import types as types
+from .agents import CommunicatingAgent as CommunicatingAgent
+from .agents import FeedForwardAgent as FeedForwardAgent
+from .agents import ndq_from_torch as ndq_from_torch
 from .algorithms import Algorithm as Algorithm
 from .algorithms import algorithm_names as algorithm_names
 from .algorithms import algorithm_settings as algorithm_settings
@@ -82,13 +86,10 @@ from .messages import parse_edit as parse_edit
 from .messages import within_reach as within_reach
 from .networks import ActionCritic as ActionCritic
 from .networks import CentralCritic as CentralCritic
-from .networks import CommunicatingAgent as CommunicatingAgent
-from .networks import FeedForwardAgent as FeedForwardAgent
 from .networks import IndependentMixer as IndependentMixer
 from .networks import LocalCritic as LocalCritic
 from .networks import MonotonicMixer as MonotonicMixer
 from .networks import SumMixer as SumMixer
-from .networks import ndq_from_torch as ndq_from_torch
 from .training import Policy as Policy
 from .training import SavedRun as SavedRun
 from .training import TrainResult as TrainResult

@@ -10,7 +10,7 @@ import pytest
 
 jax.config.update("jax_num_cpu_devices", 2)
 
-RUN_ONCE = ("envs", "adapters", "particle", "render", "small", "learners", "losses", "messages", "networks")
+RUN_ONCE = ("agents", "envs", "adapters", "particle", "render", "small", "learners", "losses", "messages", "networks")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from marlcomm.agents import CommunicatingAgent, FeedForwardAgent
 from marlcomm.algorithms.algorithm import Algorithm, assemble, static_and_traced
 from marlcomm.algorithms.arguments import check_losses, check_module, checked
 from marlcomm.algorithms.optimizers import Optimizer, as_function
@@ -15,7 +16,7 @@ from marlcomm.learners.actor_critic_config import ActorCriticConfig, ActorCritic
 from marlcomm.learners.learner import Loss
 from marlcomm.losses import actor_loss, critic_loss, saturation_loss
 from marlcomm.messages import Channel, Edit
-from marlcomm.networks import ActionCritic, CommunicatingAgent, FeedForwardAgent
+from marlcomm.networks import ActionCritic
 
 
 @checked

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from marlcomm.agents import CommunicatingAgent
 from marlcomm.envs.api import Environment
 from marlcomm.learners.learner import agent_inputs
 from marlcomm.messages import Channel, SilentChannel
-from marlcomm.networks import CommunicatingAgent
 
 
 def communicating_agent(

@@ -1,9 +1,17 @@
 """How agents talk: one file a channel, one interface, and the edits that stand between sender and receiver."""
 
-from marlcomm.messages.attention import AttentionChannel
 from marlcomm.messages.channel import Channel, by_receiver, offer, to_everybody, within_reach
-from marlcomm.messages.cluster import ClusterChannel
-from marlcomm.messages.discrete import DiscreteChannel
+from marlcomm.messages.channels import (
+    AttentionChannel,
+    ClusterChannel,
+    DiscreteChannel,
+    GatedChannel,
+    GaussianChannel,
+    MeanChannel,
+    MemoryChannel,
+    SharedChannel,
+    SilentChannel,
+)
 from marlcomm.messages.edits import (
     Budget,
     CutBelow,
@@ -20,12 +28,6 @@ from marlcomm.messages.edits import (
     chain_edits,
     parse_edit,
 )
-from marlcomm.messages.gated import GatedChannel
-from marlcomm.messages.gaussian import GaussianChannel
-from marlcomm.messages.mean import MeanChannel
-from marlcomm.messages.memory import MemoryChannel
-from marlcomm.messages.shared import SharedChannel
-from marlcomm.messages.silent import SilentChannel
 
 __all__ = [
     "AttentionChannel",

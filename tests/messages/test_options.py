@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from marlcomm.agents import CommunicatingAgent
 from marlcomm.messages import (
     AttentionChannel,
     Channel,
@@ -19,7 +20,6 @@ from marlcomm.messages import (
 )
 from marlcomm.messages.channel import by_receiver, offer
 from marlcomm.messages.transmission import Transmission
-from marlcomm.networks import CommunicatingAgent
 
 BATCH, TIME, AGENTS, INPUTS, HIDDEN = 2, 4, 3, 2, 3
 KEY = jax.random.PRNGKey(2)

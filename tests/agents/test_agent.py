@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from marlcomm.agents import CommunicatingAgent
 from marlcomm.messages import Channel, CutBelow, GaussianChannel, RankCut, Shuffle, SilentChannel
-from marlcomm.networks import CommunicatingAgent
 
 BATCH, TIME, AGENTS, ACTIONS, INPUTS, HIDDEN, DIMS = 3, 4, 3, 4, 5, 6, 2
 KEY = jax.random.PRNGKey(7)

@@ -11,7 +11,7 @@ from flax import linen as nn
 from marlcomm.messages.channel import Channel
 from marlcomm.messages.edits import Edit
 from marlcomm.messages.transmission import Transmission
-from marlcomm.networks.layers import GRU, MLP, Linear, one_each
+from marlcomm.networks.layers import GRU, Linear
 from marlcomm.types import Messages
 
 
@@ -163,34 +163,6 @@ class CommunicatingAgent(nn.Module):
         scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False}, in_axes=0, out_axes=0)
         _, outputs = scan(self, memory, inputs, alive, jax.random.split(key, inputs.shape[0]))
         return outputs
-
-
-class FeedForwardAgent(CommunicatingAgent):
-    """An agent without memory, on what it sees and hears now. Its channel must not read memory either.
-
-    Attributes:
-      hidden: width of the hidden layers.
-      layers: how many there are.
-      separate: whether every agent has parameters of its own, in place of one set for all.
-    """
-
-    layers: int = 3
-    separate: bool = False
-
-    def setup(self) -> None:
-        network = one_each(MLP, self.channel.num_agents) if self.separate else MLP
-        self.network = network((*(self.hidden,) * self.layers, self.num_actions))
-
-    @property
-    def memory_size(self) -> int:
-        """0."""
-        return 0
-
-    def _think(self, hidden: jax.Array, inputs: jax.Array, received: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return hidden, self._think_through(inputs, received)
-
-    def _think_through(self, inputs: jax.Array, received: jax.Array) -> jax.Array:
-        return self.network(jnp.concatenate([inputs, received], -1))
 
 
 def _each_step(edit: Edit | None, steps: int) -> Edit | None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.messages.channel import Transmit, offer, seen_by
-from marlcomm.messages.mean import MeanChannel
+from marlcomm.messages.channels.mean import MeanChannel
 from marlcomm.networks.layers import Linear
 from marlcomm.types import Messages
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import marlcomm as mc
-from marlcomm.networks import MonotonicMixer, from_torch, ndq_from_torch
-from marlcomm.networks.torch_layout import AGENT
+from marlcomm.agents import from_torch, ndq_from_torch
+from marlcomm.agents.torch_layout import AGENT
+from marlcomm.networks import MonotonicMixer
 
 AGENTS, HIDDEN, DIMS, EMBEDDING, BATCH = 2, 6, 2, 32, 3  # hallway: one number is seen, beside the agent's id
 INPUTS, ACTIONS, STATE, HEARD = 1 + AGENTS, 3, 2, AGENTS * DIMS

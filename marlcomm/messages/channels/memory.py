@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from marlcomm.messages.attention import attention
 from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
+from marlcomm.messages.channels.attention import attention
 from marlcomm.networks.layers import Linear
 
 

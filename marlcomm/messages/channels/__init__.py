@@ -1,0 +1,23 @@
+"""The channels that come with the package, one file each."""
+
+from marlcomm.messages.channels.attention import AttentionChannel
+from marlcomm.messages.channels.cluster import ClusterChannel
+from marlcomm.messages.channels.discrete import DiscreteChannel
+from marlcomm.messages.channels.gated import GatedChannel
+from marlcomm.messages.channels.gaussian import GaussianChannel
+from marlcomm.messages.channels.mean import MeanChannel
+from marlcomm.messages.channels.memory import MemoryChannel
+from marlcomm.messages.channels.shared import SharedChannel
+from marlcomm.messages.channels.silent import SilentChannel
+
+__all__ = [
+    "AttentionChannel",
+    "ClusterChannel",
+    "DiscreteChannel",
+    "GatedChannel",
+    "GaussianChannel",
+    "MeanChannel",
+    "MemoryChannel",
+    "SharedChannel",
+    "SilentChannel",
+]
