@@ -100,7 +100,7 @@ from .training import train as train
 from .training import train_pipeline as train_pipeline
 from .types import ActorCriticUnroll as ActorCriticUnroll
 from .types import Episodes as Episodes
-from .types import TaskSpec as TaskSpec
 from .types import Messages as Messages
 from .types import PolicyUnroll as PolicyUnroll
+from .types import TaskSpec as TaskSpec
 from .types import Unroll as Unroll

@@ -14,7 +14,7 @@ from marlcomm.analysis.measures.ablation import (
     message_worth,
     smallest_graph,
 )
-from marlcomm.analysis.measures.codes import Words, find_words
+from marlcomm.analysis.measures.codes import Codes, find_codes
 from marlcomm.analysis.measures.cuts import CutCurve, cut_curve
 from marlcomm.analysis.measures.export import episode_arrays, export_run, marl_eval
 from marlcomm.analysis.measures.intervention import Intervention, intervene
@@ -30,6 +30,7 @@ from marlcomm.analysis.theory.tabular import TabularTask
 
 __all__ = [
     "SPOKEN",
+    "Codes",
     "CutCurve",
     "Dependence",
     "Dictionary",
@@ -49,7 +50,6 @@ __all__ = [
     "TalkGraph",
     "TalkOverTime",
     "TeamGap",
-    "Words",
     "animate_recorded",
     "animate_run",
     "cut_curve",
@@ -58,7 +58,7 @@ __all__ = [
     "episode_arrays",
     "exact_clustering",
     "export_run",
-    "find_words",
+    "find_codes",
     "inspect_run",
     "intervene",
     "make_dictionary",

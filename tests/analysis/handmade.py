@@ -26,7 +26,7 @@ def recorded_with(content: np.ndarray, lengths: np.ndarray | None = None) -> Rec
         sent=np.ones(content.shape, bool),
         bits=np.full((batch, steps, agents), 32.0 * dims * (agents - 1)),
         mean=None,
-        q=nothing,
+        scores=nothing,
         states=nothing,
         edited=False,
     )

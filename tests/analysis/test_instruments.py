@@ -15,7 +15,7 @@ from scripted import HIGHER, NOOP, ScriptedTeams
 import marlcomm as mc
 from marlcomm.algorithms import value_based
 from marlcomm.analysis import (
-    find_words,
+    find_codes,
     inspect_run,
     intervene,
     make_dictionary,
@@ -59,8 +59,8 @@ class Measured:
         return np.asarray(self.recorded.episodes.agents_view)[:, 0, 2, 0] > 0
 
     @cached_property
-    def words(self):
-        return find_words(self.recorded)
+    def codes(self):
+        return find_codes(self.recorded)
 
     @cached_property
     def signalling(self):
@@ -68,7 +68,7 @@ class Measured:
 
     @cached_property
     def intervention(self):
-        return intervene(self.team, self.words, episodes=EPISODES)
+        return intervene(self.team, self.codes, episodes=EPISODES)
 
     @property
     def share(self):
@@ -91,11 +91,11 @@ def test_the_same_seed_plays_the_same_episodes(plain):
     assert plain.intervention.usual[0, NOOP] == pytest.approx(plain.share)
 
 
-def test_words(plain):
-    assert plain.words.count.tolist() == [[0, 1, 1], [1, 0, 1], [2, 2, 0]]  # noise is one word
+def test_codes(plain):
+    assert plain.codes.count.tolist() == [[0, 1, 1], [1, 0, 1], [2, 2, 0]]  # noise is one code
     bits = entropy(np.bincount(plain.there))
-    assert plain.words.entropy[2, 0] == pytest.approx(bits)
-    assert plain.words.entropy[0, 1] == 0
+    assert plain.codes.entropy[2, 0] == pytest.approx(bits)
+    assert plain.codes.entropy[0, 1] == 0
 
 
 def test_positive_signalling_and_listening(plain):
@@ -154,7 +154,7 @@ def test_taking_away_finds_the_pair_too(plain, monkeypatch):
 
 def test_the_receiver_does_what_it_is_told(plain):
     found = plain.intervention
-    not_there, there = found.response[2, 0][:2]  # words in order: -1, +1
+    not_there, there = found.response[2, 0][:2]  # codes in order: -1, +1
     assert there[NOOP] == 1
     assert not_there[HIGHER] == 1
     assert found.muted[2, 0] == pytest.approx(plain.share)
@@ -165,11 +165,11 @@ def test_the_receiver_does_what_it_is_told(plain):
 
 
 def test_a_dictionary_says_when_and_what(plain):
-    book = make_dictionary(plain.recorded, plain.words, (2, 0), describe=lambda view: "yes" if view[0] > 0 else "no")
-    assert dict(zip(book.words, book.share, strict=True))["1"] == pytest.approx(plain.share)
+    book = make_dictionary(plain.recorded, plain.codes, (2, 0), describe=lambda view: "yes" if view[0] > 0 else "no")
+    assert dict(zip(book.codes, book.share, strict=True))["1"] == pytest.approx(plain.share)
     assert book.by_view
-    assert book.seen[book.words.index("1"), book.columns.index("yes")] == 1
-    said = explain(book, plain, plain.actions)[book.words.index("1")]
+    assert book.seen[book.codes.index("1"), book.columns.index("yes")] == 1
+    said = explain(book, plain, plain.actions)[book.codes.index("1")]
     assert "does “noop” in 100% of its steps" in said
     plot_dictionary(book, plain.intervention)
 
@@ -178,12 +178,12 @@ def test_many_views_become_features(plain):
     many = np.random.default_rng(0).normal(size=plain.recorded.episodes.agents_view.shape)
     many[:, 0, 2, 1] += 5 * plain.there
     recorded = dataclasses.replace(plain.recorded, episodes=plain.recorded.episodes._replace(agents_view=many))
-    book = make_dictionary(recorded, plain.words, (2, 0))
+    book = make_dictionary(recorded, plain.codes, (2, 0))
     assert not book.by_view
     assert book.columns == ("[0]", "[1]")
-    assert book.seen[book.words.index("1"), 1] > 0.5
+    assert book.seen[book.codes.index("1"), 1] > 0.5
     with pytest.raises(ValueError, match="tells agent 2 nothing"):
-        make_dictionary(recorded, plain.words, (2, 2))
+        make_dictionary(recorded, plain.codes, (2, 2))
 
 
 def test_talk_over_time_counts_bits(plain):
@@ -219,13 +219,13 @@ def test_figures(plain):
 
 
 def test_refuses_nonsense(plain):
-    team, words = plain.team, plain.words
+    team, codes = plain.team, plain.codes
     for call, message in (
         (lambda: message_worth(team, episodes=1), "episodes is 1"),
         (lambda: smallest_graph(team, keep=1.5), "keep is 1.5"),
-        (lambda: intervene(team, words, episodes=1), "episodes is 1"),
+        (lambda: intervene(team, codes, episodes=1), "episodes is 1"),
         (lambda: measure_signalling(plain.recorded, permutations=0), "permutations is 0"),
-        (lambda: intervene(team, dataclasses.replace(words, content=words.content[..., :0])), "no messages"),
+        (lambda: intervene(team, dataclasses.replace(codes, content=codes.content[..., :0])), "no messages"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

@@ -1,4 +1,4 @@
-"""What is said as a few words: numbers that tell things apart, whatever the channel sends."""
+"""What is said as a few codes: numbers that tell things apart, whatever the channel sends."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from marlcomm.analysis.measures.recorded import RecordedEpisodes
 from marlcomm.short_repr import ShortRepr
 
 DISTINCT = 32  # up to so many different things are told apart as they are
-CODES = 8  # of more, so many clusters are made
+MAX_CODES = 8  # of more, so many clusters are made
 STARTS = 5  # of k-means, which finds a local optimum
 FITTED = 4000  # rows that clusters are fitted to, at most
 
 
 @dataclass(frozen=True, repr=False)
-class Words(ShortRepr):
-    """The vocabulary of every sender for every receiver; K is the largest number of words.
+class Codes(ShortRepr):
+    """The vocabulary of every sender for every receiver; K is the largest number of codes.
 
     Attributes:
-      label: [B, T, N, N] int, which word was said; -1 where there was nobody to speak to.
-      content: [N, N, K, D] what each word is, in lexicographic order; NaN where a pair has fewer words.
-      count: [N, N] int, words of each pair; 0 on the diagonal.
-      entropy: [N, N] bits, of the word said at a step; NaN where nothing is. At most log2 of the count.
+      label: [B, T, N, N] int, which code was said; -1 where there was nobody to speak to.
+      content: [N, N, K, D] what each code is, in lexicographic order; NaN where a pair has fewer codes.
+      count: [N, N] int, codes of each pair; 0 on the diagonal.
+      entropy: [N, N] bits, of the code said at a step; NaN where nothing is. At most log2 of the count.
     """
 
     label: np.ndarray
@@ -35,12 +35,12 @@ class Words(ShortRepr):
     entropy: np.ndarray
 
 
-def find_words(recorded: RecordedEpisodes, codes: int | None = None) -> Words:
-    """Groups what each sender says to each receiver into words.
+def find_codes(recorded: RecordedEpisodes, num_codes: int | None = None) -> Codes:
+    """Groups what each sender says to each receiver into codes.
 
     Args:
       recorded: from `record_episodes`.
-      codes: for pairs that say more than 32 different things, how many clusters; None finds as few as noise allows,
+      num_codes: for pairs that say more than 32 different things, how many clusters; None finds as few as noise allows,
         at most 8. See `discretize`.
     """
     pairs = recorded.offered
@@ -50,25 +50,25 @@ def find_words(recorded: RecordedEpisodes, codes: int | None = None) -> Words:
     found: dict[tuple[int, int], np.ndarray] = {}
     for i, j in np.argwhere(pairs.any((0, 1))).tolist():
         said = pairs[:, :, i, j]
-        label[said, i, j], found[i, j] = discretize(recorded.content[:, :, i, j][said], codes)
+        label[said, i, j], found[i, j] = discretize(recorded.content[:, :, i, j][said], num_codes)
         entropies[i, j] = entropy(np.bincount(label[said, i, j]))
     content = np.full((agents, agents, max(map(len, found.values()), default=0), dims), np.nan)
     count = np.zeros((agents, agents), int)
     for pair, centers in found.items():
         content[pair][: len(centers)], count[pair] = centers, len(centers)
-    return Words(label, content, count, entropies)
+    return Codes(label, content, count, entropies)
 
 
-def discretize(values: np.ndarray, codes: int | None = CODES) -> tuple[np.ndarray, np.ndarray]:
+def discretize(values: np.ndarray, num_codes: int | None = MAX_CODES) -> tuple[np.ndarray, np.ndarray]:
     """Numbers rows that are alike.
 
-    Up to 32 different rows (to a thousandth) are told apart as they are. Of more, k-means makes `codes` clusters; for
-    None it makes the number from 1 to 8 that the integrated classification likelihood prefers, so that one blurred
-    word is not counted as several (Biernacki, Celeux and Govaert 2000; spheres of one size).
+    Up to 32 different rows (to a thousandth) are told apart as they are. Of more, k-means makes `num_codes` clusters;
+    for None it makes the number from 1 to 8 that the integrated classification likelihood prefers, so that one blurred
+    code is not counted as several (Biernacki, Celeux and Govaert 2000; spheres of one size).
 
     Args:
       values: [M, F].
-      codes: number of clusters, or None.
+      num_codes: number of clusters, or None.
 
     Returns:
       label [M] int, and the clusters' centers [K, F] in lexicographic order.
@@ -80,17 +80,17 @@ def discretize(values: np.ndarray, codes: int | None = CODES) -> tuple[np.ndarra
     if len(rows) <= DISTINCT:
         return label.reshape(-1), rows
     some = rounded[np.linspace(0, len(rounded) - 1, min(FITTED, len(rounded))).astype(int)]
-    tried = [_cluster(some, k) for k in (range(1, CODES + 1) if codes is None else [codes])]
+    tried = [_cluster(some, k) for k in (range(1, MAX_CODES + 1) if num_codes is None else [num_codes])]
     centers = min(tried, key=lambda centers: _criterion(some, centers))
     return vq.vq(rounded, centers)[0], centers
 
 
-def _cluster(values: np.ndarray, codes: int) -> np.ndarray:
+def _cluster(values: np.ndarray, num_codes: int) -> np.ndarray:
     """The best of several starts of k-means."""
     rng = np.random.default_rng(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # an empty cluster, which goes
-        tried = [vq.kmeans2(values, codes, iter=30, minit="++", rng=rng) for _ in range(STARTS)]
+        tried = [vq.kmeans2(values, num_codes, iter=30, minit="++", rng=rng) for _ in range(STARTS)]
     centers, label = min(tried, key=lambda found: ((values - found[0][found[1]]) ** 2).sum())
     centers = centers[np.unique(label)]
     return centers[np.lexsort(centers.T[::-1])]

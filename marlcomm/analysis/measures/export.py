@@ -92,7 +92,7 @@ def episode_arrays(recorded: RecordedEpisodes) -> dict[str, np.ndarray]:
         "observation": episodes.pop("agents_view"),
         **episodes,
         "return": recorded.returns,
-        "scores": recorded.q,
+        "scores": recorded.scores,
         "bits": recorded.bits,
         "message_offered": said,
         "message_sent": recorded.sent,

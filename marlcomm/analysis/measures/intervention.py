@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.analysis.measures.codes import Words
+from marlcomm.analysis.measures.codes import Codes
 from marlcomm.analysis.measures.recorded import QUICK, AnyTeam, Same, chosen, team_of
 from marlcomm.envs.api import Observation
 from marlcomm.learners.collect import collect
@@ -26,12 +26,12 @@ from marlcomm.validation import check_seed
 class Intervention(ShortRepr):
     """What receivers do when what one sender tells them is replaced, at one step, all else as it was.
 
-    K is the largest number of words of a pair; NaN on the diagonal and beyond a pair's words.
+    K is the largest number of codes of a pair; NaN on the diagonal and beyond a pair's codes.
 
     Attributes:
       muted: [N, N] share of steps on which the receiver's greedy action changes when the sender is not heard.
       swapped: [N, N] the same, when the receiver hears what the sender said in another episode at that step.
-      response: [N, N, K, A] how often the receiver takes each action when the sender says this word, whatever it sees.
+      response: [N, N, K, A] how often the receiver takes each action when the sender says this code, whatever it sees.
       usual: [N, A] how often each agent takes each action as it is.
     """
 
@@ -41,7 +41,7 @@ class Intervention(ShortRepr):
     usual: np.ndarray
 
 
-def intervene(policy: AnyTeam, words: Words, *, episodes: int = 500, seed: int = 0) -> Intervention:
+def intervene(policy: AnyTeam, codes: Codes, *, episodes: int = 500, seed: int = 0) -> Intervention:
     """Plays greedy episodes; at every step asks what each receiver would have done, had a sender said something else.
 
     The episode itself goes on undisturbed: memories, views and all other messages are those of the team as it is. Of
@@ -50,20 +50,20 @@ def intervene(policy: AnyTeam, words: Words, *, episodes: int = 500, seed: int =
 
     Args:
       policy: as for `record_episodes`.
-      words: from `find_words`: what is put into senders' mouths.
+      codes: from `find_codes`: what is put into senders' mouths.
       episodes: B, at least 2.
       seed: decides everything.
 
     Raises:
       ValueError: fewer than 2 episodes, so that there is no other to take messages from; or a team without messages.
     """
-    if not words.content.shape[-1]:
+    if not codes.content.shape[-1]:
         raise ValueError("intervene: this team has no messages (D is 0)")
     algorithm, params = team_of(policy)
     if check_episodes(algorithm, "episodes", episodes) < 2:
         raise ValueError(f"episodes is {episodes}: must be at least 2, so that messages of another one can be heard")
     play = _player(Same(algorithm), episodes)
-    content = jnp.moveaxis(jnp.nan_to_num(jnp.asarray(words.content, jnp.float32)), 2, 0)  # [K, N, N, D]
+    content = jnp.moveaxis(jnp.nan_to_num(jnp.asarray(codes.content, jnp.float32)), 2, 0)  # [K, N, N, D]
     played, *answers = jax.device_get(play(params, jax.random.PRNGKey(check_seed("seed", seed)), content))
     muted, swapped, forced, done = (chosen(each, algorithm.env.continuous) for each in (*answers, played.action))
     pairs = _pairs(played)  # [B, T, N, N]
@@ -71,7 +71,7 @@ def intervene(policy: AnyTeam, words: Words, *, episodes: int = 500, seed: int =
     action = done[:, :, None]  # [B, T, 1, N] the receiver's, for every sender
     agents, choices = action.shape[-1], algorithm.env.num_actions
     response = _shares(forced, pairs[:, :, None], choices)  # [K, N, N, A]
-    known = np.arange(len(response))[:, None, None] < words.count
+    known = np.arange(len(response))[:, None, None] < codes.count
     alive = np.broadcast_to(_alive(played)[:, :, None], (*played.valid.shape, 1, agents))
     return Intervention(
         muted=_mean(muted != action, pairs),
@@ -87,7 +87,7 @@ def _player(same: Same[Algorithm], episodes: int) -> Any:
     algorithm = same.value
     senders = jnp.arange(algorithm.env.num_agents)
 
-    def play(params: Any, key: jax.Array, words: jax.Array) -> tuple:
+    def play(params: Any, key: jax.Array, codes: jax.Array) -> tuple:
         def policy(observation: Observation, memory: Any, key: jax.Array) -> tuple:
             action, after, decision = algorithm.act(params, observation, memory, key)
             said = decision.messages.content  # [B, N, N, D]
@@ -101,7 +101,7 @@ def _player(same: Same[Algorithm], episodes: int) -> Any:
 
                 return jax.vmap(one, out_axes=1)(senders)
 
-            told = jnp.broadcast_to(words[:, None], (len(words), *said.shape))
+            told = jnp.broadcast_to(codes[:, None], (len(codes), *said.shape))
             told = jnp.concatenate([jnp.stack([jnp.zeros_like(said), jnp.roll(said, 1, 0)]), told])
             done = jax.vmap(instead, out_axes=1)(told)  # [B, 2+K, N, N]: compiled once for all that may be said
             return action, after, (done[:, 0], done[:, 1], done[:, 2:])

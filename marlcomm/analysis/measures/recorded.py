@@ -41,7 +41,7 @@ class RecordedEpisodes(ShortRepr):
       sent: [B, T, N, N, D] bool, after edits.
       bits: [B, T, N] bits that each sender spends on others.
       mean: [B, T, N, N, D] the mean that each entry was sampled around, or None where the channel has none.
-      q: [B, T, N, A] action values, or a policy's logits.
+      scores: [B, T, N, A] action values, or a policy's logits.
       states: states of the task, leading axes [B, T+1].
       edited: whether edits stood between senders and receivers.
       said: [B, T, N, N, D] bool: what the channel sent, before edits; None where it is not known.
@@ -54,7 +54,7 @@ class RecordedEpisodes(ShortRepr):
     sent: np.ndarray
     bits: np.ndarray
     mean: np.ndarray | None
-    q: np.ndarray
+    scores: np.ndarray
     states: Any
     edited: bool
     said: np.ndarray | None = None
@@ -129,7 +129,7 @@ def record_episodes(
         sent=messages.sent,
         bits=bits,
         mean=mean,
-        q=decision.scores,
+        scores=decision.scores,
         states=states,
         edited=bool(listed),
         said=messages.offered,

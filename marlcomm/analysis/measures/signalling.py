@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from marlcomm.analysis.measures.codes import CODES, discretize, find_words
+from marlcomm.analysis.measures.codes import MAX_CODES, discretize, find_codes
 from marlcomm.analysis.measures.information import permutation_test
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, chosen
 from marlcomm.short_repr import ShortRepr
@@ -68,7 +68,7 @@ def measure_signalling(recorded: RecordedEpisodes, *, permutations: int = 499, s
     if permutations < 1:
         raise ValueError(f"permutations is {permutations}: must be at least 1")
     rng = np.random.default_rng(seed)
-    said, pairs = find_words(recorded, CODES).label, recorded.offered
+    said, pairs = find_codes(recorded, MAX_CODES).label, recorded.offered
     seen = _views(recorded)
     done = chosen(np.asarray(recorded.episodes.action), recorded.episodes.action.ndim == 4)
     agents = pairs.shape[-1]

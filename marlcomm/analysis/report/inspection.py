@@ -10,7 +10,7 @@ import numpy as np
 
 from marlcomm.analysis.figures.dictionary import Dictionary, make_dictionary
 from marlcomm.analysis.measures.ablation import MessageWorth, TalkGraph, message_worth, smallest_graph
-from marlcomm.analysis.measures.codes import Words, find_words
+from marlcomm.analysis.measures.codes import Codes, find_codes
 from marlcomm.analysis.measures.cuts import FRACTIONS, CutCurve, cut_curve
 from marlcomm.analysis.measures.intervention import Intervention, intervene
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
@@ -32,7 +32,7 @@ class MessageFindings(ShortRepr):
 
     who: Talk
     when: TalkOverTime
-    words: Words
+    codes: Codes
     signalling: Signalling
     intervention: Intervention
     worth: MessageWorth
@@ -117,10 +117,10 @@ def _cut(
 def _look_into(policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: int, say: Say) -> MessageFindings:
     """All but `whole`, which is about all members."""
     threshold = 0.0 if recorded.mean is None else SPOKEN  # |mean| is the only importance with a published threshold
-    say("sorting what is said into words")
-    words = find_words(recorded)
+    say("sorting what is said into codes")
+    codes = find_codes(recorded)
     say("asking what receivers would do, had they been told something else")
-    intervention = intervene(policy, words, episodes=episodes, seed=seed)
+    intervention = intervene(policy, codes, episodes=episodes, seed=seed)
     say("testing what messages tell")
     signalling = measure_signalling(recorded, seed=seed)
     say("playing without each message, and with that of another episode")
@@ -130,18 +130,18 @@ def _look_into(policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: 
     return MessageFindings(
         who=who_talks(recorded, threshold),
         when=talk_over_time(recorded, threshold),
-        words=words,
+        codes=codes,
         signalling=signalling,
         intervention=intervention,
         worth=worth,
         graph=graph,
         whole=None,
-        dictionaries=tuple(make_dictionary(recorded, words, pair) for pair in _most_heard(words, intervention)),
+        dictionaries=tuple(make_dictionary(recorded, codes, pair) for pair in _most_heard(codes, intervention)),
     )
 
 
-def _most_heard(words: Words, intervention: Intervention) -> list[tuple[int, int]]:
-    """The pairs with more than one word whose messages change most actions."""
-    heard = np.where(words.count > 1, np.nan_to_num(intervention.swapped), 0.0)
+def _most_heard(codes: Codes, intervention: Intervention) -> list[tuple[int, int]]:
+    """The pairs with more than one code whose messages change most actions."""
+    heard = np.where(codes.count > 1, np.nan_to_num(intervention.swapped), 0.0)
     pairs = [(i, j) for i, j in np.argwhere(heard >= ACTS_BY_IT).tolist()]
     return sorted(pairs, key=lambda pair: -heard[pair])[:MOST_DICTIONARIES]

@@ -25,7 +25,7 @@ from marlcomm.analysis.figures.dictionary import plot_dictionary
 from marlcomm.analysis.figures.episode_strip import plot_episode_strip
 from marlcomm.analysis.figures.instruments import plot_graph, plot_pairs, plot_talk_over_time, plot_worth
 from marlcomm.analysis.figures.message_space import plot_message_space
-from marlcomm.analysis.report import summary as story
+from marlcomm.analysis.report import summary
 from marlcomm.analysis.report.inspection import Inspection, MessageFindings, make_inspection
 from marlcomm.training.loop import TrainResult
 from marlcomm.training.saved import SavedRun, as_run, load_run
@@ -89,21 +89,28 @@ def write_page(found: Inspection, path: str | Path) -> Path:
         loader=PackageLoader("marlcomm.analysis.report", ""), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    templates.filters |= {"number": story.number, "percent": story.percent, "span": story.span}
+    templates.filters |= {"number": summary.number, "percent": summary.percent, "span": summary.span}
     text = templates.get_template("page.html.jinja").render(
         found=found,
         messages=messages,
         saved=found.saved,
-        story=story,
+        summary=summary,
         most=_most,
         actions=env.action_names,
         pictures=_pictures(found) | (_message_pictures(found, messages) if messages else {}),
-        explained=[story.explain(one, messages, env.action_names) for one in messages.dictionaries] if messages else [],
+        explained=[summary.explain(one, messages, env.action_names) for one in messages.dictionaries]
+        if messages
+        else [],
         config=json.dumps(dict(found.saved.config), indent=2, ensure_ascii=False, default=str),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _explained(messages: MessageFindings, actions: tuple[str, ...]) -> list[list[str]]:
+    """A list of sentences for each dictionary."""
+    return [summary.explain(dictionary, messages, actions) for dictionary in messages.dictionaries]
 
 
 def _saved(run: SavedRun | TrainResult) -> SavedRun:
@@ -156,7 +163,7 @@ def _message_pictures(found: Inspection, messages: MessageFindings) -> dict[str,
         "cuts": _vector(plot_cut_curve(cuts), "return over what is cut"),
         "space": None,
         "dictionaries": [
-            _vector(plot_dictionary(one, intervention, actions=found.saved.algorithm.env.action_names), "words")
+            _vector(plot_dictionary(one, intervention, actions=found.saved.algorithm.env.action_names), "codes")
             for one in messages.dictionaries
         ],
     }

@@ -21,14 +21,14 @@ MOST_LISTED = 6  # pairs in a sentence
 def learned(found: Inspection) -> str:
     """What the member earns, and where it began."""
     recorded = found.recorded
-    words = f"{_member(found)} earns {span(interval(recorded.returns), 'an episode')}"
+    text = f"{_member(found)} earns {span(interval(recorded.returns), 'an episode')}"
     won = found.curve.won[0, found.member]
-    words += "" if np.isnan(won) else f" and wins {percent(won)} of {len(recorded.returns)} greedy episodes"
+    text += "" if np.isnan(won) else f" and wins {percent(won)} of {len(recorded.returns)} greedy episodes"
     evaluated = found.metrics.get("test_return", np.zeros((0, len(found.saved.population))))[:, found.member]
     evaluated = evaluated[np.isfinite(evaluated)]
     if len(evaluated) > 1:
-        words += f". At the first evaluation in training it earned {number(evaluated[0])}"
-    return words + "."
+        text += f". At the first evaluation in training it earned {number(evaluated[0])}"
+    return text + "."
 
 
 def talks(messages: MessageFindings | None) -> str:
@@ -70,19 +70,19 @@ def when(messages: MessageFindings) -> str:
 
 
 def meaning(messages: MessageFindings, actions: Sequence[str]) -> str:
-    """The most frequent words of the pair whose messages change most actions."""
+    """The most frequent codes of the pair whose messages change most actions."""
     if not messages.dictionaries:
         return no_dictionary(messages)
     return " ".join(explain(messages.dictionaries[0], messages, actions)[:2])
 
 
 def no_dictionary(messages: MessageFindings) -> str:
-    """Why no pair's words are looked into."""
-    several = messages.words.count > 1
+    """Why there is no dictionary."""
+    several = messages.codes.count > 1
     if not several.any():
-        return "There is nothing to tell apart: nobody says more than one word to anybody."
+        return "There is nothing to tell apart: no agent sends another more than one code."
     swapped = np.where(several, messages.intervention.swapped, np.nan)
-    return f"No pair that has several words changes many of its receiver's actions: {_at_most(swapped)}."
+    return f"No sender that uses several codes changes many of its receiver's actions: {_at_most(swapped)}."
 
 
 def worth(messages: MessageFindings) -> str:
@@ -95,24 +95,24 @@ def worth(messages: MessageFindings) -> str:
 
 
 def explain(dictionary: Dictionary, messages: MessageFindings, actions: Sequence[str]) -> list[str]:
-    """A sentence a word: when it is said, and what the receiver does."""
+    """A sentence for each code: when it is sent, and what its receiver then does."""
     sender, receiver = dictionary.pair
     done = messages.intervention.response[sender, receiver][dictionary.order]
     usual = messages.intervention.usual[receiver]
     sentences = []
-    for row, word in enumerate(dictionary.words):
+    for row, code in enumerate(dictionary.codes):
         seen = _seen(dictionary, row)
         act = int(np.argmax(done[row] - usual))
         called = f"“{actions[act]}”" if actions else f"action {act}"
         does = f"does {called} in {percent(done[row, act])} of its steps ({percent(usual[act])} as it is)"
         if done[row, act] - usual[act] < WORTH_SAYING:
             does = f"acts much as usual: it {does}"
-        sentences.append(f"Agent {sender} says “{word}” {seen}; agent {receiver}, told so, {does}.")
+        sentences.append(f"Agent {sender} sends “{code}” {seen}; agent {receiver}, told so, {does}.")
     return sentences
 
 
 def _seen(dictionary: Dictionary, row: int) -> str:
-    """What marks the moments at which a word is said: a view that is more usual than else, or less."""
+    """What marks the moments at which a code is sent: a view that is more usual than else, or less."""
     change = dictionary.seen[row] - dictionary.usual
     more, less = int(np.argmax(change)), int(np.argmin(change))
     column = more if change[more] > -change[less] - 0.01 else less  # of both alike, what it sees
@@ -157,8 +157,8 @@ def _heard(messages: MessageFindings) -> str:
         return f"{who} acts by what it hears: {_at_most(swapped)}."
     heard = [f"{arrow(pair)} in {percent(swapped[pair])}" for pair in pairs[:MOST_LISTED]]
     more = len(pairs) - len(heard)
-    words = f"What is heard changes actions: {_listed(heard)} of the receiver's steps"
-    return words + (f", and so in {more} more directions." if more else ".")
+    text = f"What is heard changes actions: {_listed(heard)} of the receiver's steps"
+    return text + (f", and so in {more} more directions." if more else ".")
 
 
 def _at_most(swapped: np.ndarray) -> str:
@@ -204,6 +204,6 @@ def _pairs(chosen: np.ndarray, order: np.ndarray) -> list[tuple[int, int]]:
     return sorted(((i, j) for i, j in np.argwhere(chosen).tolist()), key=lambda pair: -np.nan_to_num(order[pair]))
 
 
-def _listed(words: Iterable[str]) -> str:
-    *first, last = words
+def _listed(parts: Iterable[str]) -> str:
+    *first, last = parts
     return f"{', '.join(first)} and {last}" if first else last

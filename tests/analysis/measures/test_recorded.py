@@ -14,7 +14,7 @@ def test_shapes_and_types(hallway):
     for array in (recorded.content, recorded.importance, recorded.sent, recorded.mean):
         assert isinstance(array, np.ndarray)
         assert array.shape == (b, t, n, n, d)
-    assert recorded.q.shape == (b, t, n, a)
+    assert recorded.scores.shape == (b, t, n, a)
     assert jax.tree.leaves(recorded.states)[0].shape[:2] == (b, t + 1)
     assert not recorded.edited
 

@@ -26,7 +26,7 @@ def played() -> RecordedEpisodes:
         action=np.array([[[0, 1], [2, 0]], [[1, 1], [0, 0]]]), reward=np.array([[[1.0, 3.0], [2.0, 2.0]]] * 2),
         terminal=np.array([[False, True], [True, False]]), valid=recorded.episodes.valid, won=np.array([True, False]),
     )  # fmt: skip
-    return RecordedEpisodes(**vars(recorded) | {"episodes": episodes, "q": np.zeros((2, 2, 2, 3))})
+    return RecordedEpisodes(**vars(recorded) | {"episodes": episodes, "scores": np.zeros((2, 2, 2, 3))})
 
 
 def test_a_row_for_each_agent_at_each_real_step():

@@ -17,7 +17,7 @@ def recorded(reward, valid, views=None, content=None):
     blank = np.zeros((*valid.shape, 2, 2, 1))
     views = np.zeros((len(valid), valid.shape[1] + 1, 2, 1)) if views is None else views
     episodes = Episodes(*[None] * len(Episodes._fields))._replace(agents_view=views, reward=reward, valid=valid)
-    parts = dict.fromkeys(("importance", "sent", "bits", "mean", "q", "states"))
+    parts = dict.fromkeys(("importance", "sent", "bits", "mean", "scores", "states"))
     return RecordedEpisodes(episodes, blank if content is None else content, **parts, edited=False)
 
 
