@@ -1,9 +1,8 @@
 """What the page says of made-up runs: every number in a sentence is one that was measured."""
 
-import re
-
 import numpy as np
 import pytest
+from html_reader import facts
 
 from marlcomm.analysis.figures.dictionary import Dictionary
 from marlcomm.analysis.measures.ablation import Difference, LostReturn, MessageWorth, TalkGraph
@@ -45,11 +44,6 @@ def findings(
         Talk(square(1.0, 1.0), np.zeros((2, 2, 1)), 0.0), over, codes, Signalling(about, about), acted, worth, graph,
         None, dictionaries,
     )  # fmt: skip
-
-
-def facts(sentence):
-    """What a sentence states: its numbers, and its pairs as "0→1"."""
-    return re.findall(r"\d+→\d+|\d+(?:\.\d+)?%?", sentence.replace("\u00a0", ""))
 
 
 @pytest.mark.parametrize(("left", "full"), [(8.0, 8.0), (7.7, 8.1)])

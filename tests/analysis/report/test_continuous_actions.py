@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from handmade import drawn_curve
-from html_reader import Reader, is_self_contained
+from html_reader import Reader, facts, is_self_contained
 
 import marlcomm as mc
 from marlcomm.algorithms import ddpg_based
@@ -54,11 +54,10 @@ def test_actions_that_are_numbers_are_looked_into_by_the_largest(tmp_path, monke
     params = {"agent": {"params": {"unused": jnp.zeros(1)}}}
     saved = SavedRun(tmp_path, algorithm, Population((0,), ({},)), params, {})
     page = mc.inspect_run(saved, episodes=50).read_text()
-    text = Reader(page).text
+    answers = Reader(page).answers
     assert is_self_contained(page)
-    assert "The team spends 64 bits a step" in text  # a real number from each of two to the other
-    assert "What is heard changes actions: 0 → 1 in" in text
-    assert "Agent 0 says “-1” when it sees -1 (100% of the times" in text
-    assert "agent 1, told so, does action 1 in 100% of its steps" in text
-    assert "the one that is largest in size stands for it" in text
-    assert "It loses 0 (95% CI 0 to 0) when all messages are cut" in text  # what changes pays nothing either way
+    assert facts(answers["talk"])[0] == "64"  # bits: a real number from each of two to the other
+    assert facts(answers["whom"])[0] == "0→1"
+    assert "“-1”" in answers["meaning"]
+    assert facts(answers["meaning"]).count("100%") == 4  # of either sign: seen and done
+    assert facts(answers["worth"])[1:5] == ["0", "95%", "0", "0"]  # what changes pays nothing either way
