@@ -20,7 +20,7 @@ from experiments.common import (
     start,
 )
 from experiments.particle_methods import SHORT_SIGHTED, train
-from marlcomm.analysis.figures.curves import plain_frame
+from marlcomm.analysis.figures.style import plain_frame
 from marlcomm.envs.render.figure import Figure
 from marlcomm.training import evaluate
 

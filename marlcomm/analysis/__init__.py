@@ -1,11 +1,15 @@
 """What is said, to whom, and what it is worth; and the plots."""
 
+from marlcomm.analysis.figures.ablation import plot_worth
 from marlcomm.analysis.figures.animation import animate_recorded, animate_run, drawn_as_sent
-from marlcomm.analysis.figures.curves import cut_label, plot_curves, plot_cut_curve, run_labels
-from marlcomm.analysis.figures.dictionary import Dictionary, make_dictionary, plot_dictionary
+from marlcomm.analysis.figures.curves import plot_curves, run_labels
+from marlcomm.analysis.figures.cut_curve import cut_label, plot_cut_curve
+from marlcomm.analysis.figures.dictionary import plot_dictionary
 from marlcomm.analysis.figures.episode_strip import plot_episode_strip
-from marlcomm.analysis.figures.instruments import plot_graph, plot_pairs, plot_talk_over_time, plot_worth
+from marlcomm.analysis.figures.graph import plot_graph
 from marlcomm.analysis.figures.message_space import plot_message_space
+from marlcomm.analysis.figures.pairs import plot_pairs
+from marlcomm.analysis.figures.talk import plot_talk_over_time
 from marlcomm.analysis.measures.ablation import (
     Difference,
     LostReturn,
@@ -16,6 +20,7 @@ from marlcomm.analysis.measures.ablation import (
 )
 from marlcomm.analysis.measures.codes import Codes, find_codes
 from marlcomm.analysis.measures.cuts import CutCurve, cut_curve
+from marlcomm.analysis.measures.dictionary import Dictionary, make_dictionary
 from marlcomm.analysis.measures.export import episode_arrays, export_run, marl_eval
 from marlcomm.analysis.measures.intervention import Intervention, intervene
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes

@@ -1,19 +1,18 @@
-"""Learning curves and cut curves. Figures are made without pyplot: nothing here opens a window or needs a display."""
+"""Learning curves. Figures are made without pyplot: nothing here opens a window or needs a display."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from marlcomm.analysis.measures.cuts import CutCurve
+from marlcomm.analysis.figures.style import draw_references, plain_frame
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.shapes import FAINT, INK, agent_color
+from marlcomm.envs.render.shapes import agent_color
 from marlcomm.validation import check_choice
 
 PANELS = {
@@ -22,8 +21,6 @@ PANELS = {
     "test_bits_per_step": "bits sent per step",
     "temporal_difference": "temporal-difference loss",
 }
-# how a kind of cut is drawn and called
-_KINDS = {"cut": ("-", "o", "fixed threshold"), "rank_cut": ("--", "s", "rank at every step")}
 
 
 def plot_curves(
@@ -61,44 +58,12 @@ def plot_curves(
         if name == "test_bits_per_step":
             axes.set_ylim(0, None)
         if name == "test_return":
-            _refer(axes, references or {})
+            draw_references(axes, references or {})
         if name == "temporal_difference":
             axes.set_yscale("log")
         plain_frame(axes)
         if len(runs) > 1:
             axes.legend(fontsize=8, frameon=False)
-    return figure
-
-
-def plot_cut_curve(
-    curves: Mapping[str, CutCurve],
-    *,
-    measure: Literal["team_return", "won"] = "team_return",
-    references: Mapping[str, float] | None = None,
-) -> Figure:
-    """A team's worth over the share of message entries that is really cut: members thin, their mean thick.
-
-    Args:
-      curves: label -> from `cut_curve`; a solid line is a fixed threshold, a dashed one a rank at every step.
-      measure: what the vertical axis shows.
-      references: label -> height of a thin line, such as what a team without messages is worth.
-    """
-    figure = Figure(figsize=(4.8, 3.6), layout="constrained")
-    axes = figure.subplots()
-    for number, (label, curve) in enumerate(curves.items()):
-        style, marker, _ = _KINDS[curve.kind]
-        heights, color = getattr(curve, measure), agent_color(number)
-        cut = 100 * (1 - curve.sent_fraction)  # [F, P] what was reached, not what was asked for
-        for member in range(heights.shape[1]):
-            axes.plot(cut[:, member], heights[:, member], style, color=color, alpha=0.25, linewidth=0.8)
-        axes.plot(cut.mean(1), heights.mean(1), style, marker=marker, ms=4.5, color=color, linewidth=2, label=label)
-    title = {"team_return": "return", "won": "episodes won"}[measure]
-    axes.set(xlabel="message entries cut, %", ylabel=title, xlim=(-3, 103))
-    if measure == "won":
-        axes.set_ylim(-0.03, 1.03)
-    _refer(axes, references or {})
-    plain_frame(axes)
-    axes.legend(fontsize=8, frameon=False, loc="lower left")
     return figure
 
 
@@ -114,11 +79,6 @@ def run_labels(paths: Sequence[str | Path]) -> list[str]:
     return [label(own) for own in parts]
 
 
-def cut_label(name: str, kind: str) -> str:
-    """What to call a cut curve, such as "ndq, fixed threshold"."""
-    return f"{name}, {_KINDS[kind][2]}"
-
-
 def _has(run: Mapping[str, np.ndarray], name: str) -> bool:
     return name in run and bool(np.isfinite(run[name]).any())
 
@@ -129,19 +89,3 @@ def _draw(axes: Axes, steps: np.ndarray, values: np.ndarray, label: str, color: 
     for member in range(values.shape[1]):
         axes.plot(steps[:, member], values[:, member], color=color, alpha=0.3, linewidth=0.8)
     axes.plot(np.nanmean(steps, 1), np.nanmean(values, 1), color=color, linewidth=2, label=label)
-
-
-def _refer(axes: Axes, references: Mapping[str, float]) -> None:
-    for label, height in references.items():
-        axes.axhline(height, color=INK, linewidth=0.8, linestyle=":", zorder=1)
-        axes.annotate(
-            label, (0.995, height), xycoords=("axes fraction", "data"), xytext=(0, 2),
-            textcoords="offset points", ha="right", va="bottom", fontsize=7, color=INK,
-        )  # fmt: skip
-
-
-def plain_frame(axes: Axes) -> None:
-    """A faint grid, and no frame at the top and on the right."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color=FAINT, alpha=0.35, linewidth=0.6)
-    axes.set_axisbelow(True)

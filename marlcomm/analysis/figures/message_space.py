@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from marlcomm.analysis.measures.dictionary import view_in_numbers
 from marlcomm.analysis.measures.recorded import RecordedEpisodes
 from marlcomm.analysis.measures.talk import SPOKEN
 from marlcomm.envs.render.figure import Figure
@@ -146,8 +147,3 @@ def _legend(figure: Figure, labels: Sequence[str]) -> None:
         handles=marks, loc="outside lower center", ncols=min(len(marks), 6), fontsize=8, frameon=False,
         title="the sender sees" if told_apart else None, title_fontsize=8,
     )  # fmt: skip
-
-
-def view_in_numbers(view: np.ndarray) -> str:
-    """What to call a view [O]: its numbers."""
-    return "(" + ", ".join(f"{value:g}" for value in view) + ")" if len(view) > 1 else f"{view[0]:g}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from marlcomm.analysis.figures.dictionary import Dictionary, make_dictionary
 from marlcomm.analysis.measures.ablation import MessageWorth, TalkGraph, message_worth, smallest_graph
 from marlcomm.analysis.measures.codes import Codes, find_codes
 from marlcomm.analysis.measures.cuts import FRACTIONS, CutCurve, cut_curve
+from marlcomm.analysis.measures.dictionary import Dictionary, make_dictionary
 from marlcomm.analysis.measures.intervention import Intervention, intervene
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.measures.signalling import Signalling, measure_signalling

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from marlcomm.analysis.figures.dictionary import Dictionary
 from marlcomm.analysis.measures.ablation import Difference, interval
+from marlcomm.analysis.measures.dictionary import Dictionary
 from marlcomm.analysis.report.inspection import ACTS_BY_IT, Inspection, MessageFindings
 
 WORTH_SAYING = 0.05  # change of an action's share

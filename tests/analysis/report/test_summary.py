@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from html_reader import facts
 
-from marlcomm.analysis.figures.dictionary import Dictionary
 from marlcomm.analysis.measures.ablation import Difference, LostReturn, MessageWorth, TalkGraph
 from marlcomm.analysis.measures.codes import Codes
+from marlcomm.analysis.measures.dictionary import Dictionary
 from marlcomm.analysis.measures.intervention import Intervention
 from marlcomm.analysis.measures.signalling import Dependence, Signalling
 from marlcomm.analysis.measures.talk import Talk, TalkOverTime
