@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 
-from marlcomm.agents.communicating import CommunicatingAgent
+from marlcomm.agents.communicating import CommunicatingAgent, beside, plus
+from marlcomm.messages.channel import Heard
 from marlcomm.networks.layers import MLP, one_each
 
 
 class FeedForwardAgent(CommunicatingAgent):
-    """An agent without memory, on what it sees and hears now. Its channel must not read memory either.
+    """Feed-forward action-value network (or policy) of agents that talk, on what they see and hear now.
+
+    Its channel must read no memory, and talk before it (`after_memory=False`).
 
     Attributes:
       hidden: width of the hidden layers.
@@ -21,6 +23,14 @@ class FeedForwardAgent(CommunicatingAgent):
     layers: int = 3
     separate: bool = False
 
+    def __post_init__(self) -> None:
+        if self.channel.after_memory:
+            raise ValueError(
+                f"{type(self.channel).__name__} has after_memory=True, and a feed-forward agent has no memory: use a "
+                "recurrent one, or after_memory=False"
+            )
+        super().__post_init__()
+
     def setup(self) -> None:
         network = one_each(MLP, self.channel.num_agents) if self.separate else MLP
         self.network = network((*(self.hidden,) * self.layers, self.num_actions))
@@ -30,8 +40,8 @@ class FeedForwardAgent(CommunicatingAgent):
         """0."""
         return 0
 
-    def _think(self, hidden: jax.Array, inputs: jax.Array, received: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return hidden, self._think_through(inputs, received)
+    def _think(self, hidden: jax.Array, inputs: jax.Array, heard: Heard) -> tuple[jax.Array, jax.Array]:
+        return hidden, self._think_through(inputs, heard)
 
-    def _think_through(self, inputs: jax.Array, received: jax.Array) -> jax.Array:
-        return self.network(jnp.concatenate([inputs, received], -1))
+    def _think_through(self, inputs: jax.Array, heard: Heard) -> jax.Array:
+        return plus(self.network(beside(inputs, heard)), heard)

@@ -1,6 +1,6 @@
 """How agents talk: one file a channel, one interface, and the edits that stand between sender and receiver."""
 
-from marlcomm.messages.channel import Channel, by_receiver, offer, to_everybody, within_reach
+from marlcomm.messages.channel import Channel, Heard, by_receiver, offer, to_everybody, within_reach
 from marlcomm.messages.channels import (
     AttentionChannel,
     ClusterChannel,
@@ -41,6 +41,7 @@ __all__ = [
     "Edit",
     "GatedChannel",
     "GaussianChannel",
+    "Heard",
     "MeanChannel",
     "MemoryChannel",
     "Noise",

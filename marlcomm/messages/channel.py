@@ -1,8 +1,9 @@
-"""The interface of a channel: what may be sent, what each number is worth, what the receiver makes of it."""
+"""The interface of a channel: what is sent, what each number is worth, and what receivers make of what arrives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -13,27 +14,62 @@ from marlcomm.types import Messages, others
 
 BITS_PER_REAL = 32.0
 
-Transmit = Callable[[Messages], Messages]  # what is offered in one round -> what arrives of it; see `Transmission`
+Reported = dict[str, jax.Array]  # named arrays for losses, leading axes as those of the inputs
+
+
+class Heard(NamedTuple):
+    """What receivers make of the messages of a step."""
+
+    features: jax.Array | None = None  #: [..., N, M] what a receiver's network reads beside its input; None for M = 0
+    action_values: jax.Array | None = None  #: [..., N, A] added to the receiver's own scores; None for nothing
+    state: Any = None  #: what the channel carries to the next step, like `Channel.initial_state`; None for nothing
+
+
+Received = Heard | jax.Array  # an array is `Heard(features=array)`
+
+
+class Transmit(Protocol):
+    """What a channel talks through: see `marlcomm.messages.Transmission`, of which a channel sees this."""
+
+    state: Any  # what the channel carried over from the last step
+    training: bool  # static: True while the team trains, False while it is evaluated
+    action_mask: jax.Array | None  # [..., N, A] bool; only after the memory, and None where nobody says so
+
+    def __call__(self, messages: Messages) -> Messages:
+        """One round: what arrives of the messages [..., N, N, D]."""
+        ...
+
+    def scores(self, heard: Received | None = None) -> jax.Array:
+        """[..., N, A] what agents would think of their actions, had they heard this; only after the memory."""
+        ...
+
+    def through(self, change: Callable[[Messages], Messages]) -> Transmit:
+        """The same for a channel inside another: what it offers passes through `change` first."""
+        ...
 
 
 class Channel(nn.Module):
     """How agents talk. Subclass it, write `send` and `receive` (layers in `setup`), and pass an instance.
 
-    An algorithm fills in the three sizes before use, so an instance is written without them. A channel whose agents
-    talk in several rounds within a step, or whose receivers read their memory too, writes `talk` instead.
+    An algorithm fills in the three sizes before use, so an instance is written without them. A channel writes `talk`
+    instead where agents talk in several rounds within a step, receivers read their memory too, or something is carried
+    from step to step. `marlcomm.check_channel` says whether a channel keeps all that is asked of it.
 
     Attributes:
       num_agents: N.
       num_actions: A.
       input_size: K.
-      reads_memory: True if the channel reads the agents' hidden memory; it then runs inside the time scan, step by
-        step. Channels that read inputs only run once over all steps, which is faster.
+      reads_memory: True if the channel reads the agents' hidden memory of earlier steps; it then runs inside the scan
+        over time. Channels that read inputs only run once over all steps, which is faster.
       graph: [N, N] who can reach whom, sender first, such as `within_reach(5, 1)`; None for everybody. Agents always
         hear themselves.
       delay: steps that a message is under way; 0 for messages that arrive at the step in which they are sent. Agents
         hear themselves at once.
       bandwidth: entries that an agent may send at a step, over all receivers and rounds; the most important ones go,
         with a mask that tells which. None for no cap.
+      after_memory: False talks before the agents' memory is updated, and what is heard is remembered. True talks after
+        it: the channel is given the memory of this step, its own input included, and only the action values hear what
+        is said. Nothing heard is remembered, so all steps are run at once, outside the scan over time.
     """
 
     num_agents: int = 0
@@ -43,6 +79,7 @@ class Channel(nn.Module):
     graph: Sequence[Sequence[bool]] | np.ndarray | None = None
     delay: int = 0
     bandwidth: int | None = None
+    after_memory: bool = False
 
     def __post_init__(self) -> None:
         if self.delay < 0:
@@ -53,14 +90,32 @@ class Channel(nn.Module):
             self.graph = _checked_graph(self.graph, self.num_agents)
         super().__post_init__()
 
-    def send(
-        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
-    ) -> tuple[Messages, dict[str, jax.Array]]:
+    def initial_state(self, *batch: int) -> Any:
+        """What the channel carries from step to step, as it is before the first: a pytree of arrays [*batch, ...].
+
+        None for nothing (the default). `batch` ends with N. A channel that carries something runs inside the scan over
+        time; in `talk` it reads `transmit.state`, and gives the next in `Heard.state`.
+        """
+        return None
+
+    def exceptions(self) -> Mapping[str, str]:
+        """Clauses of the contract (`check_channel`) that this channel cannot keep -> why, in a sentence."""
+        return {}
+
+    @property
+    def step_by_step(self) -> bool:
+        """Whether what is said depends on what was heard at earlier steps: then it runs inside the scan over time."""
+        if self.reads_memory and not self.after_memory:
+            return True
+        return self.initial_state(1, self.num_agents) is not None
+
+    def send(self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array) -> tuple[Messages, Reported]:
         """What every agent offers to every agent.
 
         Args:
           inputs: [..., N, K] what each agent sees now.
-          memory: [..., N, H] each agent's memory of earlier steps, or None unless `reads_memory`.
+          memory: [..., N, H] each agent's memory, of earlier steps or, with `after_memory`, of this step too. None
+            unless the channel is asked to read it.
           key: randomness for sampled messages.
 
         Returns:
@@ -68,21 +123,21 @@ class Channel(nn.Module):
         """
         raise TypeError(f"{type(self).__name__} must define send(inputs, memory, key)")
 
-    def receive(self, inputs: jax.Array, messages: Messages) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """What each receiver's network is given.
+    def receive(self, inputs: jax.Array, messages: Messages) -> tuple[Received, Reported]:
+        """What each receiver makes of what arrives.
 
         Args:
           inputs: [..., N, K] what each receiver sees now.
           messages: after edits; `content` is already zero wherever `sent` is False.
 
         Returns:
-          [..., N, M] one row a receiver, and named arrays for losses.
+          [..., N, M] what each receiver's network reads, or `Heard`; and named arrays for losses.
         """
         raise TypeError(f"{type(self).__name__} must define receive(inputs, messages)")
 
     def talk(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
-    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+    ) -> tuple[Received, Reported]:
         """A whole step's talk: one round of `send` and `receive`, unless a channel writes its own.
 
         Args:
@@ -96,6 +151,11 @@ class Channel(nn.Module):
         messages, sent = self.send(inputs, memory, key)
         received, heard = self.receive(inputs, transmit(messages))
         return received, {**sent, **heard}
+
+
+def as_heard(received: Received) -> Heard:
+    """What a channel gave, as `Heard`."""
+    return received if isinstance(received, Heard) else Heard(received)
 
 
 def offer(content: jax.Array, importance: jax.Array | None = None, bits: float = BITS_PER_REAL) -> Messages:

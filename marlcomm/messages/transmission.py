@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
-from marlcomm.messages.channel import Channel, deliver
+from marlcomm.messages.channel import Channel, Heard, Received, as_heard, deliver
 from marlcomm.messages.edits import Budget, Edit
 from marlcomm.types import Messages, others
+from marlcomm.validation import UsageError
+
+Scores = Callable[[Heard | None], jax.Array]  # what agents hear, None for nothing -> action values [..., N, A]
 
 
 class Transmission:
-    """Carries the messages of one step, in as many rounds as the channel wants, and keeps the account of them.
+    """Delivers the messages of one step, in as many rounds as the channel wants, and counts their bits.
 
-    Every round goes the same way: the channel's graph, the edit, the channel's bandwidth, the dead, the delay.
+    `Channel.talk` is given one: ``arrived = transmit(messages)`` is one round. Each goes the same way, in this order:
+    the channel's graph and who is alive, the edit, the channel's bandwidth, the delay. The bits of all rounds count.
 
     Attributes:
       channel: whose `graph`, `bandwidth` and `delay` hold.
@@ -22,21 +30,44 @@ class Transmission:
       edit: what happens to messages on their way; None for nothing.
       under_way: what was sent `delay` steps ago, as `account()` gave it. None where the first axis is time: messages
         then arrive `delay` places later on it.
+      state: what the channel carried over from the last step, as `Channel.initial_state`; None if it carries nothing.
+      training: True while the team trains, False while it is evaluated. Static.
+      action_mask: [..., N, A] bool, what each agent may do now; None where nobody says so. Only channels that talk
+        after the memory are given it.
     """
 
     def __init__(
-        self, channel: Channel, alive: jax.Array, key: jax.Array, edit: Edit | None, under_way: Messages | None = None
+        self,
+        channel: Channel,
+        alive: jax.Array,
+        key: jax.Array,
+        edit: Edit | None = None,
+        under_way: Messages | None = None,
+        *,
+        state: Any = None,
+        training: bool = False,
+        action_mask: jax.Array | None = None,
+        scores: Scores | None = None,
     ) -> None:
         self.channel, self.alive, self.key, self.edit, self.under_way = channel, alive, key, edit, under_way
+        self.state, self.training, self.action_mask, self._scores = state, training, action_mask, scores
         n = alive.shape[-1]
         self._links = None if channel.graph is None else jnp.asarray(channel.graph) | ~others(n)
         everybody = alive[..., :, None] & alive[..., None, :]
         self._open = (everybody if self._links is None else everybody & self._links)[..., None]  # [..., N, N, 1]
         self._between = others(n)[..., None]  # [N, N, 1]
         self._rounds: list[Messages] = []
+        self._changes: tuple[Callable[[Messages], Messages], ...] = ()
 
     def __call__(self, messages: Messages) -> Messages:
-        """What arrives of the messages [..., N, N, D] that one round offers."""
+        """What arrives of the messages [..., N, N, D] that one round offers.
+
+        Raises:
+          UsageError: a field of the messages has a wrong shape.
+        """
+        for change in self._changes:
+            messages = change(messages)
+        _check_messages(type(self.channel).__name__, messages, self.alive.shape)
         withheld, offered = ~messages.sent & self._open, messages.sent & self._open
         messages = self._edited(messages._replace(sent=offered, offered=offered))
         arriving = jax.tree.map(_in_32_bits, deliver(messages, self.alive, self._links))
@@ -46,10 +77,31 @@ class Transmission:
         self._rounds.append(arriving)
         return self._delayed(arriving) if self.channel.delay else arriving
 
+    def scores(self, heard: Received | None = None) -> jax.Array:
+        """[..., N, A] the action values (or logits) that the agents would have if they heard this; None for nothing.
+
+        For channels that talk after the memory: to ask those who are unsure, or to learn what a reply changes.
+
+        Raises:
+          TypeError: the channel talks before the memory, when no agent has made up its mind yet.
+        """
+        if self._scores is None:
+            raise TypeError(
+                f"{type(self.channel).__name__} asks for scores before the memory: set after_memory=True, so that it "
+                "talks when the agents know what they would do"
+            )
+        return self._scores(None if heard is None else as_heard(heard))
+
+    def through(self, change: Callable[[Messages], Messages]) -> Transmission:
+        """The same transmission for a channel inside another one: what it offers passes through `change` first."""
+        inner = copy.copy(self)  # shares the account of rounds
+        inner._changes = (change, *self._changes)
+        return inner
+
     def account(self) -> Messages:
         """What was sent in all rounds, side by side: D is the sum of theirs."""
         if not self._rounds:
-            raise TypeError(f"{type(self.channel).__name__}.talk carried no messages: it must call `transmit`")
+            raise TypeError(f"{type(self.channel).__name__}.talk sent no messages: it must call `transmit`")
         if len(self._rounds) == 1:
             return self._rounds[0]
         side_by_side = {
@@ -80,6 +132,54 @@ class Transmission:
             return jnp.where(self._open, x, jnp.zeros((), x.dtype))
 
         return now._replace(**{name: arriving(name) for name in ("content", "importance", "sent")})
+
+
+def checked_heard(channel: Channel, received: Received, alive: jax.Array, state: Any) -> Heard:
+    """What a channel's receivers heard, in float32.
+
+    Args:
+      channel: which gave it; received: what it gave.
+      alive: [..., N] bool; state: what the channel carried before.
+
+    Raises:
+      UsageError: a part has a wrong shape, or the channel carries on something else than it began with.
+    """
+    name, lead = type(channel).__name__, alive.shape
+    heard = as_heard(received)
+    features = jnp.zeros((*lead, 0), jnp.float32) if heard.features is None else heard.features
+    if features.shape[:-1] != lead or features.ndim != len(lead) + 1:
+        raise UsageError(f"{name} gives features of shape {features.shape}: must be {_axes(lead)}, one row a receiver")
+    values = heard.action_values
+    if values is not None and values.shape != (*lead, channel.num_actions):
+        raise UsageError(
+            f"{name} gives action_values of shape {values.shape}: must be {_axes(lead, channel.num_actions)}"
+        )
+    before, after = (jax.tree.map(lambda x: (jnp.shape(x), jnp.result_type(x)), tree) for tree in (state, heard.state))
+    if before != after:
+        raise UsageError(
+            f"{name} carries {after} to the next step, and began with {before}: Heard.state must be like initial_state"
+        )
+    values = None if values is None else values.astype(jnp.float32)
+    carried = jax.tree.map(lambda new, old: jnp.asarray(new, jnp.result_type(old)), heard.state, state)
+    return Heard(features.astype(jnp.float32), values, carried)
+
+
+def _check_messages(name: str, messages: Messages, lead: tuple[int, ...]) -> None:
+    """Raises UsageError where a field of the messages that `name` offers to agents [..., N] has a wrong shape."""
+    pairs = (*lead, lead[-1])
+    shape = messages.content.shape
+    if shape[:-1] != pairs or len(shape) != len(pairs) + 1:
+        raise UsageError(f"{name} sends content of shape {shape}: must be {_axes(pairs)}, sender before receiver")
+    wanted = {"importance": shape, "sent": shape, "price": shape, "overhead": pairs}
+    for field, right in wanted.items():
+        if (found := jnp.shape(getattr(messages, field))) != right:
+            raise UsageError(f"{name} sends {field} of shape {found}: must be {right}, as content is {shape}")
+    if messages.sent.dtype != jnp.bool_:
+        raise UsageError(f"{name} sends sent of type {messages.sent.dtype}: must be bool")
+
+
+def _axes(lead: tuple[int, ...], last: int | str = "any") -> str:
+    return f"({', '.join(map(str, (*lead, last)))})"
 
 
 def _in_32_bits(x: jax.Array) -> jax.Array:

@@ -168,12 +168,12 @@ def test_a_gate_is_never_constant(sampled):
     assert np.any(through_messages) == (not sampled)
 
 
-def test_talk_must_pass_through_the_courier():
+def test_talk_must_send_messages():
     class Telepathy(Channel):
         def talk(self, inputs, memory, key, carry):
             return by_receiver(jnp.ones((AGENTS, AGENTS, 1))), {}
 
-    with pytest.raises(TypeError, match=r"Telepathy\.talk carried no messages"):
+    with pytest.raises(TypeError, match=r"Telepathy\.talk sent no messages"):
         Team(Telepathy())
 
 
