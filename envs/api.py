@@ -52,6 +52,8 @@ class Environment(abc.ABC, Generic[State]):
       graph: [N, N] bool, sender first: who can reach whom, where the task says; None for everybody. Channels without a
         graph of their own take it.
       default_steps: environment steps that training takes where nobody says otherwise.
+      driver: who plays the task where a simulator outside JAX does, a `training.drivers.Driver`; None for tasks that
+        are written in JAX.
       made_by: name and options in the registry, where `make_env` made it of what can be recorded; None
         for an environment made by hand, or of objects.
     """
@@ -65,6 +67,7 @@ class Environment(abc.ABC, Generic[State]):
     action_names: tuple[str, ...] = ()
     graph: np.ndarray | None = None
     default_steps: int = 1_000_000
+    driver: Any = None
     made_by: tuple[str, dict[str, Any]] | None = None
 
     def __init__(self) -> None:
@@ -154,6 +157,12 @@ class Environment(abc.ABC, Generic[State]):
     def action_dtype(self) -> np.dtype:
         """Of what `step` takes: int32, or float32 if continuous."""
         return self.task_spec.action_dtype
+
+    @cached_property
+    def reports_won(self) -> bool:
+        """Whether the task knows winning, and reports it as `won`."""
+        _, first = jax.eval_shape(self.reset, jax.random.PRNGKey(0))
+        return "won" in first.extras
 
     def to_jumanji(self) -> JumanjiView:
         """This task as an instance of `jumanji.env.Environment`, with jumanji's time steps, for jumanji's wrappers."""

@@ -35,7 +35,7 @@ def collect(
       the episodes; what the policy recorded, leading axes [B, T]; the environments' states, leading axes [B, T+1].
       What the caller does not use costs nothing: the compiler drops it.
     """
-    reset_key, play_key = jax.random.split(key)
+    reset_key, step_keys = episode_keys(key, env.horizon)
     state, first = jax.vmap(env.reset_at, (0, None))(jax.random.split(reset_key, num_envs), progress)
 
     def play(carry: tuple, step_key: jax.Array) -> tuple[tuple, tuple]:
@@ -55,7 +55,7 @@ def collect(
         return (state, observation, memory, done | now.last()), (step, observation, record, state)
 
     start = (state, first.observation, memory, jnp.zeros(num_envs, bool))
-    _, outputs = jax.lax.scan(play, start, jax.random.split(play_key, env.horizon))
+    _, outputs = jax.lax.scan(play, start, step_keys)
     step, later, record, later_states = jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)
     seen, states = jax.tree.map(
         lambda x, rest: jnp.concatenate([x[:, None], rest], 1),
@@ -67,6 +67,15 @@ def collect(
     return Episodes(**observed, **step, won=won), record, states
 
 
+def episode_keys(key: jax.Array, horizon: int) -> tuple[jax.Array, jax.Array]:
+    """The keys of episodes that are played with `key`: [2] of the resets, split once more for each environment, and
+    [T, 2] of the policy at each step, one for all environments."""
+    reset_key, play_key = jax.random.split(key)
+    return reset_key, jax.random.split(play_key, horizon)
+
+
 def team_return(episodes: Episodes) -> jax.Array:
-    """[B] undiscounted return of the team: rewards summed over real steps, averaged over agents."""
-    return jnp.where(episodes.valid, episodes.reward.mean(-1), 0.0).sum(1)
+    """[B] undiscounted return of the team: rewards summed over real steps, averaged over agents; an array of the kind
+    that the rewards are, of JAX or NumPy."""
+    xp = episodes.reward.__array_namespace__()
+    return xp.where(episodes.valid, episodes.reward.mean(-1), 0.0).sum(1)

@@ -43,6 +43,15 @@ def ready_to_learn(env: Environment, num_envs: int, episodes: Episodes) -> Episo
     return without_padding(Episodes(**checked), env.num_actions)
 
 
+def observations(episodes: Episodes) -> Observation:
+    """What the policy was shown, leading axes [B, T+1]."""
+    step = jnp.arange(episodes.alive.shape[1], dtype=jnp.int32)
+    count = jnp.broadcast_to(step, episodes.alive.shape[:2])
+    return Observation(
+        episodes.agents_view, episodes.action_mask, episodes.global_state, episodes.alive, step_count=count
+    )
+
+
 def without_padding(episodes: Episodes, num_actions: int) -> Episodes:
     """The same episodes, in which what a task gave after its own end can reach no loss, not even as 0 times NaN.
 

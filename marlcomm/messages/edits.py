@@ -295,10 +295,11 @@ def split_delay(edit: Edit | None) -> tuple[Edit | None, int]:
     return chain_edits([one for one in edits if not isinstance(one, Delay)]), sum(delays)
 
 
-def pairs_at_work(episodes: Episodes) -> jax.Array:
-    """[B, T, N, N] bool: pairs of different living agents at real steps, sender first."""
+def pairs_at_work(episodes: Episodes) -> Any:
+    """[B, T, N, N] bool: pairs of different living agents at real steps, sender first; an array of the kind that
+    `alive` is, of JAX or NumPy."""
     alive = episodes.alive[:, :-1]
-    pairs = alive[..., :, None] & alive[..., None, :] & others(alive.shape[-1])
+    pairs = alive[..., :, None] & alive[..., None, :] & ~np.eye(alive.shape[-1], dtype=bool)
     return pairs & episodes.valid[..., None, None]
 
 

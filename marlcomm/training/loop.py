@@ -18,15 +18,15 @@ from jax.sharding import PartitionSpec as Spec
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.learner import LearnerState
-from marlcomm.training.evaluate import assess, check_episodes, on_host
-from marlcomm.training.interrupt import interruptibly, stop_between_chunks
-from marlcomm.training.memory import compute, require_room, require_room_to_run
+from marlcomm.training.drivers import Program, driver_of
+from marlcomm.training.evaluate import assess_player, check_episodes, on_host
+from marlcomm.training.interrupt import stop_between_chunks
+from marlcomm.training.memory import require_room
 from marlcomm.training.policy import Policy, best_member, policy_of
 from marlcomm.training.population import Population, make_population
 from marlcomm.training.progress import ProgressReport, Standing, standing
 from marlcomm.training.recorder import Recorder
 from marlcomm.training.schedule import Schedule, few_updates, make_schedule
-from marlcomm.training.step import make_chunk
 from marlcomm.validation import UsageError, check_count, check_number
 
 Prepare = Callable[[LearnerState], LearnerState]
@@ -175,7 +175,7 @@ class _Run:
         evaluated, spent = now, 0.0  # seconds of training since then: one short piece says little about speed
         while not (over := self.is_over(now)) and not stop:
             before, started = now, time.monotonic()
-            state, metrics = compute(advance, state, limit, jnp.int32(self.chunk_length(now)))
+            state, metrics = advance(state, limit, jnp.int32(self.chunk_length(now)))
             now, seconds = standing(state), time.monotonic() - started
             spent += seconds
             rows = _to_numpy(metrics)
@@ -203,29 +203,23 @@ class _Run:
         """Training steps to take before anything is looked at again."""
         return self.schedule.chunk(now.done, now.done_episodes // self.algorithm.learner.config.num_envs)
 
-    def compile(self, state: LearnerState, limit: jax.Array) -> tuple[Any, Any]:
+    def compile(self, state: LearnerState, limit: jax.Array) -> tuple[Program, Program]:
         """Both programs, compiled before anything runs, so that the time it takes is known."""
-        members, devices = len(self.population), self.population.mesh().size
+        members, driver = len(self.population), driver_of(self.algorithm)
         self.report.say(f"compiling for {members} member{'s' * (members > 1)}")
         started = time.monotonic()
-        advance = make_chunk(self.algorithm, self.population).lower(state, limit, limit)
-        advance = interruptibly(advance.compile)
-        evaluate = jax.jit(self.population.spread(self.assess)).lower(state.params, self.population.keys())
-        evaluate = interruptibly(evaluate.compile)
+        advance = driver.trainer(self.algorithm, self.population)
+        advance.compile(state, limit, limit)
+        evaluate = driver.measurer(assess_player, self.algorithm, self.evaluation_episodes, self.population)
+        evaluate.compile(state.params, self.population.keys())
         self.recorder.compile_seconds += time.monotonic() - started
-        require_room_to_run(advance, devices, "training", "lower num_envs or the batch, or train fewer seeds together")
-        require_room_to_run(evaluate, devices, "evaluation", f"lower evaluation_episodes={self.evaluation_episodes}")
         return advance, evaluate
 
-    def assess(self, params: Any, key: jax.Array) -> dict[str, jax.Array]:
-        """One member's evaluation."""
-        return assess(self.algorithm, params, key, None, self.evaluation_episodes)
-
-    def evaluate(self, evaluate: Any, state: LearnerState, rounds: int) -> dict[str, np.ndarray]:
+    def evaluate(self, evaluate: Program, state: LearnerState, rounds: int) -> dict[str, np.ndarray]:
         """The population's evaluation, mean over rounds. A member's own seed and steps alone decide its randomness, so
         that it is the same whoever is trained beside it."""
         keys = _evaluation_keys(self.population.keys(), np.asarray(state.env_steps), rounds)
-        found = [on_host(compute(evaluate, state.params, key)) for key in keys]
+        found = [on_host(evaluate(state.params, key)) for key in keys]
         return {name: np.mean([each[name] for each in found], axis=0) for name in found[0]}
 
     def report_diverged(self, state: LearnerState, diverged: np.ndarray, rows: Mapping[str, np.ndarray]) -> None:

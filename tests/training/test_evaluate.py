@@ -12,7 +12,8 @@ import pytest
 import marlcomm as mc
 from marlcomm.messages import Channel, offer
 from marlcomm.messages.edits import CutBelow, Silence, importance_quantile, pairs_at_work
-from marlcomm.training.evaluate import assess, calibrate_cut
+from marlcomm.training.drivers import CompiledPlayer
+from marlcomm.training.evaluate import assess_player, calibrate_cut
 from marlcomm.training.population import make_population
 
 
@@ -50,11 +51,13 @@ def test_no_other_threshold_cuts_a_share_nearer_to_what_was_asked(finished):
 
     @jax.jit
     def cut_share(threshold):
-        return 1 - assess(algorithm, params, jax.random.PRNGKey(2), CutBelow(threshold), 400)["sent_fraction"]
+        player = CompiledPlayer(algorithm, params, 400)
+        return 1 - assess_player(player, jax.random.PRNGKey(2), CutBelow(threshold))["sent_fraction"]
 
+    player = CompiledPlayer(algorithm, params, 400)
     shares = np.array([cut_share(jnp.float32(threshold)) for threshold in np.linspace(0.0, 4.0, 81)])
     for fraction in (0.5, 0.9):
-        threshold = calibrate_cut(algorithm, params, jax.random.PRNGKey(1), fraction, 400).threshold
+        threshold = calibrate_cut(player, jax.random.PRNGKey(1), fraction).threshold
         missed = abs(float(cut_share(jnp.float32(threshold))) - fraction)
         assert missed <= np.abs(shares - fraction).min() + 0.03  # other episodes than those it was found on
 
@@ -63,16 +66,17 @@ def test_a_share_is_cut_of_what_is_said_where_gates_withhold(finished):
     """A third is said; of a half cut, a sixth is left. (Of all there is, two thirds would be cut to begin with.)"""
     algorithm = mc.qmix(finished.algorithm.env, channel=ThirdSaid(), num_envs=2, batch_episodes=2, replay_episodes=4)
     params = algorithm.init(jax.random.PRNGKey(0)).params
-    assert float(assess(algorithm, params, jax.random.PRNGKey(1), None, 400)["sent_fraction"]) == pytest.approx(1 / 3)
-    edit = calibrate_cut(algorithm, params, jax.random.PRNGKey(2), 0.5, 400)
-    left = float(assess(algorithm, params, jax.random.PRNGKey(1), edit, 400)["sent_fraction"])
+    player = CompiledPlayer(algorithm, params, 400)
+    assert float(assess_player(player, jax.random.PRNGKey(1))["sent_fraction"]) == pytest.approx(1 / 3)
+    edit = calibrate_cut(player, jax.random.PRNGKey(2), 0.5)
+    left = float(assess_player(player, jax.random.PRNGKey(1), edit)["sent_fraction"])
     assert left == pytest.approx(1 / 6, abs=0.03)
 
 
 def test_extreme_shares(finished):
-    algorithm, params = finished.algorithm, finished.policy(0).params
-    assert float(calibrate_cut(algorithm, params, jax.random.PRNGKey(0), 0.0, 10).threshold) == 0.0
-    assert np.isinf(calibrate_cut(algorithm, params, jax.random.PRNGKey(0), 1.0, 10).threshold)
+    player = CompiledPlayer(finished.algorithm, finished.policy(0).params, 10)
+    assert float(calibrate_cut(player, jax.random.PRNGKey(0), 0.0).threshold) == 0.0
+    assert np.isinf(calibrate_cut(player, jax.random.PRNGKey(0), 1.0).threshold)
 
 
 def test_a_silent_team_sends_nothing_and_a_task_without_winning_has_none():

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.stats import t as student
 
-from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.analysis.measures.recorded import QUICK, AnyTeam, Same, team_of
+from marlcomm.analysis.measures.recorded import AnyTeam, team_of
 from marlcomm.learners.collect import team_return
 from marlcomm.messages.edits import chain_edits
 from marlcomm.messages.pair_edits import CutPairs, SwapPairs
 from marlcomm.short_repr import ShortRepr
+from marlcomm.training.drivers import Player, driver_of
 from marlcomm.training.evaluate import check_episodes
 from marlcomm.validation import check_seed
 
@@ -190,7 +188,8 @@ class _Judge:
         if check_episodes(algorithm, "episodes", episodes) < 2:
             raise ValueError(f"episodes is {episodes}: must be at least 2, for a confidence interval")
         self.agents = algorithm.env.num_agents
-        self._key, self._play = jax.random.PRNGKey(check_seed("seed", seed)), _player(Same(algorithm), episodes)
+        self._key = jax.random.PRNGKey(check_seed("seed", seed))
+        self._play = driver_of(algorithm).measurer(_returns, algorithm, episodes, quick=True)
 
     def returns(self, cut: Iterable[Pair] = (), swapped: Iterable[Pair] = ()) -> np.ndarray:
         """[B] undiscounted returns of the team."""
@@ -198,15 +197,9 @@ class _Judge:
         return np.asarray(self._play(self._params, self._key, *masks), float)
 
 
-@functools.lru_cache(maxsize=16)
-def _player(same: Same[Algorithm], episodes: int) -> Any:
-    """The compiled program, kept: which pairs are cut or swapped [N, N] is traced."""
-
-    def play(params: Any, key: jax.Array, cut: jax.Array, swapped: jax.Array) -> jax.Array:
-        edit = chain_edits([SwapPairs(swapped), CutPairs(cut)])
-        return team_return(same.value.play(params, key, num_envs=episodes, edit=edit)[0])
-
-    return jax.jit(play, compiler_options=QUICK)
+def _returns(player: Player, key: jax.Array, cut: jax.Array, swapped: jax.Array) -> jax.Array:
+    """[B] undiscounted returns where messages of the pairs `cut` [N, N] are lost, and of `swapped` [N, N] exchanged."""
+    return team_return(player.play(key, chain_edits([SwapPairs(swapped), CutPairs(cut)])).episodes)
 
 
 def interval(values: np.ndarray) -> Difference:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.analysis.measures.recorded import QUICK, Same
 from marlcomm.messages.edits import CutBelow, OneOf, RankCut
 from marlcomm.short_repr import ShortRepr
-from marlcomm.training.evaluate import Trained, assess, check_episodes, find_threshold, on_host
-from marlcomm.training.population import Population
+from marlcomm.training.drivers import Player, driver_of
+from marlcomm.training.evaluate import Trained, assess_player, check_episodes, find_threshold, on_host
 from marlcomm.training.saved import as_population
 from marlcomm.validation import check_seed
 
@@ -76,7 +73,10 @@ def cut_curve(
         raise ValueError(f"fractions is {tuple(fractions)}: must be numbers from 0 to 1, at least one")
     run = as_population(run)
     episodes = check_episodes(run.algorithm, "episodes", episodes)
-    calibrate, assess_cut = _programs(Same(run.algorithm), Same(run.population), kind, episodes)
+    measure = _assess_cut if kind == "cut" else _assess_rank_cut
+    of, driver = (run.algorithm, episodes, run.population), driver_of(run.algorithm)
+    assess_cut = driver.measurer(measure, *of, shared=2, quick=True)
+    calibrate = driver.measurer(find_threshold, *of, shared=3, quick=True)
     key, members = jax.random.PRNGKey(check_seed("seed", seed)), len(run.population)
     other_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
     found = []
@@ -92,28 +92,14 @@ def cut_curve(
     return _stack(kind, fractions, found)
 
 
-@functools.lru_cache(maxsize=16)
-def _programs(algorithm: Same[Algorithm], population: Same[Population], kind: str, episodes: int) -> tuple[Any, Any]:
-    """Two compiled programs over the population, kept: shares, thresholds and what is cut are traced.
+def _assess_cut(player: Player, number: jax.Array, key: jax.Array, which: jax.Array) -> dict[str, jax.Array]:
+    """What `assess` finds where nothing, entries, or messages below the threshold `number` [] are cut: `which` []."""
+    return assess_player(player, key, OneOf(which, (None, CutBelow(number), CutBelow(number, whole=True))))
 
-    Returns:
-      (params, key, share [], whether whole messages are cut []) -> thresholds [P];
-      (params, threshold or share [P], key, which of nothing, entries, messages is cut []) -> what `assess` gives.
-    """
-    make = RankCut if kind == "rank_cut" else CutBelow
 
-    def calibrate(params: Any, key: jax.Array, fraction: jax.Array, whole: jax.Array) -> jax.Array:
-        return find_threshold(algorithm.value, params, key, fraction, episodes, whole)
-
-    def assess_cut(params: Any, number: jax.Array, key: jax.Array, which: jax.Array) -> dict[str, jax.Array]:
-        edit = OneOf(which, (None, make(number), make(number, whole=True)))
-        return assess(algorithm.value, params, key, edit, episodes)
-
-    spread = population.value.spread
-    return (
-        jax.jit(spread(calibrate, shared=3), compiler_options=QUICK),
-        jax.jit(spread(assess_cut, shared=2), compiler_options=QUICK),
-    )
+def _assess_rank_cut(player: Player, number: jax.Array, key: jax.Array, which: jax.Array) -> dict[str, jax.Array]:
+    """The same, where the share `number` [] is cut at every step."""
+    return assess_player(player, key, OneOf(which, (None, RankCut(number), RankCut(number, whole=True))))
 
 
 def _stack(kind: str, fractions: Sequence[float], found: list[dict[str, Any]]) -> CutCurve:

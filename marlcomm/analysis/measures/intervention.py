@@ -12,13 +12,18 @@ import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.analysis.measures.codes import Codes
-from marlcomm.analysis.measures.recorded import QUICK, AnyTeam, Same, chosen, team_of
+from marlcomm.analysis.measures.recorded import AnyTeam, chosen, play_and_keep, team_of
 from marlcomm.envs.api import Observation
-from marlcomm.learners.collect import collect
+from marlcomm.learners.collect import episode_keys
+from marlcomm.learners.episodes import observations
+from marlcomm.learners.learner import AgentMemory
+from marlcomm.messages.edits import pairs_at_work
 from marlcomm.messages.pair_edits import ReplaceSender
 from marlcomm.short_repr import ShortRepr
+from marlcomm.training.drivers import QUICK, Same
 from marlcomm.training.evaluate import check_episodes
-from marlcomm.types import Episodes, others
+from marlcomm.training.memory import compute
+from marlcomm.types import Episodes
 from marlcomm.validation import check_seed
 
 
@@ -62,11 +67,12 @@ def intervene(policy: AnyTeam, codes: Codes, *, episodes: int = 500, seed: int =
     algorithm, params = team_of(policy)
     if check_episodes(algorithm, "episodes", episodes) < 2:
         raise ValueError(f"episodes is {episodes}: must be at least 2, so that messages of another one can be heard")
-    play = _player(Same(algorithm), episodes)
+    key = jax.random.PRNGKey(check_seed("seed", seed))
+    played = play_and_keep(algorithm, params, key, episodes)[0].episodes
     content = jnp.moveaxis(jnp.nan_to_num(jnp.asarray(codes.content, jnp.float32)), 2, 0)  # [K, N, N, D]
-    played, *answers = jax.device_get(play(params, jax.random.PRNGKey(check_seed("seed", seed)), content))
+    played, *answers = jax.device_get((played, *compute(_asker(Same(algorithm)), params, key, played, content)))
     muted, swapped, forced, done = (chosen(each, algorithm.env.continuous) for each in (*answers, played.action))
-    pairs = _pairs(played)  # [B, T, N, N]
+    pairs = np.asarray(pairs_at_work(played))  # [B, T, N, N]
     both = pairs & np.roll(pairs, 1, 0)  # where the other episode has this step too
     action = done[:, :, None]  # [B, T, 1, N] the receiver's, for every sender
     agents, choices = action.shape[-1], algorithm.env.num_actions
@@ -82,45 +88,58 @@ def intervene(policy: AnyTeam, codes: Codes, *, episodes: int = 500, seed: int =
 
 
 @functools.lru_cache(maxsize=16)
-def _player(same: Same[Algorithm], episodes: int) -> Any:
-    """The compiled program, kept. What it gives has leading axes [B, T]."""
-    algorithm = same.value
+def _asker(algorithm: Same[Algorithm]) -> Any:
+    """`ask_receivers` compiled, kept."""
+    return jax.jit(functools.partial(ask_receivers, algorithm.value), compiler_options=QUICK)
+
+
+def ask_receivers(
+    algorithm: Algorithm, params: Any, key: jax.Array, episodes: Episodes, told: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """What each receiver would have done at each step of episodes, had each sender said something else.
+
+    Args:
+      algorithm, params: who played.
+      key: of the episodes.
+      episodes: [B, ...] greedy ones.
+      told: [K, N, N, D] what else may be said, sender first.
+
+    Returns:
+      actions [B, T, N, N] where the sender is not heard, the same where what it said in another episode is heard, and
+      [B, T, K, N, N] where each of `told` is; sender first, and A last if continuous.
+    """
     senders = jnp.arange(algorithm.env.num_agents)
 
-    def play(params: Any, key: jax.Array, codes: jax.Array) -> tuple:
-        def policy(observation: Observation, memory: Any, key: jax.Array) -> tuple:
-            action, after, decision = algorithm.act(params, observation, memory, key)
-            said = decision.messages.content  # [B, N, N, D]
+    def ask(memory: AgentMemory, now: tuple[Observation, jax.Array, jax.Array]) -> tuple[AgentMemory, jax.Array]:
+        observation, action, key = now
+        _, after, decision = algorithm.act(params, observation, memory, key)
+        said = decision.messages.content  # [B, N, N, D]
 
-            def instead(content: jax.Array) -> jax.Array:
-                """[B, N, N] what each receiver does, for each sender who says `content` [..., N, N, D] instead."""
+        def instead(content: jax.Array) -> jax.Array:
+            """[B, N, N] what each receiver does, for each sender who says `content` [..., N, N, D] instead."""
 
-                def one(sender: jax.Array) -> jax.Array:
-                    edit = ReplaceSender(sender, content)
-                    return algorithm.act(params, observation, memory, key, edit=edit)[0]
+            def one(sender: jax.Array) -> jax.Array:
+                return algorithm.act(params, observation, memory, key, edit=ReplaceSender(sender, content))[0]
 
-                return jax.vmap(one, out_axes=1)(senders)
+            return jax.vmap(one, out_axes=1)(senders)
 
-            told = jnp.broadcast_to(codes[:, None], (len(codes), *said.shape))
-            told = jnp.concatenate([jnp.stack([jnp.zeros_like(said), jnp.roll(said, 1, 0)]), told])
-            done = jax.vmap(instead, out_axes=1)(told)  # [B, 2+K, N, N]: compiled once for all that may be said
-            return action, after, (done[:, 0], done[:, 1], done[:, 2:])
+        every = jnp.broadcast_to(told[:, None], (len(told), *said.shape))
+        every = jnp.concatenate([jnp.stack([jnp.zeros_like(said), jnp.roll(said, 1, 0)]), every])
+        done = jax.vmap(instead, out_axes=1)(every)  # [B, 2+K, N, N]: compiled once for all that may be said
+        return after._replace(last_action=action), done
 
-        memory = algorithm.learner.initial_memory(episodes)
-        played, answers, _ = collect(algorithm.env, policy, memory, episodes, key)
-        return played, *answers
-
-    return jax.jit(play, compiler_options=QUICK)
+    batch, steps = episodes.valid.shape
+    seen = jax.tree.map(lambda x: x[:, :steps], observations(episodes))
+    time_first = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0), (seen, episodes.action))
+    memory = algorithm.learner.initial_memory(batch)
+    _, done = jax.lax.scan(ask, memory, (*time_first, episode_keys(key, steps)[1]))
+    done = jnp.moveaxis(done, 0, 1)
+    return done[:, :, 0], done[:, :, 1], done[:, :, 2:]
 
 
 def _alive(played: Episodes) -> np.ndarray:
     """[B, T, N] bool: who lives at real steps."""
     return np.asarray(played.alive)[:, :-1] & np.asarray(played.valid)[..., None]
-
-
-def _pairs(played: Episodes) -> np.ndarray:
-    alive = _alive(played)
-    return alive[..., :, None] & alive[..., None, :] & np.asarray(others(alive.shape[-1]))
 
 
 def _mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:

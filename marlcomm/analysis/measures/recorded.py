@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.learners.collect import team_return
 from marlcomm.learners.learner import Decision, with_delay
 from marlcomm.messages.channel import bits_sent
-from marlcomm.messages.edits import CalibratedCut, Edit, chain_edits, parse_edits
+from marlcomm.messages.edits import CalibratedCut, CutBelow, Edit, chain_edits, pairs_at_work, parse_edits
 from marlcomm.short_repr import ShortRepr
-from marlcomm.training.evaluate import calibrate_cut, check_episodes
+from marlcomm.training.drivers import Played, Player, driver_of
+from marlcomm.training.evaluate import check_episodes, find_threshold
 from marlcomm.training.loop import TrainResult
 from marlcomm.training.policy import Policy
 from marlcomm.training.saved import SavedRun, as_run
 from marlcomm.types import Episodes, others
 from marlcomm.validation import UsageError, check_seed
 
-Kept = TypeVar("Kept")
 AnyTeam = TrainResult | SavedRun | Policy | tuple[Algorithm, Any] | str | Path
 CALIBRATION_EPISODES = 1000
-QUICK = {"xla_backend_optimization_level": 1}  # the compiler's best effort takes longer than it saves here
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,14 +67,12 @@ class RecordedEpisodes(ShortRepr):
     @property
     def returns(self) -> np.ndarray:
         """[B] undiscounted return of the team: the mean over agents."""
-        return np.where(self.episodes.valid, np.asarray(self.episodes.reward).mean(-1), 0.0).sum(1)
+        return np.asarray(team_return(self.episodes))
 
     @property
     def offered(self) -> np.ndarray:
         """[B, T, N, N] bool: pairs of different living agents at real steps."""
-        alive = np.asarray(self.episodes.alive)[:, :-1]
-        pairs = alive[..., :, None] & alive[..., None, :] & np.asarray(others(alive.shape[-1]))
-        return pairs & np.asarray(self.episodes.valid)[..., None, None]
+        return np.asarray(pairs_at_work(self.episodes))
 
     @property
     def received(self) -> np.ndarray:
@@ -118,19 +115,17 @@ def record_episodes(
     key = jax.random.PRNGKey(check_seed("seed", seed))
     calibration_key = jax.random.fold_in(key, 1)  # a threshold must hold on episodes that it was not made for
     edit = chain_edits([_ready(algorithm, params, edit, calibration_key) for edit in listed])
-
-    play = _player(Same(algorithm), episodes)
-    played, decision, states, bits = jax.device_get(play(params, key, edit))
-    messages, mean = decision.messages, decision.auxiliary.get("message_mean")
+    played, bits = jax.device_get(play_and_keep(algorithm, params, key, episodes, edit))
+    messages, mean = played.decisions.messages, played.decisions.auxiliary.get("message_mean")
     return RecordedEpisodes(
-        episodes=played,
+        episodes=played.episodes,
         content=messages.content,
         importance=messages.importance,
         sent=messages.sent,
         bits=bits,
         mean=mean,
-        scores=decision.scores,
-        states=states,
+        scores=played.decisions.scores,
+        states=played.states,
         edited=bool(listed),
         said=messages.offered,
         delay=_delay(algorithm, edit),
@@ -162,28 +157,18 @@ def _delay(algorithm: Algorithm, edit: Edit | None) -> int:
     return getattr(getattr(learner.agent, "channel", None), "delay", 0)
 
 
-class Same(Generic[Kept]):
-    """An object as a key, by identity: algorithms and populations hold mappings, which cannot be hashed."""
-
-    def __init__(self, value: Kept) -> None:
-        self.value = value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and other.value is self.value
+def play_and_keep(
+    algorithm: Algorithm, params: Any, key: jax.Array, episodes: int, edit: Edit | None = None
+) -> tuple[Played, jax.Array]:
+    """Greedy episodes of one team, on the device, and [B, T, N] bits that each sender spent."""
+    return driver_of(algorithm).measurer(_record, algorithm, episodes, quick=True)(params, key, edit)
 
 
-@functools.lru_cache(maxsize=16)
-def _player(same: Same[Algorithm], episodes: int) -> Any:
-    """The compiled program, kept, so that the next member and the next threshold start at once."""
-
-    def play(params: Any, key: jax.Array, edit: Edit | None) -> tuple:
-        played, decision, states = same.value.play(params, key, num_envs=episodes, edit=edit)
-        return played, decision._replace(auxiliary=_means(decision)), states, bits_sent(decision.messages)
-
-    return jax.jit(play, compiler_options=QUICK)
+def _record(player: Player, key: jax.Array, edit: Edit | None) -> tuple[Played, jax.Array]:
+    """What was played, with all that is kept of it, and [B, T, N] bits that each sender spent."""
+    played = player.play(key, edit)
+    decisions = played.decisions._replace(auxiliary=_means(played.decisions))
+    return played._replace(decisions=decisions), bits_sent(decisions.messages)
 
 
 def _means(decision: Decision) -> dict[str, jax.Array]:
@@ -194,6 +179,5 @@ def _means(decision: Decision) -> dict[str, jax.Array]:
 def _ready(algorithm: Algorithm, params: Any, edit: Edit, key: jax.Array) -> Edit:
     if not isinstance(edit, CalibratedCut):
         return edit
-    fraction, whole = jnp.float32(edit.fraction), edit.whole
-    calibrate = jax.jit(lambda p, k: calibrate_cut(algorithm, p, k, fraction, CALIBRATION_EPISODES, whole))
-    return calibrate(params, key)
+    program = driver_of(algorithm).measurer(find_threshold, algorithm, CALIBRATION_EPISODES, quick=True)
+    return CutBelow(program(params, key, jnp.float32(edit.fraction), edit.whole), edit.whole)
