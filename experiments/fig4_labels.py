@@ -20,8 +20,8 @@ from experiments.common import (
     start,
 )
 from experiments.particle_methods import SHORT_SIGHTED, train
-from marlcomm.analysis.figures.style import plain_frame
 from marlcomm.envs.render.figure import Figure
+from marlcomm.envs.render.style import plain_frame
 from marlcomm.training import evaluate
 
 LABELS = (0, 2, 4, 8, 16, 32)

@@ -20,9 +20,9 @@ import numpy as np
 from experiments.common import MIDDLE_HEAD, draw_middles, markdown_table, middle_cells, start
 from experiments.particle_methods import SHORT_SIGHTED, train
 from marlcomm.analysis import RecordedEpisodes, SenderGap, measure_gap, record_episodes, sender_gap
-from marlcomm.analysis.figures.style import plain_frame
 from marlcomm.envs.particle import PredatorPrey
 from marlcomm.envs.render.figure import Figure
+from marlcomm.envs.render.style import plain_frame
 from marlcomm.losses.clustering import action_value_matrix
 from marlcomm.training import SavedRun
 

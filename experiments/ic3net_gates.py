@@ -17,9 +17,9 @@ from matplotlib.ticker import EngFormatter
 import marlcomm as mc
 from experiments.common import FinishedRun, markdown_table, percent, plain_return, start
 from marlcomm.algorithms import Algorithm
-from marlcomm.analysis.figures.style import plain_frame
 from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.shapes import agent_color
+from marlcomm.envs.render.style import plain_frame
 from marlcomm.training import evaluate
 
 PRICES = (0.0, 0.05, 0.1)

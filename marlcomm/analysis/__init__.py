@@ -2,7 +2,6 @@
 
 from marlcomm.analysis.figures.ablation import plot_worth
 from marlcomm.analysis.figures.animation import animate_recorded, animate_run, drawn_as_sent
-from marlcomm.analysis.figures.curves import plot_curves, run_labels
 from marlcomm.analysis.figures.cut_curve import cut_label, plot_cut_curve
 from marlcomm.analysis.figures.dictionary import plot_dictionary
 from marlcomm.analysis.figures.episode_strip import plot_episode_strip
@@ -32,6 +31,7 @@ from marlcomm.analysis.report.page import inspect_run, write_page
 from marlcomm.analysis.theory.measured_gap import MeasuredGap, SeenTable, measure_gap, tabulate
 from marlcomm.analysis.theory.return_gap import SenderGap, TeamGap, exact_clustering, sender_gap, team_gap
 from marlcomm.analysis.theory.tabular import TabularTask
+from marlcomm.training.curves import plot_curves, run_labels
 
 __all__ = [
     "SPOKEN",

@@ -132,7 +132,7 @@ class Recorder:
             "compile_seconds": round(self.compile_seconds, 2),
         }
         if self.folder is not None:
-            from marlcomm.analysis.figures.curves import plot_curves  # matplotlib only where something is drawn
+            from marlcomm.training.curves import plot_curves  # matplotlib only where something is drawn
 
             with self._writing():
                 self.folder.write_json("summary.json", summary)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from marlcomm.analysis.figures.style import draw_references, plain_frame
 from marlcomm.analysis.measures.cuts import CutCurve
 from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.shapes import agent_color
+from marlcomm.envs.render.style import draw_references, plain_frame
 
 # how a kind of cut is drawn and called
 _KINDS = {"cut": ("-", "o", "fixed threshold"), "rank_cut": ("--", "s", "rank at every step")}

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from marlcomm.analysis.figures.style import shade_text
 from marlcomm.analysis.measures.dictionary import MAX_COLUMNS, Dictionary
 from marlcomm.analysis.measures.intervention import Intervention
 from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.shapes import INK
+from marlcomm.envs.render.style import shade_text
 
 
 def plot_dictionary(

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from marlcomm.analysis.figures.style import shade_text
 from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.shapes import FAINT, FLOOR, INK, agent_color
+from marlcomm.envs.render.style import shade_text
 
 READABLE = 8  # agents up to which every cell of a matrix has its number
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from marlcomm.analysis.figures.style import plain_frame
 from marlcomm.analysis.measures.talk import TalkOverTime
 from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.shapes import FAINT, FLOOR, agent_color
+from marlcomm.envs.render.style import plain_frame
 
 
 def plot_talk_over_time(talk: TalkOverTime, *, names: Sequence[str] = ()) -> Figure:

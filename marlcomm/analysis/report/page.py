@@ -21,7 +21,6 @@ from rich.console import Console
 
 from marlcomm.analysis.figures.ablation import plot_worth
 from marlcomm.analysis.figures.animation import animate_recorded, has_drawing
-from marlcomm.analysis.figures.curves import PANELS, plot_curves
 from marlcomm.analysis.figures.cut_curve import plot_cut_curve
 from marlcomm.analysis.figures.dictionary import plot_dictionary
 from marlcomm.analysis.figures.episode_strip import plot_episode_strip
@@ -31,6 +30,7 @@ from marlcomm.analysis.figures.pairs import plot_pairs
 from marlcomm.analysis.figures.talk import plot_talk_over_time
 from marlcomm.analysis.report import summary
 from marlcomm.analysis.report.inspection import Inspection, MessageFindings, make_inspection
+from marlcomm.training.curves import PANELS, plot_curves
 from marlcomm.training.loop import TrainResult
 from marlcomm.training.saved import SavedRun, as_run, load_run
 

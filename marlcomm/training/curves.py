@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
-from marlcomm.analysis.figures.style import draw_references, plain_frame
 from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.shapes import agent_color
+from marlcomm.envs.render.style import draw_references, plain_frame
 from marlcomm.validation import check_choice
 
 PANELS = {
