@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marlcomm.messages.channel import bits_sent, deliver, offer
-from marlcomm.messages.pair_edits import CutPairs, ReplaceSender, SwapPairs
+from marlcomm.messages.edits import CutPairs, ReplaceSender, SwapPairs
 
 BATCH, AGENTS, DIMS = 4, 3, 2
 KEY = jax.random.PRNGKey(0)

@@ -13,8 +13,7 @@ from scipy.stats import t as student
 
 from marlcomm.analysis.measures.recorded import AnyTeam, team_of
 from marlcomm.learners.collect import team_return
-from marlcomm.messages.edits import chain_edits
-from marlcomm.messages.pair_edits import CutPairs, SwapPairs
+from marlcomm.messages.edits import CutPairs, SwapPairs, chain_edits
 from marlcomm.short_repr import ShortRepr
 from marlcomm.training.drivers import Player, driver_of
 from marlcomm.training.evaluate import check_episodes

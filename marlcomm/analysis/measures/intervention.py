@@ -17,8 +17,7 @@ from marlcomm.envs.api import Observation
 from marlcomm.learners.collect import episode_keys
 from marlcomm.learners.episodes import observations
 from marlcomm.learners.learner import AgentMemory
-from marlcomm.messages.edits import pairs_at_work
-from marlcomm.messages.pair_edits import ReplaceSender
+from marlcomm.messages.edits import ReplaceSender, pairs_at_work
 from marlcomm.short_repr import ShortRepr
 from marlcomm.training.drivers import QUICK, Same
 from marlcomm.training.evaluate import check_episodes

@@ -1,0 +1,67 @@
+"""Edits that damage what is sent: lost messages, noise, and coarser numbers."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+from marlcomm.messages.edits.edit import between_agents, require
+from marlcomm.types import Messages, Scalar
+
+_LOUDEST_NOISE = 1e6  # beyond it nothing is left of a message, and networks overflow
+
+
+class Drop(struct.PyTreeNode):
+    """Loses each message as a whole with `probability`: the receiver finds zeros in its place, the sender has paid."""
+
+    probability: Scalar = 0.5
+
+    def __post_init__(self) -> None:
+        require("probability", self.probability, 0.0, 1.0)
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        kept = jax.random.uniform(key, messages.sent.shape[:-1])[..., None] >= self.probability
+        return messages._replace(content=jnp.where(kept | ~between_agents(messages), messages.content, 0.0))
+
+
+class Noise(struct.PyTreeNode):
+    """Adds Gaussian noise of standard deviation `sigma` to every entry that passes between agents."""
+
+    sigma: Scalar = 1.0
+
+    def __post_init__(self) -> None:
+        require("sigma", self.sigma, 0.0, _LOUDEST_NOISE)
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        blur = self.sigma * jax.random.normal(key, messages.content.shape)
+        return messages._replace(content=messages.content + jnp.where(between_agents(messages), blur, 0.0))
+
+
+class Quantize(struct.PyTreeNode):
+    """Sends every number in `bits` bits, at that price; entries that cost no more than that anyway stay as they are.
+
+    The 2^bits values are evenly spaced in x / (1 + |x|): fine around 0, coarse for large numbers, the largest being
+    2^bits - 1, so that no range needs to be agreed on. One bit says -1 or 1. Gradient passes straight through.
+    """
+
+    bits: Scalar = 8.0
+
+    def __post_init__(self) -> None:
+        require("bits", self.bits, 1.0, 32.0)
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        content, levels = messages.content, 2.0**self.bits
+        within = content / (1.0 + jnp.abs(content))  # -1 .. 1
+        cell = jnp.clip(jnp.floor((within + 1.0) / 2.0 * levels), 0.0, levels - 1.0)
+        middle = (cell + 0.5) / levels * 2.0 - 1.0
+        # from 24 bits on, the outermost middle is rounded to 1
+        nearest = jnp.clip(middle / (1.0 - jnp.abs(middle)), 1.0 - levels, levels - 1.0)
+        rounded = jax.lax.stop_gradient(nearest) + (content - jax.lax.stop_gradient(content))
+        coarser = (messages.price > self.bits) & between_agents(messages)
+        return messages._replace(
+            content=jnp.where(coarser, rounded, content), price=jnp.where(coarser, self.bits, messages.price)
+        )

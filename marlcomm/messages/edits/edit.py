@@ -1,0 +1,107 @@
+"""What an edit is, and how several are one: in a row, or one of many by a traced number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from marlcomm.types import Messages, others
+
+INFINITY = float("inf")
+
+
+class Edit(Protocol):
+    """Takes the messages [..., N, N, D] on their way and gives them back changed."""
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages: ...
+
+
+class Delay(struct.PyTreeNode):
+    """Lets messages arrive `steps` steps later than they otherwise would.
+
+    What is under way is part of a team's memory, so this edit holds for whole episodes only (`Algorithm.play`,
+    `evaluate`, learning), where `split_delay` takes it out of a chain: its place in the chain makes no difference.
+    """
+
+    steps: int = struct.field(pytree_node=False, default=1)
+
+    def __post_init__(self) -> None:
+        require("steps", self.steps, 0, INFINITY, whole=True)
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """Raises TypeError: the team's memory must know of the delay from the first step."""
+        raise TypeError("a delay works on whole episodes: pass it to evaluate(edits=...) or Algorithm.play(edit=...)")
+
+
+class _Chain(struct.PyTreeNode):
+    edits: tuple[Edit, ...]
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        for number, edit in enumerate(self.edits):
+            messages = edit(messages, jax.random.fold_in(key, number))
+        return messages
+
+
+class OneOf(struct.PyTreeNode):
+    """One of several edits, or none: as which is traced, one compiled program serves all.
+
+    Attributes:
+      which: [] int32, its place among `edits`.
+      edits: None stands for no edit.
+    """
+
+    which: jax.Array
+    edits: tuple[Edit | None, ...]
+
+    def __call__(self, messages: Messages, key: jax.Array) -> Messages:
+        """See `Edit`."""
+        if messages.mask is None:
+            messages = messages._replace(mask=jnp.zeros_like(messages.overhead))  # costs as little
+        edited = [messages if edit is None else edit(messages, key) for edit in self.edits]
+        free = jnp.zeros_like(messages.overhead)  # some edits take the mask away
+        edited = [each._replace(mask=free) if each.mask is None else each for each in edited]
+        return jax.tree.map(lambda *x: jax.lax.select_n(self.which, *x), *edited)
+
+
+def chain_edits(edits: Sequence[Edit]) -> Edit | None:
+    """Several edits, one after the other; None for none."""
+    flat = tuple(single for edit in edits for single in (edit.edits if isinstance(edit, _Chain) else (edit,)))
+    return None if not flat else flat[0] if len(flat) == 1 else _Chain(flat)
+
+
+def split_delay(edit: Edit | None) -> tuple[Edit | None, int]:
+    """The edit without its delays, and how many steps they delay in all."""
+    edits = edit.edits if isinstance(edit, _Chain) else () if edit is None else (edit,)
+    delays = [one.steps for one in edits if isinstance(one, Delay)]
+    if not delays:
+        return edit, 0
+    return chain_edits([one for one in edits if not isinstance(one, Delay)]), sum(delays)
+
+
+def require(name: str, value: Any, low: float, high: float, whole: bool = False) -> None:
+    """Raises ValueError where a plain number, one that is not traced, is out of its range."""
+    if not isinstance(value, int | float | np.number):
+        return
+    if whole and not isinstance(value, int | np.integer):
+        raise ValueError(f"{name} is {value}: must be a whole number")
+    if not low <= value <= high:
+        raise ValueError(f"{name} {value} is outside {low} .. {high}")
+
+
+def between_agents(messages: Messages) -> jax.Array:
+    return others(messages.sent.shape[-2])[..., None]
+
+
+def between(messages: Messages, changed: Messages) -> Messages:
+    """The changed messages between agents, and what agents tell themselves as it was."""
+    between = others(messages.sent.shape[-2])
+
+    def choose(new: jax.Array, old: jax.Array) -> jax.Array:
+        return jnp.where(between[..., None] if old.ndim == messages.sent.ndim else between, new, old)
+
+    return jax.tree.map(choose, changed, messages)
