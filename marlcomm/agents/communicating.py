@@ -249,6 +249,29 @@ class CommunicatingAgent(nn.Module):
         return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(sent, jax.random.key(0)))
 
 
+def run_agent(
+    agent: Any,
+    params: Any,
+    *given: Any,
+    method: str,
+    training: bool = False,
+    action_mask: jax.Array | None = None,
+) -> tuple:
+    """What an agent's `step` or `unroll` gives.
+
+    Agents of your own that are no `CommunicatingAgent` need not know of training and action masks: they are not told.
+
+    Args:
+      agent: a flax module with the methods of `CommunicatingAgent`.
+      params: its parameters.
+      *given: the arguments of the method, without `training` and `action_mask`.
+      method: "step" or "unroll".
+      training, action_mask: as for `CommunicatingAgent.step`.
+    """
+    known = {"training": training, "action_mask": action_mask} if isinstance(agent, CommunicatingAgent) else {}
+    return agent.apply(params, *given, method=method, **known)
+
+
 def beside(x: jax.Array, heard: Heard | None) -> jax.Array:
     """[..., F] -> [..., F+M]: with the features that are heard."""
     return x if heard is None or heard.features is None else jnp.concatenate([x, heard.features], -1)
