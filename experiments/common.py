@@ -21,7 +21,7 @@ from scipy.stats import bootstrap, trim_mean
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import CutCurve
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.shapes import agent_color
+from marlcomm.envs.render.palette import agent_color
 from marlcomm.training import RunFolderError, SavedRun, load_run, make_population, train
 from marlcomm.training.record import RunFolder, commit, stack_metrics, versions
 

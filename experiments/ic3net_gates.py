@@ -18,7 +18,7 @@ import marlcomm as mc
 from experiments.common import FinishedRun, markdown_table, percent, plain_return, start
 from marlcomm.algorithms import Algorithm
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.shapes import agent_color
+from marlcomm.envs.render.palette import agent_color
 from marlcomm.envs.render.style import plain_frame
 from marlcomm.training import evaluate
 

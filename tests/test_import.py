@@ -12,6 +12,9 @@ marlcomm.use_all_cores
 from jax._src import xla_bridge
 assert not xla_bridge.backends_are_initialized(), "a device was touched"
 assert len(marlcomm.__all__) > 30
+import marlcomm.training
+marlcomm.make_env("hallway")
+assert "matplotlib" not in sys.modules, "matplotlib was imported, and nothing was drawn"
 """
 
 EVERYTHING = """

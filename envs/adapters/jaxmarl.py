@@ -147,7 +147,7 @@ class JaxMARLAdapter(Environment[JaxMARLState]):
         alive, no = jnp.ones((self.num_agents,), bool), jnp.zeros((), bool)
         state = JaxMARLState(like(inner, self._inner), step_key, alive, jnp.zeros((), jnp.int32), no)
         extras = {"won": no} if self._won else {}
-        return state, restart(self._look(state, seen, over=no), extras)
+        return state, restart(self._observation(state, seen, over=no), extras)
 
     def step(self, state: JaxMARLState, action: jax.Array) -> tuple[JaxMARLState, TimeStep[Observation]]:
         """As `step_env` of the environment, with `action` [N] int32, or [N, A] float32 if continuous."""
@@ -164,7 +164,7 @@ class JaxMARLAdapter(Environment[JaxMARLState]):
         reward = jnp.stack([jnp.asarray(rewards[name], jnp.float32).reshape(()) for name in self.names])
         extras = {"won": jnp.asarray(self._won(inner, rewards), bool).reshape(())} if self._won else {}
         reward, extras = unless(state.over, (reward, extras))
-        observation = self._look(later, seen, over=state.over)
+        observation = self._observation(later, seen, over=state.over)
         return later, timestep(observation, reward, terminal=done & ~at_limit, truncated=later.over, extras=extras)
 
     def _advance(self, key: chex.PRNGKey, inner: Any, action: jax.Array) -> tuple[Any, Any, Any, Any]:
@@ -188,7 +188,7 @@ class JaxMARLAdapter(Environment[JaxMARLState]):
         whole = seen["world_state"] if "world_state" in seen else self._views(seen)
         return jnp.asarray(whole, jnp.float32).reshape(-1)
 
-    def _look(self, state: JaxMARLState, seen: dict[str, jax.Array], over: jax.Array) -> Observation:
+    def _observation(self, state: JaxMARLState, seen: dict[str, jax.Array], over: jax.Array) -> Observation:
         index = jnp.arange(self.num_actions)
         mask = index < jnp.array(self._action_sizes)[:, None]  # [N, A]
         if self._legal_moves:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.envs.quiet_imports import without_prints
-from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.render import palette, shapes
 from marlcomm.validation import UsageError, nearest
 
 OPPONENTS = "opponents are learned as members of one team"
@@ -169,13 +169,13 @@ def _draw_battle(axes: Any, env: Any, battle: Any) -> None:
         kind = int(battle.unit_types[unit])
         ours = unit < env.num_allies
         health = float(battle.unit_health[unit] / env.unit_type_health[kind])
-        color = drawing.agent_color(unit) if ours else drawing.INK
+        color = palette.agent_color(unit) if ours else palette.INK
         radius = float(env.unit_type_radiuses[kind])
-        axes.add_patch(drawing.Circle((x, y), radius, facecolor=color, alpha=0.3 + 0.7 * health, edgecolor="none"))
+        shapes.add_circle(axes, x, y, radius, facecolor=color, alpha=0.3 + 0.7 * health, edgecolor="none")
         label = f"{unit if ours else ''}{env.unit_type_shorthands[kind]}"
         axes.text(x, y + radius, label, ha="center", va="bottom", fontsize=7, color=color)
-    axes.add_patch(drawing.Rectangle((0, 0), env.map_width, env.map_height, fill=False, edgecolor=drawing.FAINT))
-    drawing.clear(axes, (-1, env.map_width + 1), (-1, env.map_height + 1))
+    shapes.add_rectangle(axes, 0, 0, env.map_width, env.map_height, fill=False, edgecolor=palette.FAINT)
+    shapes.clear(axes, (-1, env.map_width + 1), (-1, env.map_height + 1))
 
 
 def _draw_particles(axes: Any, env: Any, world: Any) -> None:
@@ -183,11 +183,11 @@ def _draw_particles(axes: Any, env: Any, world: Any) -> None:
     for entity, (x, y) in enumerate(places):
         radius = float(env.rad[entity])
         if entity < env.num_agents:
-            drawing.draw_agent(axes, x, y, entity, radius=radius, fontsize=8)
+            shapes.draw_agent(axes, x, y, entity, radius=radius, fontsize=8)
         else:
-            axes.add_patch(drawing.Circle((x, y), radius, facecolor=drawing.FAINT, edgecolor="none", alpha=0.7))
+            shapes.add_circle(axes, x, y, radius, facecolor=palette.FAINT, edgecolor="none", alpha=0.7)
     reach = max(1.3, float(np.abs(places).max()) + 0.3)
-    drawing.clear(axes, (-reach, reach), (-reach, reach))
+    shapes.clear(axes, (-reach, reach), (-reach, reach))
 
 
 def _draw_kitchen(axes: Any, env: Any, kitchen: Any) -> None:

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.patches import Circle, Rectangle
 
-from marlcomm.envs.render.shapes import AGENT_COLORS, FAINT, FLOOR, GOAL, INK, agent_color, clear, draw_agent, draw_star
+from marlcomm.envs.render.palette import AGENT_COLORS, FAINT, FLOOR, GOAL, INK, agent_color
+from marlcomm.envs.render.shapes import add_circle, add_rectangle, clear, draw_agent, draw_star
 
 ARROW = 0.3  # units of length for a velocity of 1
 
 
 def frame(axes: Any, positions: np.ndarray) -> None:
     """Shows the square -1.2 .. 1.2, or more if a body, of positions [E, 2], has left it; the start is shaded."""
-    axes.add_patch(Rectangle((-1, -1), 2, 2, facecolor=FLOOR, edgecolor="none", zorder=0))
+    add_rectangle(axes, -1, -1, 2, 2, facecolor=FLOOR, edgecolor="none", zorder=0)
     side = max(1.2, float(np.abs(positions).max()) + 0.25)
     clear(axes, (-side, side), (-side, side))
 
@@ -37,13 +37,13 @@ def draw_agents(axes: Any, positions: np.ndarray, velocities: np.ndarray, radius
 def draw_prey(axes: Any, positions: np.ndarray, radius: float) -> None:
     """Golden discs."""
     for x, y in positions:
-        axes.add_patch(Circle((x, y), radius, facecolor=GOAL, edgecolor=INK, lw=1.2, zorder=4))
+        add_circle(axes, x, y, radius, facecolor=GOAL, edgecolor=INK, lw=1.2, zorder=4)
 
 
 def draw_obstacles(axes: Any, positions: np.ndarray, radius: float) -> None:
     """Grey discs."""
     for x, y in positions:
-        axes.add_patch(Circle((x, y), radius, facecolor=FAINT, edgecolor="none", zorder=1))
+        add_circle(axes, x, y, radius, facecolor=FAINT, edgecolor="none", zorder=1)
 
 
 def draw_landmarks(axes: Any, positions: np.ndarray) -> None:
@@ -56,7 +56,7 @@ def draw_view(axes: Any, positions: np.ndarray, radius: float | np.ndarray) -> N
     """A dashed circle as far as each agent sees; none if it sees nothing or there is no limit."""
     for agent, ((x, y), far) in enumerate(zip(positions, np.broadcast_to(radius, len(positions)), strict=True)):
         if 0 < far < np.inf:
-            axes.add_patch(Circle((x, y), far, fill=False, edgecolor=agent_color(agent), ls=(0, (4, 3)), zorder=2))
+            add_circle(axes, x, y, far, fill=False, edgecolor=agent_color(agent), ls=(0, (4, 3)), zorder=2)
 
 
 def draw_coloured_landmarks(axes: Any, positions: np.ndarray, targets: Sequence[Sequence[int]]) -> None:
@@ -65,9 +65,7 @@ def draw_coloured_landmarks(axes: Any, positions: np.ndarray, targets: Sequence[
         color = AGENT_COLORS[-1 - landmark % len(AGENT_COLORS)]
         axes.scatter([x], [y], s=110, marker="D", color=color, edgecolor=INK, linewidth=0.8, zorder=3)
         for ring, agent in enumerate(targets[landmark]):
-            axes.add_patch(
-                Circle((x, y), 0.1 + 0.03 * ring, fill=False, edgecolor=agent_color(agent), lw=2.5, zorder=3)
-            )
+            add_circle(axes, x, y, 0.1 + 0.03 * ring, fill=False, edgecolor=agent_color(agent), lw=2.5, zorder=3)
 
 
 def draw_speech(axes: Any, position: np.ndarray, words: np.ndarray, agent: int) -> None:

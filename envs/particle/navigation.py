@@ -112,7 +112,7 @@ class Navigation(ParticleTask[NavigationState]):
     def reset(self, key: chex.PRNGKey) -> tuple[NavigationState, TimeStep[Observation]]:
         """Places everything uniformly in the square -1 .. 1, at rest."""
         state = NavigationState(*self.place(key, np.ones_like(self.bodies.radius)), jnp.zeros((), jnp.int32))
-        return state, restart(self._look(state), {"bumps": jnp.zeros((), jnp.int32)})
+        return state, restart(self.get_observation(state), {"bumps": jnp.zeros((), jnp.int32)})
 
     def step(self, state: NavigationState, action: jax.Array) -> tuple[NavigationState, TimeStep[Observation]]:
         """Moves agents with `action`, [N] int32 (or [N, A] float32)."""
@@ -122,7 +122,7 @@ class Navigation(ParticleTask[NavigationState]):
         apart = distance(views.offsets(agents, landmarks))  # [N, L]
         touches = distance(views.offsets(agents, agents)) < 2 * AGENT_RADIUS  # [N, N], also each itself
         bumps = jnp.sum(touches, axis=1) - 1  # [N]
-        step = self.end_step(self._look(state), self._reward(apart, bumps), {"bumps": jnp.sum(bumps) // 2})
+        step = self.end_step(self.get_observation(state), self._reward(apart, bumps), {"bumps": jnp.sum(bumps) // 2})
         return state, step
 
     def _reward(self, apart: jax.Array, bumps: jax.Array) -> jax.Array:
@@ -134,7 +134,8 @@ class Navigation(ParticleTask[NavigationState]):
             return -0.5 * uncovered - 0.5 * bumps
         return -self.num_agents * (uncovered + self.self_collision) - jnp.sum(bumps)
 
-    def _look(self, state: NavigationState) -> Observation:
+    def get_observation(self, state: NavigationState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         agents, landmarks = state.position[: self.num_agents], state.position[self.num_agents :]
         view = [
             state.velocity,

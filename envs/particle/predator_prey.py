@@ -137,7 +137,7 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         place_key, prey_key = jax.random.split(key)
         widths = np.repeat(np.array([1.0, 0.9], np.float32), [self.bodies.num_moving, self.num_obstacles])
         state = PredatorPreyState(*self.place(place_key, widths), prey_key, jnp.zeros((), jnp.int32))
-        return state, restart(self._look(state), {"contacts": jnp.zeros((), jnp.int32)})
+        return state, restart(self.get_observation(state), {"contacts": jnp.zeros((), jnp.int32)})
 
     def step(self, state: PredatorPreyState, action: jax.Array) -> tuple[PredatorPreyState, TimeStep[Observation]]:
         """Moves predators with `action` [N] int32 (or [N, A] float32) and prey as they please."""
@@ -150,7 +150,7 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         reward = CONTACT_REWARD * contacts
         if self.shaped:
             reward -= DISTANCE_COST * jnp.sum(jnp.min(apart, axis=1))
-        return state, self.end_step(self._look(state), reward, {"contacts": contacts})
+        return state, self.end_step(self.get_observation(state), reward, {"contacts": contacts})
 
     def split(self, position: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Positions of the predators [N, 2], the prey [K, 2] and the obstacles [L, 2]."""
@@ -174,7 +174,8 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         bits = jax.random.key_data(jax.vmap(jax.random.fold_in, (None, 0))(state.key, index))[:, :2]
         return (bits >> 8).astype(jnp.float32) * 2.0**-23 - 1.0  # 24 random bits, which float32 holds exactly
 
-    def _look(self, state: PredatorPreyState) -> Observation:
+    def get_observation(self, state: PredatorPreyState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         predators, prey, obstacles = self.split(state.position)
         velocity, prey_velocity = state.velocity[: self.num_agents], state.velocity[self.num_agents :]
         prey_velocity = jnp.broadcast_to(prey_velocity, (self.num_agents, self.num_prey, 2))

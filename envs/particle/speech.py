@@ -62,14 +62,14 @@ class SpeechTask(ParticleTask[SpeechState]):
         goal = jax.random.randint(goal_key, (self.bodies.num_moving,), 0, self.num_landmarks, jnp.int32)
         spoken = jnp.zeros((self.num_agents, self.words))
         state = SpeechState(position, velocity, goal, spoken, jnp.zeros((), jnp.int32))
-        return state, restart(self._look(state))
+        return state, restart(self.get_observation(state))
 
     def step(self, state: SpeechState, action: jax.Array) -> tuple[SpeechState, TimeStep[Observation]]:
         """Moves and speaks with `action`, [N] int32 (or [N, A] float32); words are heard at once."""
         push, spoken = self._read(action)
         position, velocity = self.bodies.advance(state.position, state.velocity, push)
         state = SpeechState(position, velocity, state.goal, spoken, state.step_count + 1)
-        return state, self.end_step(self._look(state), self._reward(state))
+        return state, self.end_step(self.get_observation(state), self._reward(state))
 
     @property
     def _moves(self) -> int:
@@ -84,7 +84,8 @@ class SpeechTask(ParticleTask[SpeechState]):
         """[N] or []."""
         raise NotImplementedError
 
-    def _look(self, state: SpeechState) -> Observation:
+    def get_observation(self, state: SpeechState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         raise NotImplementedError
 
     def _parts(self, position: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -193,7 +194,8 @@ class SpeakerListener(SpeechTask):
     def _reward(self, state: SpeechState) -> jax.Array:
         return -jnp.sum(self._to_goal(state) ** 2)
 
-    def _look(self, state: SpeechState) -> Observation:
+    def get_observation(self, state: SpeechState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         listener = jnp.concatenate([self._seen_by_movers(state)[0], state.spoken[0]])
         speaker = self._goal_colour(state)[0]
         speaker = jnp.pad(speaker, (0, self.observation_size - len(speaker)))
@@ -263,7 +265,8 @@ class Reference(SpeechTask):
         apart = distance(self._to_goal(state))  # [2]
         return -0.5 * jnp.mean(apart) - 0.5 * apart[::-1]
 
-    def _look(self, state: SpeechState) -> Observation:
+    def get_observation(self, state: SpeechState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         others = [self._goal_colour(state)[::-1], state.spoken[::-1]]
         view = jnp.concatenate([self._seen_by_movers(state), *others], axis=-1)
         return self.observe(view, self._global_state(state), state.step_count)

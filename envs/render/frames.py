@@ -5,23 +5,21 @@ Nothing here opens a window or needs a display.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
-import matplotlib.animation
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.patches import FancyArrowPatch
 from numpy.typing import ArrayLike
 
 from marlcomm.envs.api import Environment
-from marlcomm.envs.render import shapes as drawing
-from marlcomm.envs.render.figure import Figure
+from marlcomm.envs.render.messages import draw_messages
+from marlcomm.envs.render.palette import INK
 
-AGENT_RADIUS = 0.17  # on a circle of agents of radius 1
-MOST_NUMBERS = 4  # of a message that are written out
+if TYPE_CHECKING:  # matplotlib is imported when something is drawn
+    from matplotlib.animation import AbstractMovieWriter
+
+    from marlcomm.envs.render.figure import Figure
 
 
 def draw_frame(
@@ -50,8 +48,7 @@ def draw_frame(
       ValueError: an array does not fit the number of agents.
     """
     arrays = _check_moment(env, content, sent, actions)
-    figure = Figure(figsize=(9.6, 4.8) if arrays[0] is not None else (5.6, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(with_messages=arrays[0] is not None)
     _paint(figure, env, state, *arrays, title)
     return figure
 
@@ -99,8 +96,7 @@ def animate_episode(
     mask = None if sent is None else np.asarray(sent)
     moments = [_check_moment(env, _at(messages, t), _at(mask, t), _at(actions, t)) for t in range(steps)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure = Figure(figsize=(9.6, 4.8) if content is not None else (5.6, 4.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(with_messages=content is not None)
     silent = None if messages is None else np.zeros(messages.shape[1:])
     nothing = None if silent is None else silent.astype(bool)
     with writer.saving(figure, str(path), dots_per_inch):
@@ -114,6 +110,16 @@ def animate_episode(
     return path
 
 
+def _figure(with_messages: bool) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from marlcomm.envs.render.figure import Figure
+
+    figure = Figure(figsize=(9.6, 4.8) if with_messages else (5.6, 4.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
 def _check_steps(steps: int, **arrays: ArrayLike | None) -> None:
     for name, array in arrays.items():
         if array is not None and len(np.asarray(array)) != steps:
@@ -121,91 +127,6 @@ def _check_steps(steps: int, **arrays: ArrayLike | None) -> None:
                 f"animate_episode: {name} has {len(np.asarray(array))} steps; "
                 f"with {steps + 1} states it must have {steps}, one fewer."
             )
-
-
-def draw_messages(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequence[str] = ()) -> None:
-    """Agents on a circle, with an arrow for each message that travels, in the sender's color.
-
-    Args:
-      axes: matplotlib axes.
-      content: [N, N, D], sender first; own messages are not drawn.
-      sent: [N, N, D] bool; a dot stands for each number that does not travel.
-      labels: [N] words under the agents; may be empty.
-    """
-    count = len(content)
-    angles = np.pi / 2 - 2 * np.pi * np.arange(count) / count + (np.pi / 2 if count == 2 else 0)
-    places = np.stack([np.cos(angles), np.sin(angles)], axis=1) * (1.0 if count > 1 else 0.0)
-    for sender in range(count):
-        for receiver in range(count):
-            if sender != receiver:
-                _draw_message(
-                    axes,
-                    places[sender],
-                    places[receiver],
-                    sender,
-                    content[sender, receiver],
-                    sent[sender, receiver],
-                )
-    for agent, (x, y) in enumerate(places):
-        drawing.draw_agent(axes, x, y, agent, radius=AGENT_RADIUS)
-        if labels:
-            axes.text(
-                x * 1.02,
-                y - 0.3 if y <= 0.3 else y + 0.27,
-                labels[agent],
-                ha="center",
-                va="center",
-                color=drawing.INK,
-            )
-    drawing.clear(axes, (-1.6, 1.6), (-1.45, 1.45))
-
-
-def message_text(content: np.ndarray, sent: np.ndarray, form: str = "{:+.1f}", between: str = " ") -> str:
-    """What to write beside an arrow: its numbers, the label that they encode, or how many they are.
-
-    Args:
-      content: [D]; sent: [D] bool, a dot stands for each number that does not travel.
-      form: how to write a number.
-      between: what separates numbers.
-    """
-    said = np.flatnonzero(content * sent)
-    if len(content) > 2 and len(said) == 1 and content[said[0]] == 1:
-        return f"label {said[0]}"
-    if len(content) > MOST_NUMBERS:
-        return f"{int(np.sum(sent))} numbers"
-    return between.join(form.format(value) if goes else "·" for value, goes in zip(content, sent, strict=True))
-
-
-def _draw_message(
-    axes: Any, start: np.ndarray, end: np.ndarray, sender: int, content: np.ndarray, sent: np.ndarray
-) -> None:
-    along = (end - start) / np.linalg.norm(end - start)
-    aside = np.array([along[1], -along[0]])
-    bend = 0.18  # of the length; the way back bends to the other side
-    travels = bool(sent.any())
-    axes.add_patch(
-        FancyArrowPatch(
-            tuple(start + along * AGENT_RADIUS),
-            tuple(end - along * AGENT_RADIUS),
-            connectionstyle=f"arc3,rad={bend}",
-            arrowstyle="-|>",
-            mutation_scale=16 if travels else 7,
-            color=drawing.agent_color(sender) if travels else drawing.FAINT,
-            alpha=1.0 if travels else 0.5,
-            lw=2.2 if travels else 0.8,
-            linestyle="-" if travels else (0, (4, 3)),
-            zorder=3 if travels else 2,
-        )
-    )
-    if travels:
-        words = message_text(content, sent)
-        length = float(np.linalg.norm(end - start))
-        # A third of the way from the sender, so that labels of crossing arrows do not meet in the middle.
-        middle = start + along * length * 0.42 + aside * length * (0.48 * bend)
-        axes.text(
-            *middle, words, ha="center", va="center", fontsize=9, color=drawing.agent_color(sender), zorder=7,
-            bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.9},
-        )  # fmt: skip
 
 
 def _paint(
@@ -219,7 +140,7 @@ def _paint(
 ) -> None:
     words = [] if actions is None else _action_words(env, actions)
     if title:
-        figure.suptitle(title, color=drawing.INK)
+        figure.suptitle(title, color=INK)
     if content is None or sent is None:
         axes = figure.add_subplot(1, 1, 1)
         if words:
@@ -280,14 +201,16 @@ def _unstack(states: Any) -> list[Any]:
     return [jax.tree.map(lambda leaf, t=t: leaf[t], states) for t in range(length)]
 
 
-def _writer(path: Path, frames_per_second: float) -> matplotlib.animation.AbstractMovieWriter:
+def _writer(path: Path, frames_per_second: float) -> AbstractMovieWriter:
+    from matplotlib.animation import FFMpegWriter, PillowWriter
+
     fps: Any = frames_per_second  # matplotlib's annotation says int, and any number works
     if frames_per_second <= 0:
         raise ValueError(f"animate_episode: frames_per_second={frames_per_second} must be above 0.")
     if path.suffix == ".gif":
-        return matplotlib.animation.PillowWriter(fps=fps)
+        return PillowWriter(fps=fps)
     if path.suffix == ".mp4":
-        if not matplotlib.animation.FFMpegWriter.isAvailable():
+        if not FFMpegWriter.isAvailable():
             raise RuntimeError(f"{path.name}: .mp4 needs ffmpeg, which is not installed; write a .gif instead.")
-        return matplotlib.animation.FFMpegWriter(fps=fps)
+        return FFMpegWriter(fps=fps)
     raise ValueError(f"{path.name}: the suffix must be .gif or .mp4.")

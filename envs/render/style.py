@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from matplotlib.axes import Axes
 
-from marlcomm.envs.render.shapes import FAINT, INK
+from marlcomm.envs.render.palette import FAINT, INK
 
 
 def plain_frame(axes: Axes) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count, check_counts, check_number
-from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.render import palette, shapes
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 EXTRA_STEPS = 10  # without a start delay, the limit is this many steps beyond the longest hallway
@@ -118,7 +118,7 @@ class Hallway(Environment[HallwayState]):
         position = jax.random.randint(key, (self.num_agents,), 1, np.array(self.lengths) + 1, jnp.int32)
         undone = jnp.zeros((self.num_groups,), bool)
         state = HallwayState(position, undone, undone, delay, jnp.zeros((), jnp.int32))
-        return state, restart(self._look(state), self._extras(state))
+        return state, restart(self.get_observation(state), self._extras(state))
 
     def step(self, state: HallwayState, action: jax.Array) -> tuple[HallwayState, TimeStep[Observation]]:
         """Moves everyone who is free and whose group is not done, with `action` [N] int32.
@@ -143,13 +143,14 @@ class Hallway(Environment[HallwayState]):
         )
         limit = jnp.max(state.delay) + self.steps
         done = jnp.all(state.won_groups | state.failed_groups) | (state.step_count >= limit)
-        return state, timestep(self._look(state), reward, terminal=done, extras=self._extras(state))
+        return state, timestep(self.get_observation(state), reward, terminal=done, extras=self._extras(state))
 
     def _held(self, state: HallwayState) -> jax.Array:
         """[N] bool: who cannot move yet."""
         return state.step_count < state.delay
 
-    def _look(self, state: HallwayState) -> Observation:
+    def get_observation(self, state: HallwayState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         columns, held = [state.position], self._held(state)
         if self.groups is not None:
             columns.append(~(state.won_groups | state.failed_groups)[self.group_of_agent])
@@ -166,15 +167,26 @@ class Hallway(Environment[HallwayState]):
         return extras
 
     def draw(self, axes: Any, state: HallwayState) -> None:
-        """Draws the hallways side by side, with the goal at the left end of each."""
-        drawing.draw_hallways(
-            axes,
-            lengths=self.lengths,
-            positions=[int(p) for p in state.position],
-            groups=[int(g) for g in self.group_of_agent],
-            won=[bool(w) for w in state.won_groups],
-            failed=[bool(f) for f in state.failed_groups],
-            held=[bool(h) for h in self._held(state)],
+        """Draws a row for each agent, its goal on the left; on the right its group, and whether it won or is held."""
+        many, is_held = max(self.group_of_agent) > 0, np.asarray(self._held(state))
+        for agent, (length, position) in enumerate(zip(self.lengths, np.asarray(state.position), strict=True)):
+            y, group, held = -1.35 * agent, int(self.group_of_agent[agent]), bool(is_held[agent])
+            for cell in range(length + 1):
+                color = palette.GOAL if cell == 0 else palette.FLOOR
+                shapes.add_rounded_square(axes, cell, y, 0.88, 0.12, facecolor=color, edgecolor=palette.FAINT)
+                if cell != position:
+                    label, ink = ("goal", palette.INK) if cell == 0 else (str(cell), palette.FAINT)
+                    axes.text(cell, y, label, ha="center", va="center", color=ink, fontsize=8)
+            shapes.draw_agent(axes, int(position), y, agent)
+            if held:
+                dashed = {"fill": False, "edgecolor": palette.INK, "lw": 1.5, "ls": (0, (2, 2)), "zorder": 6}
+                shapes.add_circle(axes, int(position), y, 0.37, **dashed)
+            fates = {"won": state.won_groups[group], "failed": state.failed_groups[group], "held": held}
+            fate = next((name for name, applies in fates.items() if applies), "")
+            label = f"group {group}  {fate}" if many else fate
+            axes.text(length + 0.65, y, label.strip(), va="center", color=palette.INK, fontsize=9)
+        shapes.clear(
+            axes, (-0.8, max(self.lengths) + (2.6 if many else 1.6)), (-1.35 * (len(self.lengths) - 1) - 0.8, 0.8)
         )
 
 

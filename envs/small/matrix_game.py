@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.envs.api import Environment
-from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.render import shapes
+from marlcomm.envs.render.palette import FLOOR, GOAL, INK, VISITED, agent_color
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 RGMCOMM_TABLE = (  # [first observation, first agent's action, second observation]
@@ -75,28 +76,39 @@ class MatrixGame(Environment[MatrixGameState]):
             last_action=jnp.full((self.num_agents,), -1, jnp.int32),
             step_count=jnp.zeros((), jnp.int32),
         )
-        return state, restart(self._look(state))
+        return state, restart(self.get_observation(state))
 
     def step(self, state: MatrixGameState, action: jax.Array) -> tuple[MatrixGameState, TimeStep[Observation]]:
         """Pays the table's entry for `action` [N] int32; only the first counts. Always the last step."""
         reward = jnp.asarray(self.table)[state.seen[0], action[0], state.seen[1]]
         state = MatrixGameState(state.seen, jnp.asarray(action, jnp.int32), state.step_count + 1)
-        return state, timestep(self._look(state), reward, terminal=jnp.ones((), bool))
+        return state, timestep(self.get_observation(state), reward, terminal=jnp.ones((), bool))
 
-    def _look(self, state: MatrixGameState) -> Observation:
+    def get_observation(self, state: MatrixGameState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         view = jax.nn.one_hot(state.seen, self.observation_size)
         parts = [view[i, :size] for i, size in enumerate(self.sizes)]
         choice = jnp.stack([jnp.ones(self.num_actions, bool), jnp.arange(self.num_actions) == 0])
         return self.observe(view, jnp.concatenate(parts), state.step_count, action_mask=choice)
 
     def draw(self, axes: Any, state: MatrixGameState) -> None:
-        """Draws the table, marks what both see, and the entry that was paid."""
-        drawing.draw_table(
-            axes,
-            self.table,
-            seen=(int(state.seen[0]), int(state.seen[1])),
-            action=int(state.last_action[0]),
-        )
+        """Draws the table: rows are what agent 0 sees and does, columns what agent 1 sees; the entry paid is bold."""
+        firsts, actions, seconds = self.table.shape
+        seen, action = np.asarray(state.seen).tolist(), int(state.last_action[0])
+        for second in range(seconds):
+            color = agent_color(1) if second == seen[1] else INK
+            axes.text(second, 0.75, f"$o_{{2{second + 1}}}$", ha="center", color=color)
+        for row, (first, choice) in enumerate(np.ndindex(firsts, actions)):
+            label, color = f"$o_{{1{first + 1}}}$, a{choice + 1}", agent_color(0) if first == seen[0] else INK
+            axes.text(-0.75, -row, label, ha="right", va="center", color=color)
+            for second in range(seconds):
+                inside = first == seen[0] and second == seen[1]
+                paid = inside and choice == action
+                color = GOAL if paid else VISITED if inside else FLOOR
+                shapes.add_rectangle(axes, second - 0.5, -row - 0.5, 1, 1, facecolor=color, edgecolor="white", lw=2)
+                value, weight = f"{self.table[first, choice, second]:g}", "bold" if paid else "normal"
+                axes.text(second, -row, value, ha="center", va="center", fontweight=weight)
+        shapes.clear(axes, (-2.1, seconds - 0.4), (-firsts * actions + 0.4, 1.4))
 
 
 def _check_table(table: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count, check_flag, check_number
-from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.render import palette, shapes
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 MOVES = np.array([(1, 0), (-1, 0), (0, 1), (0, -1), (0, 0)], np.int32)  # [A, 2] row, column
@@ -85,7 +85,7 @@ class Maze(Environment[MazeState]):
         """Draws each agent's cell uniformly."""
         position = jax.random.randint(key, (self.num_agents, 2), 0, SIZE, jnp.int32)
         state = MazeState(position, jnp.zeros((), jnp.int32))
-        return state, restart(self._look(state), {"won": jnp.zeros((), bool)})
+        return state, restart(self.get_observation(state), {"won": jnp.zeros((), bool)})
 
     def step(self, state: MazeState, action: jax.Array) -> tuple[MazeState, TimeStep[Observation]]:
         """Moves both with `action` [N] int32. The reward is the same for both."""
@@ -94,13 +94,14 @@ class Maze(Environment[MazeState]):
         together = jnp.all(position[:, None] == LANDMARKS, axis=(0, 2))  # [landmark]: both agents are on it
         won = jnp.any(together)
         return state, timestep(
-            self._look(state),
+            self.get_observation(state),
             jnp.sum(together * self.rewards),
             terminal=won | (state.step_count >= self.horizon),
             extras={"won": won},
         )
 
-    def _look(self, state: MazeState) -> Observation:
+    def get_observation(self, state: MazeState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         view = state.position.astype(jnp.float32) / (SIZE - 1)
         if self.clock:
             time = jnp.broadcast_to(state.step_count / self.horizon, (self.num_agents, 1))
@@ -108,11 +109,14 @@ class Maze(Environment[MazeState]):
         return self.observe(view, view.reshape(-1), state.step_count)
 
     def draw(self, axes: Any, state: MazeState) -> None:
-        """Draws the grid, both landmarks with their rewards, and both agents."""
-        drawing.draw_maze(
-            axes,
-            size=SIZE,
-            positions=[(int(row), int(column)) for row, column in state.position],
-            landmarks=[(int(row), int(column)) for row, column in LANDMARKS],
-            rewards=[float(reward) for reward in self.rewards],
-        )
+        """Draws the grid, both landmarks with what they pay, and the agents, side by side where they share a cell."""
+        shapes.draw_grid(axes, SIZE)
+        for (row, column), reward in zip(LANDMARKS.tolist(), self.rewards, strict=True):
+            shapes.draw_star(axes, column, -row, size=900)
+            axes.text(column, -row - 0.4, f"{float(reward):g}", ha="center", va="center", fontsize=9, color=palette.INK)
+        positions = np.asarray(state.position).tolist()
+        together = positions[0] == positions[1]
+        for agent, (row, column) in enumerate(positions):
+            aside = (agent - 0.5) * 0.44 if together else 0.0
+            shapes.draw_agent(axes, column + aside, -row, agent, radius=0.21 if together else 0.27)
+        shapes.clear(axes, (-0.7, SIZE - 0.3), (-SIZE + 0.3, 0.7))

@@ -15,7 +15,7 @@ import numpy as np
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count
-from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.render import palette, shapes
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 MOVES = np.array([(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)], np.int32)  # [A, 2] row, column
@@ -64,24 +64,27 @@ class Search(Environment[SearchState]):
         """Draws each agent's cell uniformly."""
         position = jax.random.randint(key, (self.num_agents, 2), 0, self.size, jnp.int32)
         state = SearchState(position, jnp.zeros((), jnp.int32))
-        return state, restart(self._look(state))
+        return state, restart(self.get_observation(state))
 
     def step(self, state: SearchState, action: jax.Array) -> tuple[SearchState, TimeStep[Observation]]:
         """Moves everyone with `action` [N] int32. Reward [N] is for the cells held before the move."""
         reward = jnp.all(state.position == self.landmarks, axis=1).astype(jnp.float32)
         position = jnp.clip(state.position + jnp.asarray(MOVES)[action], 0, self.size - 1)
         state = SearchState(position, state.step_count + 1)
-        return state, timestep(self._look(state), reward, terminal=state.step_count >= self.horizon)
+        return state, timestep(self.get_observation(state), reward, terminal=state.step_count >= self.horizon)
 
-    def _look(self, state: SearchState) -> Observation:
+    def get_observation(self, state: SearchState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         view = state.position.astype(jnp.float32) / (self.size - 1)
         return self.observe(view, view.reshape(-1), state.step_count)
 
     def draw(self, axes: Any, state: SearchState) -> None:
-        """Draws the two rooms side by side."""
-        drawing.draw_rooms(
-            axes,
-            size=self.size,
-            positions=[(int(row), int(column)) for row, column in state.position],
-            landmarks=[(int(row), int(column)) for row, column in self.landmarks],
-        )
+        """Draws the two rooms side by side, each with its landmark."""
+        for agent, (row, column) in enumerate(state.position):
+            left, (goal_row, goal_column) = agent * (self.size + 1.0), self.landmarks[agent]
+            shapes.draw_grid(axes, self.size, left)
+            shapes.draw_star(axes, left + float(goal_column), -float(goal_row), size=420)
+            shapes.draw_agent(axes, left + float(column), -float(row), agent)
+            middle = left + (self.size - 1) / 2
+            axes.text(middle, 0.75, f"room {agent}", ha="center", va="bottom", color=palette.INK)
+        shapes.clear(axes, (-0.7, self.num_agents * (self.size + 1) - 1.3), (-self.size + 0.3, 1.5))

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_number
-from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.render import shapes
+from marlcomm.envs.render.palette import FAINT, FLOOR, INK, LOCATED, agent_color
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 SCAN_LOWER, SCAN_HIGHER, NOOP = 1, 3, 4
@@ -74,7 +75,7 @@ class Sensor(Environment[SensorState]):
             last_action=jnp.full((self.num_agents,), NOOP, jnp.int32),
             step_count=jnp.zeros((), jnp.int32),
         )
-        return state, restart(self._look(state), {"won": jnp.zeros((), bool)})
+        return state, restart(self.get_observation(state), {"won": jnp.zeros((), bool)})
 
     def step(self, state: SensorState, action: jax.Array) -> tuple[SensorState, TimeStep[Observation]]:
         """Scans with `action` [N] int32; always the last step. The reward is the same for every agent."""
@@ -84,14 +85,35 @@ class Sensor(Environment[SensorState]):
         reward = self.reward_area1 * found1 + self.reward_area2 * found2 - self.scan_cost * scans
         reward = jnp.asarray(reward, jnp.float32)
         state = SensorState(state.target, jnp.asarray(action, jnp.int32), state.step_count + 1)
-        return state, timestep(self._look(state), reward, terminal=jnp.ones((), bool), extras={"won": reward > 0})
+        return state, timestep(
+            self.get_observation(state), reward, terminal=jnp.ones((), bool), extras={"won": reward > 0}
+        )
 
-    def _look(self, state: SensorState) -> Observation:
+    def get_observation(self, state: SensorState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         target = state.target.astype(jnp.float32)
         wall, present = -jnp.ones(()), jnp.ones(())
         view = jnp.stack([wall, present, present, target, target, wall]).reshape(3, 2)
         return self.observe(view, view[1], state.step_count)
 
     def draw(self, axes: Any, state: SensorState) -> None:
-        """Draws the chain, the targets and the last scans."""
-        drawing.draw_sensor_chain(axes, bool(state.target), [int(a) for a in state.last_action])
+        """Draws sensors as discs and areas as boxes between them; wedges are scans, green where they locate an area."""
+        actions = [int(action) for action in state.last_action]
+        for area, present in enumerate((True, bool(state.target))):
+            x, located = 2.0 + 4.0 * area, actions[area] == SCAN_HIGHER and actions[area + 1] == SCAN_LOWER
+            edge, width = (LOCATED, 3.0) if located else (FAINT, 1.5)
+            shapes.add_rounded_square(axes, x, 0.0, 1.4, 0.15, facecolor=FLOOR, edgecolor=edge, lw=width)
+            if present:
+                shapes.draw_star(axes, x, 0.0, size=420)
+            else:
+                axes.text(x, 0.0, "empty", ha="center", va="center", color=FAINT, fontsize=9)
+            axes.text(
+                x, -1.15, f"area {area + 1}" + (" located" if located else ""), ha="center", color=INK, fontsize=9
+            )
+        directions = {0: 90, SCAN_LOWER: 180, 2: 270, SCAN_HIGHER: 0}  # degrees
+        for agent, action in enumerate(actions):
+            x = 4.0 * agent
+            if action != NOOP:
+                shapes.add_wedge(axes, x, 0, 1.35, directions[action], 44, color=agent_color(agent), alpha=0.3)
+            shapes.draw_agent(axes, x, 0.0, agent, radius=0.42)
+        shapes.clear(axes, (-1.6, 9.6), (-1.7, 1.7))

@@ -15,7 +15,8 @@ import numpy as np
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count, check_number
-from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.render import shapes
+from marlcomm.envs.render.palette import FAINT, FLOOR, LOCATED, agent_color
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 # [A, 2] row, column: where each action scans; the last scans nowhere.
@@ -124,7 +125,7 @@ class SensorGrid(Environment[SensorGridState]):
             key=key,
             step_count=jnp.zeros((), jnp.int32),
         )
-        return state, restart(self._look(state), {"located": jnp.zeros((), jnp.int32)})
+        return state, restart(self.get_observation(state), {"located": jnp.zeros((), jnp.int32)})
 
     def step(self, state: SensorGridState, action: jax.Array) -> tuple[SensorGridState, TimeStep[Observation]]:
         """Scans with `action` [N] int32, then moves the targets. The reward is the same for every agent."""
@@ -142,7 +143,9 @@ class SensorGrid(Environment[SensorGridState]):
             step_count=state.step_count + 1,
         )
         extras = {"located": jnp.sum(located, dtype=jnp.int32)}
-        return state, timestep(self._look(state), reward, terminal=state.step_count >= self.horizon, extras=extras)
+        return state, timestep(
+            self.get_observation(state), reward, terminal=state.step_count >= self.horizon, extras=extras
+        )
 
     def _move(self, target: jax.Array, key: chex.PRNGKey) -> jax.Array:
         """Moves each target [M] in turn to a cell that is free then, with the odds of its jumps."""
@@ -155,7 +158,8 @@ class SensorGrid(Environment[SensorGridState]):
         turns = (jnp.arange(self.num_targets), jax.random.split(key, self.num_targets))
         return jax.lax.scan(move, target, turns)[0]
 
-    def _look(self, state: SensorGridState) -> Observation:
+    def get_observation(self, state: SensorGridState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         occupied = jnp.zeros(self.size).at[tuple(jnp.asarray(self.cells)[state.target].T)].set(1.0)
         padded = jnp.pad(occupied, 1, constant_values=-1.0)
         rows, columns = np.indices((3, 3)).reshape(2, 1, 9) + self.sensors.T[:, :, None]  # [N, 9] each
@@ -164,19 +168,21 @@ class SensorGrid(Environment[SensorGridState]):
         return self.observe(view, view.reshape(-1), state.step_count, action_mask=jnp.asarray(self._inside))
 
     def draw(self, axes: Any, state: SensorGridState) -> None:
-        """Draws the map, the targets now, and the last scans with the targets as they were then."""
-        drawing.draw_sensor_grid(
-            axes,
-            size=self.size,
-            sensors=_pairs(self.sensors),
-            targets=_pairs(self.cells[np.asarray(state.target)]),
-            last_targets=_pairs(self.cells[np.asarray(state.last_target)]) if state.step_count > 0 else [],
-            scans=_pairs(SCANS[np.asarray(state.last_action)]),
-        )
-
-
-def _pairs(places: np.ndarray) -> list[drawing.Cell]:
-    return [(int(row), int(column)) for row, column in places]
+        """Draws the map and the targets now; rays are the last scans, gray stars the targets then, ringed if found."""
+        rows, columns = self.size
+        for row, column in np.ndindex(rows, columns):
+            shapes.add_rectangle(axes, column - 0.46, -row - 0.46, 0.92, 0.92, facecolor=FLOOR, edgecolor="none")
+        scanned = (self.sensors + SCANS[np.asarray(state.last_action)]).tolist()
+        for agent, ((row, column), (to_row, to_column)) in enumerate(zip(self.sensors.tolist(), scanned, strict=True)):
+            axes.plot([column, to_column], [-row, -to_row], color=agent_color(agent), lw=5, alpha=0.45, zorder=3)
+            shapes.draw_agent(axes, column, -row, agent, radius=0.27)
+        for row, column in self.cells[np.asarray(state.last_target)].tolist() if state.step_count > 0 else ():
+            axes.scatter([column], [-row], s=130, marker="*", color=FAINT, edgecolor="white", linewidth=0.8, zorder=4)
+            if scanned.count([row, column]) >= 2:
+                shapes.add_circle(axes, column, -row, 0.33, fill=False, edgecolor=LOCATED, lw=2.5, zorder=4)
+        for row, column in self.cells[np.asarray(state.target)].tolist():
+            shapes.draw_star(axes, column, -row, size=260)
+        shapes.clear(axes, (-0.7, columns - 0.3), (-rows + 0.3, 0.7))
 
 
 def _jump_odds(cells: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count, check_flag
-from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.render import shapes
+from marlcomm.envs.render.palette import FAINT, FLOOR, GOAL, INK, VISITED
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 NOTHING, TELL, TOGGLE = 0, 1, 2
@@ -84,7 +85,7 @@ class SwitchRiddle(Environment[SwitchRiddleState]):
             told=jnp.zeros((), bool),
             step_count=jnp.zeros((), jnp.int32),
         )
-        return state, restart(self._look(state), {"won": jnp.zeros((), bool)})
+        return state, restart(self.get_observation(state), {"won": jnp.zeros((), bool)})
 
     def step(self, state: SwitchRiddleState, action: jax.Array) -> tuple[SwitchRiddleState, TimeStep[Observation]]:
         """Lets today's visitor act, of `action` [N] int32, and calls the next. The reward is the same for everyone."""
@@ -101,9 +102,10 @@ class SwitchRiddle(Environment[SwitchRiddleState]):
             told=told,
             step_count=step_count,
         )
-        return state, timestep(self._look(state), reward, terminal=over, extras={"won": won})
+        return state, timestep(self.get_observation(state), reward, terminal=over, extras={"won": won})
 
-    def _look(self, state: SwitchRiddleState) -> Observation:
+    def get_observation(self, state: SwitchRiddleState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         in_room = jnp.arange(self.num_agents) == state.visitor[state.step_count]  # [N]
         view = jnp.stack([in_room, in_room & state.light], axis=1)[:, : self.observation_size]
         can_act = in_room[:, None] | (jnp.arange(self.num_actions) == NOTHING)  # [N, A]
@@ -111,14 +113,22 @@ class SwitchRiddle(Environment[SwitchRiddleState]):
         return self.observe(view, everything, state.step_count, action_mask=can_act)
 
     def draw(self, axes: Any, state: SwitchRiddleState) -> None:
-        """Draws the cells, the room with today's visitor and the light, and who has been there."""
+        """Draws the room with today's visitor and the light above; below the cells, golden for who has been there."""
         over = bool(state.told) or int(state.step_count) >= self.horizon
-        drawing.draw_prison(
-            axes,
-            visitor=None if over else int(state.visitor[state.step_count]),
-            has_been=[bool(h) for h in state.has_been],
-            light=bool(state.light) if self.bulb else None,
-            caption=("told" if state.told else "over")
-            if over
-            else f"day {int(state.step_count) + 1} of {self.horizon}",
-        )
+        visitor = None if over else int(state.visitor[state.step_count])
+        caption = f"day {int(state.step_count) + 1} of {self.horizon}"
+        middle = 0.75 * (self.num_agents - 1)
+        shapes.add_rectangle(axes, middle - 1.1, 0.9, 2.2, 1.6, facecolor=FLOOR, edgecolor=INK, lw=2)
+        text = ("told" if state.told else "over") if over else caption
+        axes.text(middle, 2.75, text, ha="center", va="bottom", color=INK)
+        if self.bulb:
+            color, word = (GOAL, "on") if state.light else ("white", "off")
+            shapes.add_circle(axes, middle + 0.7, 2.05, 0.2, facecolor=color, edgecolor=INK, lw=1.2, zorder=4)
+            axes.text(middle + 0.7, 1.6, word, ha="center", va="center", color=INK, fontsize=9)
+        for agent, been in enumerate(state.has_been):
+            x, (color, edge) = 1.5 * agent, (VISITED, GOAL) if been else (FLOOR, FAINT)
+            shapes.add_rectangle(axes, x - 0.6, -0.6, 1.2, 1.2, facecolor=color, edgecolor=edge, lw=2)
+            axes.text(x, -0.85, "has been" if been else "", ha="center", va="center", color=INK, fontsize=8)
+            place = (middle - 0.2, 1.7) if agent == visitor else (x, 0.0)
+            shapes.draw_agent(axes, *place, agent, radius=0.38)
+        shapes.clear(axes, (-1.3, 1.5 * self.num_agents - 0.2), (-1.2, 3.2))

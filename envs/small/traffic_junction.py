@@ -18,7 +18,8 @@ import numpy as np
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count, check_number
-from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.render import shapes
+from marlcomm.envs.render.palette import COLLISION, INK, ROAD, agent_color
 from marlcomm.envs.small.roads import Roads, crossing, two_way
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 from marlcomm.validation import nearest
@@ -165,7 +166,7 @@ class TrafficJunction(Environment[TrafficJunctionState]):
             key=key,
             step_count=jnp.zeros((), jnp.int32),
         )
-        return state, restart(self._look(state), self._extras(state))
+        return state, restart(self.get_observation(state), self._extras(state))
 
     def step(
         self, state: TrafficJunctionState, action: jax.Array
@@ -184,7 +185,7 @@ class TrafficJunction(Environment[TrafficJunctionState]):
         )
         reward = jnp.where(state.on_road, WAITING_REWARD * state.waited + COLLISION_REWARD * collided, 0.0)
         over = state.step_count >= self.horizon
-        return state, timestep(self._look(state), reward, terminal=over, extras=self._extras(state))
+        return state, timestep(self.get_observation(state), reward, terminal=over, extras=self._extras(state))
 
     def _drive(self, state: TrafficJunctionState, action: jax.Array) -> TrafficJunctionState:
         """Moves the cars on the road, and takes those beyond the end of their route off it."""
@@ -225,7 +226,8 @@ class TrafficJunction(Environment[TrafficJunctionState]):
         place = jnp.asarray(self.roads.path)[state.route, jnp.minimum(state.progress, last)]
         return place[:, 0], place[:, 1]
 
-    def _look(self, state: TrafficJunctionState) -> Observation:
+    def get_observation(self, state: TrafficJunctionState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         row, column = self._places(state)
         route = state.route / max(len(self.roads.path) - 1, 1)
         number, width = jnp.asarray(self._cell_number), 2 * self.vision + 1
@@ -253,20 +255,31 @@ class TrafficJunction(Environment[TrafficJunctionState]):
         }
 
     def draw(self, axes: Any, state: TrafficJunctionState) -> None:
-        """Draws the roads, the cars with the way before them, and collisions; cars off the road stand below."""
-        ways = [
-            [
-                (int(row), int(column))
-                for row, column in self.roads.path[route, progress : self.roads.path_length[route]]
-            ]
-            for route, progress in zip(np.asarray(state.route), np.asarray(state.progress), strict=True)
-        ]
-        drawing.draw_traffic(
-            axes,
-            is_road=self.roads.is_road,
-            ways=[way if on_road else [] for way, on_road in zip(ways, np.asarray(state.on_road), strict=True)],
-            collided=[bool(c) for c in state.collided],
-        )
+        """Draws the roads, each car with the way before it, and collisions; cars off the road stand below."""
+        size, spacing = len(self.roads.is_road), 0.9 * max(1.0, len(self.roads.is_road) / self.num_agents)
+        for row, column in np.argwhere(self.roads.is_road).tolist():
+            shapes.add_rectangle(axes, column - 0.5, -row - 0.5, 1, 1, facecolor=ROAD, edgecolor="white", lw=1)
+        look = {"radius": 0.4, "fontsize": float(np.clip(90 / size, 6, 10))}
+        on_road, route, progress = (np.asarray(x) for x in (state.on_road, state.route, state.progress))
+        parked = np.flatnonzero(~on_road).tolist()
+        if parked:
+            axes.text(-0.5, -size + 0.05, "off the road", va="center", color=INK, fontsize=8)
+        for place, agent in enumerate(parked):
+            shapes.draw_agent(axes, place * spacing, -size - 0.75, agent, **look)
+        sharing: dict[tuple[int, int], list[int]] = {}  # cell -> the cars on it
+        for agent in np.flatnonzero(on_road).tolist():
+            way = self.roads.path[route[agent], progress[agent] : self.roads.path_length[route[agent]]]
+            axes.plot(
+                way[:, 1], -way[:, 0], color=agent_color(agent), lw=2.5, alpha=0.5, zorder=2, solid_capstyle="round"
+            )
+            sharing.setdefault((int(way[0, 0]), int(way[0, 1])), []).append(agent)
+        for (row, column), agents in sharing.items():
+            for place, agent in enumerate(agents):
+                x = column + 0.7 * (place - (len(agents) - 1) / 2)
+                if state.collided[agent]:
+                    shapes.add_circle(axes, x, -row, 0.56, facecolor=COLLISION, edgecolor="none", zorder=4)
+                shapes.draw_agent(axes, x, -row, agent, **look)
+        shapes.clear(axes, (-0.8, max(size, self.num_agents * spacing) - 0.2), (-size - 1.3, 0.8))
 
 
 def _check_rates(rates: Any) -> tuple[float, float]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count
-from marlcomm.envs.render import shapes as drawing
+from marlcomm.envs.render import shapes
+from marlcomm.envs.render.palette import FAINT, INK, RIGHT, WRONG
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 MOST_BITS = 10  # 1,024 actions
@@ -74,16 +75,19 @@ class Whisper(Environment[WhisperState]):
             answer=jnp.full((), -1, jnp.int32),
             step_count=jnp.zeros((), jnp.int32),
         )
-        return state, restart(self._look(state), {"won": jnp.zeros((), bool)})
+        return state, restart(self.get_observation(state), {"won": jnp.zeros((), bool)})
 
     def step(self, state: WhisperState, action: jax.Array) -> tuple[WhisperState, TimeStep[Observation]]:
         """Goes on, and at the last step asks the last agent, of `action` [N] int32."""
         state = WhisperState(state.secret, jnp.asarray(action[-1], jnp.int32), state.step_count + 1)
         over = state.step_count >= self.horizon
         won = over & (state.answer == state.secret)
-        return state, timestep(self._look(state), jnp.where(won, 1.0, 0.0), terminal=over, extras={"won": won})
+        return state, timestep(
+            self.get_observation(state), jnp.where(won, 1.0, 0.0), terminal=over, extras={"won": won}
+        )
 
-    def _look(self, state: WhisperState) -> Observation:
+    def get_observation(self, state: WhisperState) -> Observation:
+        """What every agent sees in `state`, and the global state."""
         bits = (state.secret >> np.arange(self.bits)[::-1]) & 1
         signs = 2.0 * bits - 1.0
         is_first, is_last = np.arange(self.num_agents) == 0, np.arange(self.num_agents) == self.num_agents - 1
@@ -92,13 +96,17 @@ class Whisper(Environment[WhisperState]):
         return self.observe(signs * is_first[:, None], everything, state.step_count, action_mask=can_act)
 
     def draw(self, axes: Any, state: WhisperState) -> None:
-        """Draws the row, the secret above its first agent and the latest answer above its last."""
-        answer = int(state.answer)
-        drawing.draw_row(
-            axes,
-            self.num_agents,
-            secret=self.action_names[int(state.secret)],
-            answer="" if answer < 0 else self.action_names[answer],
-            right=answer == int(state.secret),
-            caption=f"step {int(state.step_count)} of {self.horizon}",
-        )
+        """Draws the row of agents, the secret above the first and the latest answer above the last."""
+        for agent in range(self.num_agents):
+            shapes.draw_agent(axes, 1.2 * agent, 0, agent)
+            if agent:
+                ends = {"xy": (1.2 * agent - 0.35, 0), "xytext": (1.2 * agent - 0.85, 0)}
+                axes.annotate("", **ends, arrowprops={"arrowstyle": "-|>", "color": FAINT, "lw": 1.5})
+        secret, answer, last = int(state.secret), int(state.answer), 1.2 * (self.num_agents - 1)
+        style = {"ha": "center", "va": "bottom", "fontsize": 13, "family": "monospace"}
+        axes.text(0, 0.45, self.action_names[secret], color=INK, **style)
+        if answer >= 0:
+            axes.text(last, 0.45, self.action_names[answer], color=RIGHT if answer == secret else WRONG, **style)
+        caption = f"step {int(state.step_count)} of {self.horizon}"
+        axes.text(last / 2, -0.6, caption, ha="center", va="top", color=INK, fontsize=9)
+        shapes.clear(axes, (-0.8, last + 0.8), (-1.1, 1.1))

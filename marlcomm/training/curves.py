@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter
 
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.shapes import agent_color
+from marlcomm.envs.render.palette import agent_color
 from marlcomm.envs.render.style import draw_references, plain_frame
 from marlcomm.validation import check_choice
 

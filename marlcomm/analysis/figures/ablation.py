@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from marlcomm.analysis.measures.ablation import Difference, MessageWorth
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.shapes import FAINT, INK, agent_color
+from marlcomm.envs.render.palette import FAINT, INK, agent_color
 from marlcomm.envs.render.style import plain_frame
 
 MAX_PAIRS = 20  # that are drawn with their intervals

@@ -7,7 +7,7 @@ from typing import Literal
 
 from marlcomm.analysis.measures.cuts import CutCurve
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.shapes import agent_color
+from marlcomm.envs.render.palette import agent_color
 from marlcomm.envs.render.style import draw_references, plain_frame
 
 # how a kind of cut is drawn and called

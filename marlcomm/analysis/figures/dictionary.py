@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from marlcomm.analysis.measures.dictionary import MAX_COLUMNS, Dictionary
 from marlcomm.analysis.measures.intervention import Intervention
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.shapes import INK
+from marlcomm.envs.render.palette import INK
 from marlcomm.envs.render.style import shade_text
 
 

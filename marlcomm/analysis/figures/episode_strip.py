@@ -13,8 +13,9 @@ from marlcomm.analysis.figures.animation import drawn_as_sent, has_drawing
 from marlcomm.analysis.measures.recorded import RecordedEpisodes
 from marlcomm.envs.api import Environment
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.frames import message_text
-from marlcomm.envs.render.shapes import FAINT, GOAL, INK, agent_color, draw_agent
+from marlcomm.envs.render.messages import message_text
+from marlcomm.envs.render.palette import FAINT, GOAL, INK, agent_color
+from marlcomm.envs.render.shapes import draw_agent
 
 INCHES = 1.5  # of a unit of the strip, in which the following are
 RADIUS = 0.15  # of an agent's disc

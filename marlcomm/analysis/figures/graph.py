@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from marlcomm.analysis.measures.ablation import MessageWorth, TalkGraph
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.frames import draw_messages
+from marlcomm.envs.render.messages import draw_messages
 
 
 def plot_graph(graph: TalkGraph, worth: MessageWorth, *, names: Sequence[str] = ()) -> Figure:

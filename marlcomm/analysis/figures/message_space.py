@@ -13,7 +13,7 @@ from marlcomm.analysis.measures.dictionary import view_in_numbers
 from marlcomm.analysis.measures.recorded import RecordedEpisodes
 from marlcomm.analysis.measures.talk import SPOKEN
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.shapes import AGENT_COLORS, FAINT, FLOOR, INK
+from marlcomm.envs.render.palette import AGENT_COLORS, FAINT, FLOOR, INK
 
 MANY = len(AGENT_COLORS)  # more groups than this cannot be told apart
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.shapes import FAINT, FLOOR, INK, agent_color
+from marlcomm.envs.render.palette import FAINT, FLOOR, INK, agent_color
 from marlcomm.envs.render.style import shade_text
 
 READABLE = 8  # agents up to which every cell of a matrix has its number

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from marlcomm.analysis.measures.talk import TalkOverTime
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.shapes import FAINT, FLOOR, agent_color
+from marlcomm.envs.render.palette import FAINT, FLOOR, agent_color
 from marlcomm.envs.render.style import plain_frame
 
 

@@ -87,8 +87,8 @@ def test_a_panel_may_be_any_metric_that_a_run_has():
 
 
 def test_an_unknown_panel_is_named_with_the_nearest():
-    with pytest.raises(ValueError, match=r"panels='epsilom'.*Did you mean 'exploration'"):
-        plot_curves({"a": {"env_steps": np.ones((1, 1)), "exploration": np.ones((1, 1))}}, panels=["epsilom"])
+    with pytest.raises(ValueError, match=r"panels='exploratoin'.*Did you mean 'exploration'"):
+        plot_curves({"a": {"env_steps": np.ones((1, 1)), "exploration": np.ones((1, 1))}}, panels=["exploratoin"])
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_views_that_make_messages_matter():
     env = make_env("predator_prey", num_predators=2, num_prey=2, view_radius=0.5, num_blind=1, num_prey_neighbors=1)
     velocity = np.arange(8.0, dtype=np.float32).reshape(4, 2)
     state = at(env, [[0, 0], [0.1, 0], [1, 0], [0.4, 0], [0, 3], [0.1, 0.2]], velocity)
-    view = jax.jit(env._look)(state).agents_view
+    view = jax.jit(env.get_observation)(state).agents_view
     np.testing.assert_allclose(view[0], [0, 1, 0, 0, *[0] * 8])  # blind
     np.testing.assert_allclose(view[1], [2, 3, 0.1, 0, 0, 0, 0, 0.2, 0.3, 0, 6, 7], atol=1e-6)
 
@@ -70,7 +70,7 @@ def test_the_blind_see_as_far_as_they_are_given_and_no_farther_than_others(view_
     others = make_env("predator_prey", view_radius=view_radius, **options)
     for seed in range(20):
         state = jax.jit(mixed.reset)(jax.random.PRNGKey(seed))[0]
-        view = [np.asarray(env._look(state).agents_view) for env in (mixed, near, others)]
+        view = [np.asarray(env.get_observation(state).agents_view) for env in (mixed, near, others)]
         np.testing.assert_array_equal(view[0][:2], view[1][:2])
         np.testing.assert_array_equal(view[0][2:], view[2][2:])
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from marlcomm.envs import animate_episode, draw_frame, make_env
-from marlcomm.envs.render.frames import message_text
+from marlcomm.envs.render.messages import message_text
 
 TASKS = [
     ("sensor", {}),

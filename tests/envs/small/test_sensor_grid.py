@@ -149,7 +149,7 @@ def test_views_and_masks():
     cells = env.cells.tolist()
     states = make_states(env, [[cells.index([0, 1]), cells.index([1, 1])]])
     state = jax.tree.map(lambda leaf: leaf[0], states)
-    seen = jax.jit(env._look)(state)
+    seen = jax.jit(env.get_observation)(state)
     np.testing.assert_array_equal(seen.agents_view[0], [-1, -1, -1, -1, 0, 1, -1, 0, 1, 0, 0])
     np.testing.assert_array_equal(seen.agents_view[1], [-1, -1, -1, 1, 0, 0, 1, 0, 0, 0, 2])
     np.testing.assert_array_equal(seen.agents_view[6], [1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2])

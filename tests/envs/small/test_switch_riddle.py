@@ -24,7 +24,7 @@ def every_episode(env, policy):
 
         def day(carry, time):
             state, memory, live, total = carry
-            action, memory = policy(env._look(state).agents_view, time, memory)
+            action, memory = policy(env.get_observation(state).agents_view, time, memory)
             state, step = env.step(state, action)
             return (state, memory, live & ~step.last(), total + live * step.reward[0]), None
 
