@@ -175,21 +175,21 @@ class Environment(abc.ABC, Generic[State]):
         """The shapes, types and ranges of an `Observation`, as jumanji writes them."""
         from marlcomm.envs import jumanji_view
 
-        return jumanji_view.observation_spec(self)
+        return jumanji_view.observation_spec(self.task_spec)
 
     @cached_property
     def action_spec(self) -> specs.MultiDiscreteArray | specs.BoundedArray:
         """[N] int32, each below A; if continuous, [N, A] float32, each in -1 .. 1; as jumanji writes it."""
         from marlcomm.envs import jumanji_view
 
-        return jumanji_view.action_spec(self)
+        return jumanji_view.action_spec(self.task_spec)
 
     @cached_property
     def reward_spec(self) -> specs.Array:
         """[N] float32: each agent's reward; the team's reward is the mean over agents."""
         from marlcomm.envs import jumanji_view
 
-        return jumanji_view.reward_spec(self)
+        return jumanji_view.reward_spec(self.task_spec)
 
     @cached_property
     def discount_spec(self) -> specs.BoundedArray:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from marlcomm.envs.quiet_imports import without_notebook_magic
 from marlcomm.envs.steps import Observation, TimeStep
+from marlcomm.types import TaskSpec
 
 with without_notebook_magic():
     from jumanji import specs
@@ -52,9 +53,11 @@ class JumanjiView(JumanjiEnvironment):
 
     def render(self, state: JumanjiViewState) -> Any:
         """A matplotlib figure of `state`."""
-        from marlcomm.envs.render.frames import draw_frame
+        from marlcomm.envs.render.figure import Figure
 
-        return draw_frame(self.task, state.task)
+        figure = Figure(figsize=(5.6, 4.8), layout="constrained")
+        self.task.draw(figure.subplots(), state.task)
+        return figure
 
     @cached_property
     def observation_spec(self) -> specs.Spec[Observation]:
@@ -77,31 +80,31 @@ class JumanjiView(JumanjiEnvironment):
         return self.task.discount_spec
 
 
-def observation_spec(env: Any) -> specs.Spec[Observation]:
-    """The shapes, types and ranges of an `Observation` of `env`, an `Environment`."""
-    n, a = env.num_agents, env.num_actions
+def observation_spec(task: TaskSpec) -> specs.Spec[Observation]:
+    """The shapes, types and ranges of an `Observation`."""
+    n, a = task.num_agents, task.num_actions
     return specs.Spec(
         Observation,
         "ObservationSpec",
-        agents_view=specs.Array((n, env.observation_size), jnp.float32, "agents_view"),
+        agents_view=specs.Array((n, task.observation_size), jnp.float32, "agents_view"),
         action_mask=specs.BoundedArray((n, a), bool, False, True, "action_mask"),
-        global_state=specs.Array((env.state_size,), jnp.float32, "global_state"),
+        global_state=specs.Array((task.state_size,), jnp.float32, "global_state"),
         alive=specs.BoundedArray((n,), bool, False, True, "alive"),
-        step_count=specs.BoundedArray((), jnp.int32, 0, env.horizon, "step_count"),
+        step_count=specs.BoundedArray((), jnp.int32, 0, task.horizon, "step_count"),
     )
 
 
-def action_spec(env: Any) -> specs.MultiDiscreteArray | specs.BoundedArray:
+def action_spec(task: TaskSpec) -> specs.MultiDiscreteArray | specs.BoundedArray:
     """[N] int32, each below A; if continuous, [N, A] float32, each in -1 .. 1."""
-    if env.continuous:
-        return specs.BoundedArray(env.action_shape, env.action_dtype, -1.0, 1.0, "action")
-    choices = jnp.full(env.action_shape, env.num_actions, env.action_dtype)
+    if task.continuous:
+        return specs.BoundedArray(task.action_shape, task.action_dtype, -1.0, 1.0, "action")
+    choices = jnp.full(task.action_shape, task.num_actions, task.action_dtype)
     return specs.MultiDiscreteArray(num_values=choices, name="action")
 
 
-def reward_spec(env: Any) -> specs.Array:
+def reward_spec(task: TaskSpec) -> specs.Array:
     """[N] float32."""
-    return specs.Array((env.num_agents,), jnp.float32, "reward")
+    return specs.Array((task.num_agents,), jnp.float32, "reward")
 
 
 def discount_spec() -> specs.BoundedArray:
