@@ -53,7 +53,7 @@ class Environment(abc.ABC, Generic[State]):
         graph of their own take it.
       default_steps: environment steps that training takes where nobody says otherwise.
       driver: who plays the task where a simulator outside JAX does, a `training.drivers.Driver`; None for tasks that
-        are written in JAX.
+        are written in JAX. As a cached property it stays out of the records of runs.
       made_by: name and options in the registry, where `make_env` made it of what can be recorded; None
         for an environment made by hand, or of objects.
     """

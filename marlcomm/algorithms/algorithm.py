@@ -78,18 +78,29 @@ class Algorithm:
         Returns:
           the new state, and metrics, each []: losses, `return`, `won`, `exploration`, `episode_length`.
         """
-        exploration = self.learner.exploration(state)
+        episodes, decisions, _ = self.play(state.params, **self.begin_step(state, total_steps))
+        return self.finish_step(state, episodes, decisions, total_steps)
+
+    def begin_step(self, state: Any, total_steps: Scalar = float("inf")) -> dict[str, Any]:
+        """How `step` plays: arguments of `play` by name, but for the parameters."""
         play_key, _ = jax.random.split(state.key)  # `learn` goes on from the other half
-        progress = jnp.where(jnp.isfinite(total_steps), share_done(state.env_steps, total_steps), 1.0)
-        episodes, decisions, _ = self.play(
-            state.params, play_key, exploration=exploration, edit=self.learner.edit(state), progress=progress
-        )
-        state, metrics = self.learn(state, episodes, decisions, total_steps)
-        return state, metrics | {
+        return {
+            "key": play_key,
+            "exploration": self.learner.exploration(state),
+            "edit": self.learner.edit(state),
+            "progress": jnp.where(jnp.isfinite(total_steps), share_done(state.env_steps, total_steps), 1.0),
+        }
+
+    def finish_step(
+        self, state: Any, episodes: Episodes, decisions: Decision | None = None, total_steps: Scalar = float("inf")
+    ) -> tuple[Any, dict[str, jax.Array]]:
+        """What `step` does once it has played as `begin_step` says: `learn`, with the metrics of `step`."""
+        learned, metrics = self.learn(state, episodes, decisions, total_steps)
+        return learned, metrics | {
             "return": team_return(episodes).mean(),
             "won": episodes.won.mean(),
             "episode_length": episodes.valid.sum(1).mean(),
-            "exploration": exploration,
+            "exploration": self.learner.exploration(state),
         }
 
     def play(

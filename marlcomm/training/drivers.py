@@ -148,7 +148,7 @@ class CompiledDriver:
     def trainer(self, algorithm: Algorithm, population: Population) -> Program:
         """See `Driver`."""
         advice = "lower num_envs or the batch, or train fewer seeds together"
-        return _Compiled(make_chunk(algorithm, population), population.mesh().size, "training", advice)
+        return CompiledProgram(make_chunk(algorithm, population), population.mesh().size, "training", advice)
 
     def measurer(
         self,
@@ -182,10 +182,10 @@ def _measurer(
     function, devices = (of_one, 1) if members is None else (members.spread(of_one, shared), members.mesh().size)
     program = jax.jit(function, compiler_options=QUICK if quick else None)
     advice = f"lower the number of episodes (episodes, in training evaluation_episodes), {episodes} now"
-    return _Compiled(program, devices, "playing", advice)
+    return CompiledProgram(program, devices, "playing", advice)
 
 
-class _Compiled:
+class CompiledProgram:
     """A program that is compiled once for arguments of the same shapes."""
 
     def __init__(self, jitted: Any, devices: int, what: str, advice: str) -> None:

@@ -18,6 +18,7 @@ from marlcomm.messages.edits import Edit
 from marlcomm.training.evaluate import Trained
 from marlcomm.training.loop import TrainResult
 from marlcomm.training.saved import SavedRun, as_run
+from marlcomm.validation import UsageError
 
 COMPANY = 16  # edits such as a rank cut and a shuffle need other episodes beside the one that is shown
 
@@ -43,7 +44,7 @@ def animate_run(
       edits: what happens to messages on their way; edits or their names.
 
     Raises:
-      ValueError: no such member or edit, or another suffix.
+      ValueError: no such member or edit, another suffix, or a simulator that tells no states.
       RuntimeError: .mp4 without ffmpeg.
     """
     run = as_run(run)
@@ -53,6 +54,8 @@ def animate_run(
 
 def animate_recorded(recorded: RecordedEpisodes, episode: int, run: Trained, path: str | Path) -> Path:
     """As `animate_run`, for an episode that has been played."""
+    if recorded.states is None:
+        raise UsageError(f"{run.algorithm.env!r} keeps its states to itself: there is nothing to draw")
     steps = int(recorded.lengths[episode])
     talks = recorded.content.shape[-1] > 0
     return animate_episode(

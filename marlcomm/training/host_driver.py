@@ -1,0 +1,164 @@
+"""What every driver of a simulator outside JAX has in common: members in turn, learning, and measuring."""
+
+from __future__ import annotations
+
+import abc
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.learners.learner import AgentMemory, with_delay
+from marlcomm.messages.edits import Delay, Edit, split_delay
+from marlcomm.training.drivers import CompiledProgram, Measure, Played, Program, Same
+from marlcomm.training.population import Population, member_of
+from marlcomm.types import Scalar
+
+
+class Acting(NamedTuple):
+    """A team that acts step by step, compiled."""
+
+    act: Callable[..., Any]  #: (params, observation, memory, key, exploration, edit) -> (action, memory, decision)
+    memory: Callable[..., AgentMemory]  #: B -> memory before the first step
+    edit: Edit | None  #: what `act` is to be given
+
+
+class HostDriver(abc.ABC):
+    """Plays with a simulator outside JAX: a subclass says how one team plays, all else follows.
+
+    Members of a population play one after the other, and learn together. What is made of episodes runs on the host as
+    it is written, operation by operation.
+    """
+
+    @abc.abstractmethod
+    def play(
+        self,
+        algorithm: Algorithm,
+        params: Any,
+        key: jax.Array,
+        episodes: int,
+        *,
+        exploration: Scalar = 0.0,
+        edit: Edit | None = None,
+        progress: Scalar = 1.0,
+    ) -> Played:
+        """Whole episodes of one team, from reset to their ends, as NumPy or JAX arrays; as `Algorithm.play`.
+
+        Args:
+          algorithm: the task and the networks; `acting` gives what acts.
+          params: of one member.
+          key: decides what the team does. All episodes act together, at step t with the key t of `step_keys(key, T)`.
+          episodes: B.
+          exploration, edit, progress: as for `Algorithm.play`.
+        """
+
+    def acting(self, algorithm: Algorithm, edit: Edit | None = None) -> Acting:
+        """The team as it acts under an edit, whose delays are part of its memory."""
+        edit, delay = split_delay(edit)
+        return _acting(Same(algorithm), delay)._replace(edit=edit)
+
+    def trainer(self, algorithm: Algorithm, population: Population) -> Program:
+        """See `Driver`; what learns is compiled when the first episodes are there."""
+        return _HostTrainer(self, algorithm, population)
+
+    def measurer(
+        self,
+        measure: Measure,
+        algorithm: Algorithm,
+        episodes: int,
+        population: Population | None = None,
+        *,
+        shared: int = 0,
+        quick: bool = False,
+    ) -> Program:
+        """See `Driver`."""
+        del quick
+        return _HostMeasurer(self, measure, algorithm, episodes, population, shared)
+
+
+@dataclass(frozen=True)
+class HostPlayer:
+    """Plays at once; see `Player`."""
+
+    driver: HostDriver
+    algorithm: Algorithm
+    params: Any
+    episodes: int
+
+    def play(self, key: jax.Array, edit: Edit | None = None, exploration: Scalar = 0.0) -> Played:
+        """See `Player`."""
+        return self.driver.play(self.algorithm, self.params, key, self.episodes, exploration=exploration, edit=edit)
+
+    def repeat(self, step: Callable[[Any, jax.Array], Any], carry: Any, keys: jax.Array) -> Any:
+        """See `Player`."""
+        return functools.reduce(step, keys, carry)
+
+
+class _HostTrainer:
+    def __init__(self, driver: HostDriver, algorithm: Algorithm, population: Population) -> None:
+        self._driver, self._algorithm, self._population = driver, algorithm, population
+        spread, devices = functools.partial(population.spread, shared=1), population.mesh().size
+        about = devices, "learning", "lower the batch, or train fewer seeds together"
+        self._begin = CompiledProgram(jax.jit(spread(algorithm.begin_step)), *about)
+        self._finish = CompiledProgram(jax.jit(spread(algorithm.finish_step), donate_argnums=0), *about)
+
+    def compile(self, *arguments: Any) -> None:
+        """What learns is compiled when the shapes of episodes and decisions are known."""
+        state, total_steps, _ = arguments
+        self._begin.compile(state, total_steps)
+
+    def __call__(self, *arguments: Any) -> tuple[Any, dict[str, Any]]:
+        state, total_steps, length = arguments
+        taken: list[dict[str, jax.Array]] = []
+        while len(taken) < int(length) and (not taken or self._goes_on(state, total_steps)):
+            how = self._begin(state, total_steps)
+            played = [self._play(state.params, how, member) for member in range(len(self._population))]
+            together = jax.tree.map(lambda *x: jnp.stack(x), *played)
+            state, metrics = self._finish(state, together.episodes, together.decisions, total_steps)
+            taken.append(metrics)
+        return state, {name: sum(each[name] for each in taken) / len(taken) for name in taken[0]}
+
+    def _play(self, params: Any, how: dict[str, Any], member: int) -> Played:
+        num_envs = self._algorithm.learner.config.num_envs
+        own = member_of((params, how), member)
+        return self._driver.play(self._algorithm, own[0], episodes=num_envs, **own[1])._replace(states=None)
+
+    def _goes_on(self, state: Any, total_steps: jax.Array) -> bool:
+        return bool((np.asarray(state.healthy) & (np.asarray(state.env_steps) < int(total_steps))).any())
+
+
+@dataclass(frozen=True)
+class _HostMeasurer:
+    driver: HostDriver
+    measure: Measure
+    algorithm: Algorithm
+    episodes: int
+    population: Population | None
+    shared: int
+
+    def compile(self, *arguments: Any) -> None:
+        """Nothing is compiled."""
+
+    def __call__(self, params: Any, *arguments: Any) -> Any:
+        if self.population is None:
+            return self.measure(self._player(params), *arguments)
+        own = len(arguments) - self.shared
+        found = [
+            self.measure(self._player(member_of(params, m)), *member_of(arguments[:own], m), *arguments[own:])
+            for m in range(len(self.population))
+        ]
+        return jax.tree.map(lambda *x: jnp.stack(x), *found)
+
+    def _player(self, params: Any) -> HostPlayer:
+        return HostPlayer(self.driver, self.algorithm, params, self.episodes)
+
+
+@functools.lru_cache(maxsize=16)
+def _acting(algorithm: Same[Algorithm], delay: int) -> Acting:
+    learner, _ = with_delay(algorithm.value.learner, Delay(delay) if delay else None)
+    return Acting(jax.jit(learner.act), learner.initial_memory, None)
