@@ -78,10 +78,12 @@ from .messages import ClusterChannel as ClusterChannel
 from .messages import DiscreteChannel as DiscreteChannel
 from .messages import GatedChannel as GatedChannel
 from .messages import GaussianChannel as GaussianChannel
+from .messages import Heard as Heard
 from .messages import MeanChannel as MeanChannel
 from .messages import MemoryChannel as MemoryChannel
 from .messages import SharedChannel as SharedChannel
 from .messages import SilentChannel as SilentChannel
+from .messages import check_channel as check_channel
 from .messages import parse_edit as parse_edit
 from .messages import within_reach as within_reach
 from .networks import ActionCritic as ActionCritic

@@ -12,6 +12,7 @@ from marlcomm.messages.channels import (
     SharedChannel,
     SilentChannel,
 )
+from marlcomm.messages.contract import ChannelContractError, check_channel
 from marlcomm.messages.edits import (
     Budget,
     CutBelow,
@@ -33,6 +34,7 @@ __all__ = [
     "AttentionChannel",
     "Budget",
     "Channel",
+    "ChannelContractError",
     "ClusterChannel",
     "CutBelow",
     "Delay",
@@ -55,6 +57,7 @@ __all__ = [
     "SilentChannel",
     "by_receiver",
     "chain_edits",
+    "check_channel",
     "offer",
     "parse_edit",
     "to_everybody",

@@ -12,6 +12,7 @@ import pytest
 
 from marlcomm.messages import (
     AttentionChannel,
+    ClusterChannel,
     DiscreteChannel,
     GatedChannel,
     GaussianChannel,
@@ -19,6 +20,7 @@ from marlcomm.messages import (
     MemoryChannel,
     SharedChannel,
     SilentChannel,
+    check_channel,
 )
 from marlcomm.messages.channel import bits_sent
 from marlcomm.messages.transmission import Transmission
@@ -228,3 +230,16 @@ def test_alone(name):
     expected = CASES[name].formula(params.get("params", {}), inputs, memory, [True])
     np.testing.assert_allclose(received, expected, rtol=1e-4, atol=1e-5)
     assert not np.any(messages.sent & ~np.eye(1, dtype=bool)[..., None])
+
+
+KEPT = {name: case.channel for name, case in CASES.items()} | {
+    "cluster": ClusterChannel(hidden=8),
+    "cluster, shared": ClusterChannel(hidden=8, shared=True, encoding="integer"),
+    "gaussian, after the memory": GaussianChannel(dims=1, hidden=4, sigma=0.0, after_memory=True),
+    "memory, after the memory": MemoryChannel(width=3, hidden=8, after_memory=True),
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_the_contract(name):
+    check_channel(KEPT[name])

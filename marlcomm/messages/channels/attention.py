@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -46,6 +48,12 @@ class AttentionChannel(Channel):
         if self.scale is not None and self.scale <= 0:
             raise ValueError(f"scale is {self.scale}: must be above 0, or None for the root of signature")
         super().__post_init__()
+
+    def exceptions(self) -> Mapping[str, str]:
+        """See `Channel.exceptions`."""
+        detached = {"gradient": "detach=True: no gradient passes to what senders see or remember"}
+        not_shared_out = {"cut": "renormalize=False: receivers weigh what was cut, too, and lose its share"}
+        return (detached if self.detach else {}) | ({} if self.renormalize else not_shared_out)
 
     @nn.compact
     def talk(

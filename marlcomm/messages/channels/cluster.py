@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import distrax
 import jax
@@ -52,6 +53,11 @@ class ClusterChannel(Channel):
     def setup(self) -> None:
         network = MLP if self.shared else one_each(MLP, self.num_agents)
         self.labeller = network((self.hidden, self.hidden, self.vocab_size))
+
+    def exceptions(self) -> Mapping[str, str]:
+        """See `Channel.exceptions`."""
+        own = {} if self.shared else {"permutation": "shared=False: every agent has a message network of its own"}
+        return {"gradient": "labels are hard: the message network learns from a loss on its own logits"} | own
 
     def send(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array

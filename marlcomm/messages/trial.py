@@ -1,0 +1,189 @@
+"""A channel with random parameters, and situations in which its agents talk: what `check_channel` looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from marlcomm.messages.channel import Channel, Heard, Received, as_heard, bits_sent
+from marlcomm.messages.edits import CutPairs
+from marlcomm.messages.transmission import Transmission, checked_heard
+from marlcomm.types import Messages
+from marlcomm.validation import UsageError
+
+BATCH, HIDDEN = 8, 6
+DRAWS = 2000  # how often a channel that draws is asked: it is compared by its means
+
+
+class Scene(NamedTuple):
+    """A situation in which agents talk; the leading axes are any."""
+
+    inputs: jax.Array  # [..., N, K]
+    memory: jax.Array  # [..., N, H]
+    alive: jax.Array  # [..., N] bool
+    cut: jax.Array  # [N, N] bool, sender first
+
+
+class Talk(NamedTuple):
+    """What came of it."""
+
+    features: jax.Array  # [..., N, M]
+    action_values: jax.Array  # [..., N, A], 0 where a channel gives none
+    bits: jax.Array  # [..., N]
+    messages: Messages
+    reported: Any
+
+
+def _talk(channel: Channel, scene: Scene, key: jax.Array, training: bool) -> Talk:
+    """One step of talk or, where a channel carries something, two: the second of them. For a bound channel."""
+    lead = scene.alive.shape
+    state = channel.initial_state(*lead)
+    memory = scene.memory if channel.reads_memory or channel.after_memory else None
+
+    def once(state: Any, sign: float, key: jax.Array) -> tuple[Any, Talk]:
+        talk_key, edit_key = jax.random.split(key)
+        transmit = Transmission(
+            channel,
+            scene.alive,
+            edit_key,
+            CutPairs(scene.cut),
+            state=state,
+            training=training,
+            action_mask=jnp.ones((*lead, channel.num_actions), bool) if channel.after_memory else None,
+            scores=_some_head(channel, scene.memory) if channel.after_memory else None,
+        )
+        received, reported = channel.talk(sign * scene.inputs, memory, talk_key, transmit)
+        messages = transmit.account()
+        heard = checked_heard(channel, received, scene.alive, state)
+        values = jnp.zeros((*lead, channel.num_actions)) if heard.action_values is None else heard.action_values
+        return heard.state, Talk(jnp.asarray(heard.features), values, bits_sent(messages), messages, reported)
+
+    state, talk = once(state, 1.0, key)
+    return talk if state is None else once(state, -1.0, jax.random.fold_in(key, 1))[1]
+
+
+def _some_head(channel: Channel, memory: jax.Array) -> Callable[[Received | None], jax.Array]:
+    """A head that is always the same."""
+
+    def layer(x: jax.Array) -> jax.Array:
+        size = x.shape[-1], channel.num_actions
+        return x @ jnp.sin(1.0 + jnp.arange(size[0] * size[1], dtype=jnp.float32)).reshape(size)
+
+    def scores(received: Received | None) -> jax.Array:
+        heard = Heard() if received is None else as_heard(received)
+        own = layer(memory) if heard.features is None else layer(memory) + layer(heard.features)
+        return own if heard.action_values is None else own + heard.action_values
+
+    return scores
+
+
+def plain(channel: Channel, **sizes: Any) -> Channel:
+    """The channel without the options that are the same for all."""
+    return channel.clone(graph=None, delay=0, bandwidth=None, **sizes)
+
+
+def _scene(channel: Channel, lead: tuple[int, ...]) -> Scene:
+    """Everybody is alive, nothing is cut, and all see and remember different things."""
+    rng, n = np.random.default_rng(0), channel.num_agents
+    inputs, memory = (rng.normal(size=(*lead, n, size)).astype(np.float32) for size in (channel.input_size, HIDDEN))
+    return Scene(jnp.asarray(inputs), jnp.asarray(memory), jnp.ones((*lead, n), bool), jnp.zeros((n, n), bool))
+
+
+def shape_problems(channel: Channel) -> list[str]:
+    """What is wrong with shapes and types, found by tracing alone."""
+    problems: list[str] = []
+    batch, key = BATCH + (channel.num_agents == BATCH), jax.random.key(0)
+    for lead in [(batch,)] if channel.step_by_step else [(batch,), (2, batch)]:  # all steps at once: time stands first
+        for training in (False, True):
+            scene = _scene(channel, lead)
+
+            def first(scene: Scene = scene, training: bool = training) -> Any:
+                return channel.init_with_output(key, scene, key, training, method=_talk)[0]
+
+            try:
+                talk = jax.eval_shape(first)
+            except UsageError as error:
+                problems.append(f"{error}.")
+            except Exception as error:  # whatever a user's channel raises is a finding
+                problems.append(f"talk fails on inputs of shape {scene.inputs.shape}: {brief(error)}")
+            else:
+                problems += [
+                    f"talk reports {jax.tree_util.keystr(path)} of shape {leaf.shape}: must begin with {lead}."
+                    for path, leaf in jax.tree_util.tree_leaves_with_path(talk.reported)
+                    if leaf.shape[: len(lead)] != lead
+                ]
+    return list(dict.fromkeys(problems))
+
+
+def brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0][:200]}"
+
+
+class Mean(NamedTuple):
+    """Means over draws, and how far chance moves them."""
+
+    features: Any  # [..., N, M]
+    action_values: Any  # [..., N, A]
+    bits: Any  # [..., N]
+    error: Any  # of each of them, the standard deviation of the mean
+    least_paid: Any  # [] the lowest price or overhead, if below 0
+
+
+class Trial:
+    """A channel with random parameters, and ways to let it talk; agent `receiver` is the one that is looked at."""
+
+    def __init__(self, channel: Channel, key: jax.Array) -> None:
+        self.channel, self.scene, self.receiver = channel, _scene(channel, (BATCH,)), channel.num_agents - 1
+        self.init_key, self.key = jax.random.split(key)
+        self.params = self._parameters(channel, self.scene)
+        self._run = jax.jit(self._means)
+        self.draws = 2
+        if any(map(np.any, self.talk(self.scene).error)):
+            self.draws = DRAWS
+
+    def talk(self, scene: Scene) -> Mean:
+        """What agents make of it, over as many draws as are needed."""
+        return jax.tree.map(np.asarray, self._run(self.params, scene, jax.random.split(self.key, self.draws)))
+
+    def one_talk(self, params: Any, scene: Scene, key: jax.Array, training: bool = False) -> Talk:
+        """A single one."""
+        talk: Any = self.channel.apply(params, scene, key, training, method=_talk)
+        return talk
+
+    def alone(self) -> Trial:
+        """The same channel with one agent."""
+        return Trial(self.channel.clone(num_agents=1), self.key)
+
+    def other(self, *agents: int) -> Scene:
+        """The scene in which some agents see and remember other things."""
+        which = np.isin(np.arange(self.channel.num_agents), agents)[:, None]
+        inputs, memory = (jnp.where(which, -1.3 * x - 0.7, x) for x in (self.scene.inputs, self.scene.memory))
+        return self.scene._replace(inputs=inputs, memory=memory)
+
+    def not_alive(self, scene: Scene, *agents: int) -> Scene:
+        """The scene in which some agents are not alive."""
+        return scene._replace(alive=scene.alive & ~np.isin(np.arange(self.channel.num_agents), agents))
+
+    def _parameters(self, channel: Channel, scene: Scene) -> Any:
+        """As at the start of training, but larger, so that what is wrong shows."""
+
+        def draw(key: jax.Array) -> Any:
+            params = channel.init(key, scene, key, False, method=_talk)
+            leaves, structure = jax.tree.flatten(params)
+            keys = jax.random.split(key, max(len(leaves), 1))
+            moved = [x + 0.3 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=False)]
+            return jax.tree.unflatten(structure, moved)
+
+        return jax.jit(draw)(self.init_key)
+
+    def _means(self, params: Any, scene: Scene, keys: jax.Array) -> Any:
+        talks = jax.vmap(lambda key: self.one_talk(params, scene, key))(keys)
+        heard = talks.features, talks.action_values, talks.bits
+        price = jnp.where(talks.messages.sent, talks.messages.price, 0.0)
+        least = jnp.minimum(price.min(initial=0.0), talks.messages.overhead.min(initial=0.0))
+        features, values, bits = (x.mean(0) for x in heard)
+        return Mean(features, values, bits, tuple(x.std(0) / len(keys) ** 0.5 for x in heard), least)

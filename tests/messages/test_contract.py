@@ -1,0 +1,200 @@
+"""`check_channel` names each promise that a channel breaks; one broken channel for every clause."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from marlcomm.messages import (
+    Channel,
+    ChannelContractError,
+    GatedChannel,
+    Heard,
+    check_channel,
+    offer,
+    to_everybody,
+)
+from marlcomm.messages.channel import by_receiver, seen_by
+from marlcomm.messages.contract import CLAUSES, check_shapes
+from marlcomm.networks.layers import Linear, one_each
+from marlcomm.types import others
+
+COUNT = itertools.count()
+
+
+class Kept(Channel):
+    """Two numbers to everybody; keeps everything."""
+
+    def setup(self):
+        self.encoder = Linear(2)
+
+    def word(self, inputs, memory):
+        return jnp.tanh(self.encoder(seen_by(inputs, memory)))
+
+    def send(self, inputs, memory, key):
+        return offer(to_everybody(self.word(inputs, memory))), {}
+
+    def receive(self, inputs, messages):
+        return by_receiver(messages.content), {}
+
+
+class Everything(Kept):
+    """State, action values, training and a noisy word."""
+
+    def initial_state(self, *batch):
+        return jnp.zeros((*batch, 2))
+
+    def talk(self, inputs, memory, key, transmit):
+        word = self.word(inputs, memory)
+        word = word + 0.1 * jax.random.normal(key, word.shape) if transmit.training else word
+        arrived = transmit(offer(to_everybody(word - transmit.state))).content
+        values = jnp.pad(arrived.sum(-3), [(0, 0)] * (inputs.ndim - 1) + [(0, self.num_actions - 2)])
+        scores = transmit.scores(Heard(action_values=values)) - transmit.scores() if self.after_memory else values
+        return Heard(by_receiver(arrived), scores, word), {}
+
+
+class Hard(Kept):
+    def word(self, inputs, memory):
+        return jnp.sign(super().word(inputs, memory))
+
+
+class HardAndSaysSo(Hard):
+    def exceptions(self):
+        return {"gradient": "a bit has none"}
+
+
+class OneNetworkEach(Kept):
+    def setup(self):
+        self.encoder = one_each(Linear, self.num_agents)(2)
+
+
+class MeanByCount(Kept):
+    """Divides by the number of the others, of whom there are none."""
+
+    def receive(self, inputs, messages):
+        between = others(self.num_agents)[..., None]
+        return jnp.where(between, messages.content, 0.0).sum(-3) / (self.num_agents - 1), {}
+
+
+class Telepathy(Kept):
+    """Receivers also get what nobody sent."""
+
+    def talk(self, inputs, memory, key, transmit):
+        words = self.word(inputs, memory)
+        transmit(offer(to_everybody(words)))
+        return jnp.broadcast_to(words.sum(-2, keepdims=True), words.shape), {}
+
+
+class KnowsTheWorth(Kept):
+    """Receivers read how much a message is worth, though it does not come."""
+
+    def receive(self, inputs, messages):
+        return by_receiver(messages.importance), {}
+
+
+class PaidToSpeak(Kept):
+    def send(self, inputs, memory, key):
+        messages, reported = super().send(inputs, memory, key)
+        return messages._replace(price=-messages.price), reported
+
+
+class AcrossTheBatch(Kept):
+    def word(self, inputs, memory):
+        word = super().word(inputs, memory)
+        return word - word.mean(0)
+
+
+class FirstAxisIsTheBatch(Kept):
+    """Looks at the first axis where it means the agents' environment."""
+
+    def word(self, inputs, memory):
+        word = super().word(inputs, memory)
+        return word * jnp.linspace(1.0, 2.0, 8)[:, None, None] if inputs.ndim == 3 and len(inputs) == 8 else word
+
+
+class OfItsOwnMind(Kept):
+    """Draws from Python, where a program is traced."""
+
+    def word(self, inputs, memory):
+        return super().word(inputs, memory) * (1.0 + next(COUNT))
+
+
+class NoNumbers(Kept):
+    def receive(self, inputs, messages):
+        return jnp.log(by_receiver(messages.content) - 9.0), {}
+
+
+class NoExceptionOfThatName(Kept):
+    def exceptions(self):
+        return {"gradients": "?"}
+
+
+class SomeReport(Kept):
+    def send(self, inputs, memory, key):
+        return offer(to_everybody(self.word(inputs, memory))), {"mean": inputs.mean()}
+
+
+class OneReceiver(Kept):
+    def receive(self, inputs, messages):
+        return messages.content.sum((-3, -2)), {}
+
+
+class Crashing(Kept):
+    def receive(self, inputs, messages):
+        return messages.content.reshape(8, -1, 7), {}
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [Kept(), Kept(reads_memory=True), Everything(), Everything(after_memory=True), HardAndSaysSo(), Kept(num_agents=8)],
+    ids=["plain", "memory", "state", "after the memory", "exception", "eight agents"],
+)
+def test_who_keeps_everything_passes(channel):
+    check_channel(channel)
+
+
+@pytest.mark.parametrize(
+    ("channel", "problem"),
+    [
+        (Hard(), "no gradient reaches agent 0 from what agent 2 hears"),
+        (OneNetworkEach(), "exchanging agents 0 and 1 changes what agent 2 hears, and not by their places"),
+        (MeanByCount(), "alone"),
+        (Telepathy(), "all is cut, and agent 2 hears what agent 0 sees"),
+        (Telepathy(), "agent 0 is not alive, and others hear what it sees"),
+        (Telepathy(), "agent 0 is not alive, and hears what others see"),
+        (KnowsTheWorth(), "something else than if agent 0 were not alive"),
+        (PaidToSpeak(), "messages have a price or an overhead of -32 bits"),
+        (AcrossTheBatch(), "hears or pays something else than by itself"),
+        (FirstAxisIsTheBatch(), "hears or pays something else than by itself"),
+        (OfItsOwnMind(), "differs when traced again"),
+        (NoNumbers(), "not finite"),
+        (NoExceptionOfThatName(), "exceptions() names 'gradients'"),
+        (SomeReport(), "talk reports ['mean'] of shape ()"),
+        (OneReceiver(), "gives features of shape (8, 2): must be (8, 3, any)"),
+        (Crashing(), "talk fails on inputs of shape (8, 3, 5): TypeError"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Channel) else None,
+)
+def test_each_broken_promise_is_named(channel, problem):
+    with pytest.raises(ChannelContractError) as raised:
+        check_channel(channel)
+    assert any(problem in each for each in raised.value.problems), raised.value.problems
+    assert type(channel).__name__ in str(raised.value)
+    assert len(raised.value.problems) <= 4, "one mistake is not reported as many"
+
+
+def test_what_is_drawn_is_compared_by_its_means():
+    check_channel(GatedChannel(dims=2, hidden=4, sampled=True))
+
+
+def test_shapes_of_a_sized_channel_are_named_one_at_a_time():
+    with pytest.raises(ValueError, match=r"^OneReceiver gives features of shape \(8, 2\): must be \(8, 4, any\)"):
+        check_shapes(OneReceiver(num_agents=4, num_actions=2, input_size=3))
+    check_shapes(Kept(num_agents=8, num_actions=2, input_size=3, delay=2, graph=[[True] * 8] * 8))
+
+
+def test_every_clause_is_explained():
+    assert all(explanation for explanation in CLAUSES.values())
+    assert check_channel.__doc__ is not None
+    assert all(f"- {clause}: " in check_channel.__doc__ for clause in CLAUSES)
