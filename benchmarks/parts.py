@@ -87,14 +87,14 @@ def parts_of(algorithm: Any, members: int) -> dict[str, Callable[[], Any]]:
 
     def update(left: int) -> Callable[[Any, Any], Any]:
         def apply(state: Any, batch: Any) -> Any:
-            return learner._update(state, state.hparams, batch, state.key, jnp.bool_(True), jnp.int32(left))[0]
+            return learner.gradient_step(state, state.hparams, batch, state.key, jnp.bool_(True), jnp.int32(left))[0]
 
         return apply
 
     def sample(state: Any) -> Any:
-        return learner._replay.sample(state.replay, state.key)
+        return learner.replay.sample(state.replay, state.key)
 
-    batch, light = jax.jit(jax.vmap(sample))(state), state.replace(replay=None)
+    batch, light = jax.jit(jax.vmap(sample))(state), state.without_replay()
     unrolled = jax.jit(jax.vmap(unroll))(light, batch)
     parts = {"training step": (step, state), "playing": (play, light), "sampling from replay": (sample, state)}
     parts |= {"forward passes": (unroll, light, batch)}

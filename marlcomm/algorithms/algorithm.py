@@ -16,8 +16,12 @@ from marlcomm.algorithms.arguments import check_losses, checked, convert, naming
 from marlcomm.algorithms.description import describe
 from marlcomm.algorithms.optimizers import refuse_unused
 from marlcomm.envs.api import Environment, Observation
+from marlcomm.learners.base import Learner, with_delay
 from marlcomm.learners.collect import collect, team_return
-from marlcomm.learners.learner import AgentMemory, Decision, Learner, Loss, check_range, share_done, with_delay
+from marlcomm.learners.config import GROUPS, check_range
+from marlcomm.learners.schedules import share_done
+from marlcomm.learners.state import AgentMemory, Decision, playing_key
+from marlcomm.learners.update import Loss
 from marlcomm.messages.edits import Edit
 from marlcomm.short_repr import html_table, short
 from marlcomm.types import Episodes, Scalar
@@ -53,7 +57,7 @@ class Algorithm:
         env, agent = self.env, getattr(self.learner, "agent", None)
         channel = getattr(agent, "channel", None)
         hparams = {name: getattr(self.hparams, name) for name in _plain_names(self.hparams)}
-        hparams |= {f"weights.{name}": weight for name, weight in self.hparams.weights.items()}
+        hparams |= _numbers_in_groups(self.hparams)
         rows = [
             ("task", f"{env.num_agents} agents, {env.num_actions} actions, at most {env.horizon} steps"),
             ("channel", type(channel).__name__ if channel is not None else type(agent).__name__),
@@ -83,9 +87,8 @@ class Algorithm:
 
     def begin_step(self, state: Any, total_steps: Scalar = float("inf")) -> dict[str, Any]:
         """How `step` plays: arguments of `play` by name, but for the parameters."""
-        play_key, _ = jax.random.split(state.key)  # `learn` goes on from the other half
         return {
-            "key": play_key,
+            "key": playing_key(state),
             "exploration": self.learner.exploration(state),
             "edit": self.learner.edit(state),
             "progress": jnp.where(jnp.isfinite(total_steps), share_done(state.env_steps, total_steps), 1.0),
@@ -153,9 +156,7 @@ class Algorithm:
 
         `decisions` [B, T, ...] is what `act` gave beside the actions; the value learner does without it.
         """
-        learner, edit = with_delay(self.learner, getattr(self.learner, "training_edit", None))
-        learner = self.learner if learner is self.learner else replace(learner, training_edit=edit)
-        return learner.learn(state, episodes, decisions, total_steps)
+        return self.learner.learn(state, episodes, decisions, total_steps)
 
     def with_loss(self, name: str, loss: Loss, weight: float) -> Algorithm:
         """The same algorithm with one more loss, or another one under a name that exists.
@@ -185,8 +186,7 @@ class Algorithm:
         `resolved` holds every value and what every part is made of, `code` checksums of code that no library brings.
         """
         hparams = {name: getattr(self.hparams, name) for name in _plain_names(self.hparams)}
-        weights = {f"weights.{name}": weight for name, weight in self.hparams.weights.items()}
-        names = {field.name for field in fields(self.learner)} - {"env", "settings", "losses"}  # pyright: ignore
+        names = {field.name for field in fields(self.learner)} - {"task", "config", "losses"}  # pyright: ignore
         parts = {name: getattr(self.learner, name) for name in sorted(names)}
         described, code = describe({**parts, "loss_terms": self.learner.losses, "task": self.env})
         made_by = getattr(self.env, "made_by", None)
@@ -197,7 +197,7 @@ class Algorithm:
             "settings": dict(self.settings) if self.settings is not None and _is_plain(self.settings) else None,
             "resolved": {
                 **asdict(self.learner.config),
-                **{name: float(value) for name, value in (hparams | weights).items()},
+                **{name: float(value) for name, value in (hparams | _numbers_in_groups(self.hparams)).items()},
                 "losses": list(self.learner.losses),
                 **described,
             },
@@ -209,7 +209,7 @@ class Algorithm:
         return [
             *self.aliases,
             *_plain_names(self.hparams),
-            *(f"weights.{name}" for name in self.hparams.weights),
+            *_numbers_in_groups(self.hparams),
         ]
 
 
@@ -248,6 +248,7 @@ def assemble(
     name: str, env: Environment, learner: Learner, hparams: Any, changes: Mapping[str, Any], aliases: Mapping[str, str]
 ) -> Algorithm:
     """The algorithm with `changes` to the hyper-parameters by name. Raises as `set_hparams`."""
+    hparams = hparams.replace(training_edit=dict(learner.schedule.hparams))
     algorithm = Algorithm(name, env, learner, hparams, aliases=aliases)
     return replace(algorithm, hparams=_changed(algorithm, changes))
 
@@ -268,8 +269,9 @@ def _changed(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
         value = as_type(name, given, float)
         path = algorithm.aliases.get(name, name)
         group, dot, leaf = path.partition(".")
-        if dot and group == "weights" and leaf in hparams.weights:
-            hparams = hparams.replace(weights={**hparams.weights, leaf: value})
+        if dot and group in GROUPS and leaf in getattr(hparams, group):
+            check_range(algorithm.learner.schedule.ranges if group == "training_edit" else {}, leaf, value)
+            hparams = hparams.replace(**{group: {**getattr(hparams, group), leaf: value}})
         elif not dot and path in _plain_names(hparams):
             check_range(hparams.RANGES, path, value)
             hparams = hparams.replace(**{path: value})
@@ -286,7 +288,12 @@ def _no_such_setting(algorithm: Algorithm, name: str) -> str:
 
 
 def _plain_names(hparams: Any) -> list[str]:
-    return [field.name for field in fields(hparams) if field.name != "weights"]
+    return [field.name for field in fields(hparams) if field.name not in GROUPS]
+
+
+def _numbers_in_groups(hparams: Any) -> dict[str, Any]:
+    """The numbers that are called by two words, such as `weights.entropy`."""
+    return {f"{group}.{name}": value for group in GROUPS for name, value in getattr(hparams, group).items()}
 
 
 def _is_plain(settings: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from flax import linen as nn
 
 from marlcomm.envs.api import Environment
-from marlcomm.learners.learner import Loss
+from marlcomm.learners.update import Loss
 from marlcomm.names import TASKS
 from marlcomm.validation import UsageError, as_type, nearest, to_python
 

@@ -13,7 +13,7 @@ from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
 from marlcomm.learners.actor_critic import ActorCriticLearner
 from marlcomm.learners.actor_critic_config import ActorCriticConfig, ActorCriticHParams
-from marlcomm.learners.learner import Loss
+from marlcomm.learners.update import Loss
 from marlcomm.losses import actor_loss, critic_loss, saturation_loss
 from marlcomm.messages import Channel, Edit
 from marlcomm.networks import ActionCritic
@@ -79,7 +79,7 @@ def ddpg_based(
         {"actor": 1.0, "critic": 1.0, "saturation": saturation, **(weights or {})},
     )
     learner = ActorCriticLearner(
-        env=env,
+        task=env.task_spec,
         agent=agent,
         critic=ActionCritic(hidden, layers, shared_critic) if critic is None else critic,
         losses=losses,

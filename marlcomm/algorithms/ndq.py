@@ -9,7 +9,10 @@ from marlcomm.envs.api import Environment
 from marlcomm.losses import expressiveness_loss, succinctness_loss
 from marlcomm.losses.information import RELEASED_FLOOR
 from marlcomm.messages import GaussianChannel
+from marlcomm.messages.edit_schedules import RandomCut
 from marlcomm.networks import MonotonicMixer
+
+_CUT_ALIASES = {"cut_share": "training_edit.share", "cut_start": "training_edit.start"}
 
 
 @recorded
@@ -24,6 +27,9 @@ def ndq(
     reads_memory: bool = False,
     hidden: int = 64,
     encoder_hidden: int = 0,
+    cut_in_training: bool = True,
+    cut_share: float = 0.95,
+    cut_start: float = 300_000,
     **settings: Any,
 ) -> Algorithm:
     """NDQ: Gaussian messages, made expressive and succinct by two losses (gaussian x monotonic x value).
@@ -43,9 +49,13 @@ def ndq(
       hidden: H of the agent.
       encoder_hidden: width of the message encoder's two hidden layers; 0 for that of the agent, as released. (It was 64
         before it could be set: a run of that time with another `hidden` is resumed with `encoder_hidden=64`.)
+      cut_in_training: whether a random share of the messages, the least important, is cut while training (see
+        `RandomCut`); never where `paper` says what is published: give `training_edit=RandomCut()` there.
+      cut_share, cut_start: of that; the hyper-parameters `training_edit.share` and `training_edit.start`.
       **settings: as for `value_based`.
     """
     paper = settings.get("paper", False)
+    cut = RandomCut(share=cut_share, start=cut_start) if cut_in_training and not paper else None
     expressive = functools.partial(expressiveness_loss, floor=RELEASED_FLOOR) if paper else expressiveness_loss
     given = {
         "mixer": MonotonicMixer(hypernet_layers=hypernet_layers),
@@ -58,8 +68,8 @@ def ndq(
         "hidden": hidden,
         "losses": {"expressiveness": expressive, "succinctness": succinctness_loss},
         "weights": {"expressiveness": expressiveness, "succinctness": beta},
-        "aliases": {"beta": "weights.succinctness"},
-        "cut_in_training": not paper,
+        "aliases": {"beta": "weights.succinctness", **({} if cut is None else _CUT_ALIASES)},
         **settings,
+        "training_edit": [settings.get("training_edit"), cut],
     }
     return value_based("ndq", env, **given)

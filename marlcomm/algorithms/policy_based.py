@@ -10,8 +10,8 @@ from marlcomm.algorithms.arguments import check_losses, check_module, checked
 from marlcomm.algorithms.optimizers import Optimizer, as_function
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
-from marlcomm.learners.learner import Loss
 from marlcomm.learners.on_policy import OnPolicyConfig, OnPolicyHParams, OnPolicyLearner
+from marlcomm.learners.update import Loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, policy_loss, talk_loss, value_loss
 from marlcomm.messages import Channel, Edit
 from marlcomm.networks import LocalCritic
@@ -86,7 +86,7 @@ def policy_based(
         own_weights |= {"gate": 1.0, "talk": 0.0}
     losses, weights = check_losses({**own, **(losses or {})}, {**own_weights, **(weights or {})})
     learner = OnPolicyLearner(
-        env=env,
+        task=env.task_spec,
         agent=agent,
         critic=LocalCritic() if critic is None else critic,
         losses=losses,

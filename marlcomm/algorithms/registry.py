@@ -16,6 +16,7 @@ from marlcomm.algorithms.policy_based import policy_based
 from marlcomm.algorithms.value_based import IMPROVED, value_based
 from marlcomm.envs.api import Environment
 from marlcomm.learners.actor_critic_config import ActorCriticConfig, ActorCriticHParams
+from marlcomm.learners.config import GROUPS
 from marlcomm.learners.on_policy import OnPolicyConfig, OnPolicyHParams
 from marlcomm.learners.value import ValueConfig, ValueHParams
 from marlcomm.names import ALGORITHMS
@@ -116,7 +117,7 @@ def shared_settings(family: Family) -> dict[str, tuple[Any, Any]]:
     """Setting -> (type, default) for those that every algorithm of a family takes."""
     kinds = typing.get_type_hints(family.settings)
     static = {field.name: (kinds[field.name], field.default) for field in fields(family.settings)}
-    traced = {field.name: (float, field.default) for field in fields(family.hparams) if field.name != "weights"}
+    traced = {field.name: (float, field.default) for field in fields(family.hparams) if field.name not in GROUPS}
     improved = {key: ((static | traced)[key][0], value) for key, value in family.improved.items()}
     return _plain_parameters(family.build) | static | traced | improved
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from marlcomm.agents import CommunicatingAgent
 from marlcomm.envs.api import Environment
-from marlcomm.learners.learner import agent_inputs
+from marlcomm.learners.base import agent_inputs
 from marlcomm.messages import Channel, SilentChannel
 
 
@@ -35,7 +35,7 @@ def communicating_agent(
         raise ValueError(f"channel is {channel!r}: must be a channel, such as MeanChannel()")
     n, size = env.num_agents, env.observation_size
     view, no_action = jax.ShapeDtypeStruct((n, size), jnp.float32), jax.ShapeDtypeStruct((n,), jnp.int32)
-    inputs = jax.eval_shape(lambda *x: agent_inputs(env, settings, *x), view, no_action)
+    inputs = jax.eval_shape(lambda *x: agent_inputs(env.task_spec, settings, *x), view, no_action)
     channel = channel.clone(
         num_agents=n,
         num_actions=env.num_actions,

@@ -10,7 +10,8 @@ from marlcomm.algorithms.arguments import check_losses, check_module, checked
 from marlcomm.algorithms.optimizers import Optimizer, as_function, torch_rmsprop
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
-from marlcomm.learners.learner import Loss
+from marlcomm.learners.joint_critic import JointCriticPart
+from marlcomm.learners.update import Loss
 from marlcomm.learners.value import ValueConfig, ValueHParams, ValueLearner
 from marlcomm.losses import temporal_difference_loss
 from marlcomm.messages import Channel, Edit
@@ -76,13 +77,13 @@ def value_based(
         {"temporal_difference": 1.0, **(weights or {})},
     )
     learner = ValueLearner(
-        env=env,
+        task=env.task_spec,
         agent=agent,
         mixer=mixer,
         losses=losses,
         optimizer=as_function(optimizer),
         config=static,
         training_edit=training_edit,
-        joint_critic=joint_critic,
+        parts={} if joint_critic is None else {"joint_critic": JointCriticPart(joint_critic)},
     )
     return assemble(name, env, learner, ValueHParams(weights=weights), traced, aliases or {})

@@ -1,14 +1,12 @@
-"""What the off-policy actor-critic learner can be told: fixed config, and numbers that may be traced."""
+"""What the off-policy actor-critic learner can be told: fixed fields, and numbers that may be traced."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from flax import struct
-
+from marlcomm.learners.config import LearnerConfig, OffPolicyHParams, Ranges
 from marlcomm.types import Scalar
 
 CRITICS_SEE = ("state", "observations")
@@ -16,11 +14,11 @@ DISCRETE_GRADIENTS = ("expected", "drawn")
 
 
 @dataclass(frozen=True)
-class ActorCriticConfig:
+class ActorCriticConfig(LearnerConfig):
     """What fixes a shape or a branch; a change recompiles.
 
     Attributes:
-      num_envs: B, environments played at once; each step of training plays one episode in every one.
+      num_envs, agent_id, last_action: see `LearnerConfig`.
       batch_steps: environment steps in a learning batch, drawn one by one; where agents remember, as many whole
         episodes as hold at least that many.
       replay_steps: environment steps kept for replay, at least.
@@ -29,8 +27,6 @@ class ActorCriticConfig:
       noise: standard deviation of the Gaussian noise that explores continuous actions, in epsilons.
       discrete_gradient: what actors of discrete actions climb: "expected", the mean of their critic over their own
         choices, or "drawn", one choice by Gumbel noise with the gradient of a softmax (published).
-      agent_id: whether an agent's input carries its id.
-      last_action: whether it carries its own last action.
     """
 
     num_envs: int = 8
@@ -40,13 +36,11 @@ class ActorCriticConfig:
     critics_see: str = "state"
     noise: float = 1.0
     discrete_gradient: str = "expected"
-    agent_id: bool = True
-    last_action: bool = False
+
+    COUNTS: ClassVar[tuple[str, ...]] = ("num_envs", "batch_steps", "replay_steps", "update_interval")
 
     def __post_init__(self) -> None:
-        for name in ("num_envs", "batch_steps", "replay_steps", "update_interval"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        super().__post_init__()
         if self.replay_steps < self.batch_steps:
             raise ValueError(
                 f"replay_steps is {self.replay_steps}: must hold at least batch_steps ({self.batch_steps})"
@@ -61,32 +55,22 @@ class ActorCriticConfig:
             raise ValueError(f"noise is {self.noise}: must be at least 0")
 
 
-class ActorCriticHParams(struct.PyTreeNode):
-    """Numbers that may be traced: a sweep over them is a vmap, never a recompile."""
+class ActorCriticHParams(OffPolicyHParams):
+    """Numbers that may be traced; see `LearnerHParams`.
 
-    learning_rate: Scalar = 1e-3  #: of the actors and their channel
-    critic_learning_rate: Scalar = 1e-3
-    learning_rate_decay_to: Scalar = 0.1  #: share of both that is left at the end, falling over the run's second half
+    Exploration is a share of random actions, and the size of the noise on continuous ones.
+    """
+
+    critic_learning_rate: Scalar = 1e-3  #: `learning_rate` is that of the actors and their channel
+    learning_rate_decay_to: Scalar = 0.1
     discount: Scalar = 0.95
-    gradient_clip: Scalar = 10.0  #: global norm, of actors and of critics; 0: no clipping
-    exploration_start: Scalar = 0.3  #: exploration, linear in environment steps: share of random actions, size of noise
-    exploration_final: Scalar = 0.05
+    exploration_start: Scalar = 0.3
     exploration_steps: Scalar = 100_000
-    target_rate: Scalar = 0.01  #: how far the target networks move at every gradient step
     temperature: Scalar = 1.0  #: of the softmax that gives discrete actions their gradient
     team_share: Scalar = 1.0  #: of the team's mean in each agent's reward; 0: each is paid for itself
-    weights: Mapping[str, Scalar] = struct.field(default_factory=dict)  #: loss name -> weight
 
-    RANGES: ClassVar[Mapping[str, tuple[float, float]]] = {
-        "learning_rate": (0.0, math.inf),
+    RANGES: ClassVar[Ranges] = OffPolicyHParams.RANGES | {
         "critic_learning_rate": (0.0, math.inf),
-        "learning_rate_decay_to": (0.0, 1.0),
-        "discount": (0.0, 1.0),
-        "gradient_clip": (0.0, math.inf),
-        "exploration_start": (0.0, 1.0),
-        "exploration_final": (0.0, 1.0),
-        "exploration_steps": (1.0, math.inf),
-        "target_rate": (0.0, 1.0),
         "temperature": (1e-3, math.inf),
         "team_share": (0.0, 1.0),
     }

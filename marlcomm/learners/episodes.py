@@ -7,19 +7,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from marlcomm.envs.api import Environment, Observation
-from marlcomm.types import Episodes
+from marlcomm.envs.api import Observation
+from marlcomm.types import Episodes, Scalar, TaskSpec
 
 
-def empty_episode(env: Environment) -> Episodes:
+def empty_episode(task: TaskSpec) -> Episodes:
     """One episode without a step, as zeros; its shapes and types are those of every episode of the task."""
-    t, n, a = env.horizon, env.num_agents, env.num_actions
+    t, n, a = task.horizon, task.num_agents, task.num_actions
     return Episodes(
-        agents_view=jnp.zeros((t + 1, n, env.observation_size), jnp.float32),
+        agents_view=jnp.zeros((t + 1, n, task.observation_size), jnp.float32),
         action_mask=jnp.zeros((t + 1, n, a), bool),
-        global_state=jnp.zeros((t + 1, env.state_size), jnp.float32),
+        global_state=jnp.zeros((t + 1, task.state_size), jnp.float32),
         alive=jnp.zeros((t + 1, n), bool),
-        action=jnp.zeros((t, *env.action_shape), env.action_dtype),
+        action=jnp.zeros((t, *task.action_shape), task.action_dtype),
         reward=jnp.zeros((t, n), jnp.float32),
         terminal=jnp.zeros((t,), bool),
         valid=jnp.zeros((t,), bool),
@@ -27,20 +27,20 @@ def empty_episode(env: Environment) -> Episodes:
     )
 
 
-def ready_to_learn(env: Environment, num_envs: int, episodes: Episodes) -> Episodes:
+def ready_to_learn(task: TaskSpec, num_envs: int, episodes: Episodes) -> Episodes:
     """Episodes [B, ...] as a learner takes them: of the task's shapes and types, without what follows their ends.
 
     Args:
-      env: the task.
+      task: its sizes.
       num_envs: B.
       episodes: from `collect`, or from a simulator outside JAX; numpy arrays will do.
 
     Raises:
       ValueError: a field has another shape, or holds numbers of another kind.
     """
-    like = empty_episode(env)
+    like = empty_episode(task)
     checked = {name: _checked(name, getattr(episodes, name), getattr(like, name), num_envs) for name in like._fields}
-    return without_padding(Episodes(**checked), env.num_actions)
+    return without_padding(Episodes(**checked), task.num_actions)
 
 
 def observations(episodes: Episodes) -> Observation:
@@ -76,6 +76,11 @@ def without_padding(episodes: Episodes, num_actions: int) -> Episodes:
         action=jnp.where(_beside(valid, possible), episodes.action, possible),
         terminal=terminal,
     )
+
+
+def shared_reward(reward: jax.Array, team_share: Scalar) -> jax.Array:
+    """[..., N] each agent's reward, of which the share `team_share` is the team's mean (1: all, 0: its own only)."""
+    return reward + team_share * (reward.mean(-1, keepdims=True) - reward)
 
 
 def as_shown(observation: Observation, real: jax.Array, last: jax.Array) -> Observation:

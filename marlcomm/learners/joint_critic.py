@@ -1,15 +1,55 @@
-"""How a joint critic learns beside a team, from the same episodes."""
+"""Networks that learn beside the team because a method's losses ask them, such as a centralized joint critic."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 
 from marlcomm.losses.temporal_difference import double_q_target
-from marlcomm.types import Episodes, JointCriticOutput, JointQ, Scalar
+from marlcomm.types import Episodes, JointCriticOutput, JointQ, Scalar, TaskSpec
+
+
+class Part(Protocol):
+    """A network that a method brings to the value learner, with a target network of its own."""
+
+    def init(self, key: jax.Array, task: TaskSpec) -> Any:
+        """Its parameters before training."""
+        ...
+
+    def unroll(self, params: Any, target_params: Any, episodes: Episodes, discount: Scalar) -> dict[str, Any]:
+        """What it makes of episodes [B, ...], by names of fields of `Unroll`."""
+        ...
+
+
+@dataclass(frozen=True)
+class JointCriticPart:
+    """A centralized joint action-value network, learned by double Q-learning from the same episodes as the team.
+
+    It fills `Unroll.joint_critic`, for `joint_critic_loss`, and `Unroll.joint_q`, for losses that ask about joint
+    actions.
+
+    Attributes:
+      network: a flax module as `JointCritic`: views [..., N, O] and one-hot actions [..., N, A] -> [...]; its method
+        `utilities` gives [..., N, A], in each of which the value does not decrease, and `mix` that value from those of
+        what is done.
+    """
+
+    network: Any
+
+    def init(self, key: jax.Array, task: TaskSpec) -> Any:
+        """See `Part`."""
+        n = task.num_agents
+        return self.network.init(key, jnp.zeros((1, n, task.observation_size)), jnp.zeros((1, n, task.num_actions)))
+
+    def unroll(self, params: Any, target_params: Any, episodes: Episodes, discount: Scalar) -> dict[str, Any]:
+        """See `Part`."""
+        output, joint_q = evaluate_joint_critic(self.network, params, target_params, episodes, discount)
+        return {"joint_critic": output, "joint_q": joint_q}
 
 
 def evaluate_joint_critic(
@@ -46,8 +86,32 @@ def evaluate_joint_critic(
     return output, joint_q
 
 
+def mean_of_critics(
+    critic: Any, target_params: Any, see: Callable[[jax.Array], jax.Array], action: jax.Array
+) -> JointQ:
+    """The mean of the agents' centralized critics as one joint action-value function. No gradient.
+
+    Args:
+      critic: a flax module [..., F] what critics see, [..., N, N, A] joint actions -> [..., N]; see `ActionCritic`.
+      target_params: of it.
+      see: views [..., N, O] -> [..., F].
+      action: [B, T, N, A] what the team would do.
+    """
+
+    def worth(params: Any, views: jax.Array, action: jax.Array) -> jax.Array:
+        return critic.apply(params, see(views), for_each_critic(action)).mean(-1)
+
+    frozen, action = jax.lax.stop_gradient((target_params, action))
+    return JointQ(jax.tree_util.Partial(worth, frozen), action)
+
+
+def for_each_critic(action: jax.Array) -> jax.Array:
+    """[..., N, A] -> [..., N, N, A]: the same joint action for all critics."""
+    return jnp.broadcast_to(action[..., None, :, :], (*action.shape[:-1], *action.shape[-2:]))
+
+
 def _best(joint_critic: Any, params: Any, views: jax.Array, allowed: jax.Array) -> jax.Array:
-    """The joint_critic's best joint action: [..., N, O] views, [..., N, A] what is allowed -> [..., N, A] one-hot."""
+    """The joint critic's best joint action: [..., N, O] views, [..., N, A] what is allowed -> [..., N, A] one-hot."""
     return _highest(joint_critic.apply(params, views, method="utilities"), allowed)
 
 

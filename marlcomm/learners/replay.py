@@ -10,9 +10,8 @@ import flashbax
 import jax
 import jax.numpy as jnp
 
-from marlcomm.envs.api import Environment
 from marlcomm.learners.episodes import empty_episode
-from marlcomm.types import Episodes
+from marlcomm.types import Episodes, TaskSpec
 
 ONE_LESS = ("action", "reward", "terminal", "valid")  # fields that have no entry for the last observation
 
@@ -22,18 +21,18 @@ class EpisodeReplay:
     """A ring of whole episodes, of which a batch holds none twice, as in PyMARL.
 
     Attributes:
-      env: the task; only its sizes are read.
+      task: its sizes.
       replay_episodes: episodes that are kept.
       batch_episodes: episodes in a learning batch.
     """
 
-    env: Environment
+    task: TaskSpec
     replay_episodes: int
     batch_episodes: int
 
     def init(self) -> Any:
         """The empty ring."""
-        return self._buffer.init(empty_episode(self.env))
+        return self._buffer.init(empty_episode(self.task))
 
     def add(self, replay: Any, episodes: Episodes) -> Any:
         """The ring with B more episodes [B, ...], in place of the oldest where it is full."""
@@ -66,14 +65,14 @@ class StepReplay:
     """A ring of episodes, each kept in one piece with its last observation behind it, as an entry that is no step.
 
     Attributes:
-      env: the task; only its sizes are read.
+      task: its sizes.
       num_envs: B, episodes that are added at once.
       batch_steps: steps in a learning batch; with `whole_episodes`, as many episodes as hold at least that many.
       replay_steps: steps kept, at least; a whole number of additions is.
       whole_episodes: whether to draw whole episodes, in place of single steps with what was seen after them.
     """
 
-    env: Environment
+    task: TaskSpec
     num_envs: int
     batch_steps: int
     replay_steps: int
@@ -81,7 +80,7 @@ class StepReplay:
 
     def init(self) -> Any:
         """The empty ring."""
-        episode = empty_episode(self.env)
+        episode = empty_episode(self.task)
         entry = jax.tree.map(lambda x: x[0], episode._replace(won=episode.valid))
         return self._buffer.init(entry)
 
@@ -106,7 +105,7 @@ class StepReplay:
 
     @property
     def _buffer(self) -> Any:
-        horizon = self.env.horizon
+        horizon = self.task.horizon
         length = horizon + 1  # of an episode
         whole = self.whole_episodes or horizon == 1  # which is the same, but wastes nothing on last observations
         together = self.num_envs * horizon

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from marlcomm.training import orbax_folder
+from marlcomm.training.old_checkpoints import Layout, older_layouts
 
 FILES = "files.json"  # sizes and checksums of a checkpoint's files; those of older versions have none
 
@@ -74,18 +75,19 @@ class Checkpoints:
         """The newest whole checkpoint: its number, the state as numpy arrays, and its facts.
 
         Args:
-          template: a pytree with the shapes and types that are expected.
+          template: a pytree with the shapes and types that are expected; those that older versions wrote are read too.
           set_aside: moves a damaged checkpoint away, so that its number is free again, and gives its new path.
 
         Raises:
           CheckpointError: there is none, or none is whole and fits the template.
         """
         abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), template)
+        layouts = [Layout(abstract, lambda state: state), *older_layouts(abstract)]
         wrong: dict[int, str] = {}
         # again after each: a run that is still written drops old checkpoints, and has newer ones
         while untried := [number for number in self.numbers() if number not in wrong]:
             number = untried[0]
-            found = self._read(number, abstract)
+            found = self._read(number, layouts)
             if isinstance(found, str):
                 wrong[number] = found
                 continue
@@ -118,23 +120,27 @@ class Checkpoints:
         for rest in self.folder.glob(f"{self._unfinished.name}*"):
             shutil.rmtree(rest, ignore_errors=True)
 
-    def _read(self, number: int, abstract: Any) -> tuple[Any, dict[str, Any]] | str:
+    def _read(self, number: int, layouts: Sequence[Layout]) -> tuple[Any, dict[str, Any]] | str:
         """State and facts of a checkpoint, or what is wrong with it."""
         folder = self.folder / str(number)
         damaged = _damage(folder)
         if damaged:
             return f"checkpoint {number} is damaged: {damaged}"
-        try:
-            state, facts = orbax_folder.read(folder, abstract)
-        except Exception as error:  # whatever a damaged file or a foreign template makes the reader raise
-            if damaged is not None:
-                return f"checkpoint {number} is whole, but holds other arrays than this algorithm's"
-            return f"checkpoint {number} cannot be read ({type(error).__name__}: {orbax_folder.first_line(error)})"
-        if digest(state) != facts.pop("digest", None):
-            return f"checkpoint {number} is damaged: its contents do not match its checksum"
-        if _shapes(state) != _shapes(abstract):
-            return f"checkpoint {number} holds arrays of other shapes than this algorithm's"
-        return state, facts
+        failures = []
+        for layout in layouts:
+            try:
+                state, facts = orbax_folder.read(folder, layout.template)
+            except Exception as error:  # whatever a damaged file or a foreign template makes the reader raise
+                failures.append(f"{type(error).__name__}: {orbax_folder.first_line(error)}")
+                continue
+            if digest(state) != facts.pop("digest", None):
+                return f"checkpoint {number} is damaged: its contents do not match its checksum"
+            if _shapes(state) != _shapes(layout.template):
+                return f"checkpoint {number} holds arrays of other shapes than this algorithm's"
+            return layout.to_today(state), facts
+        if damaged is not None:
+            return f"checkpoint {number} is whole, but holds other arrays than this algorithm's"
+        return f"checkpoint {number} cannot be read ({failures[0]})"
 
     def _move_away(self, wrong: dict[int, str], set_aside: Callable[[Path], Path] | None) -> list[str]:
         """What was wrong, and where it is kept."""

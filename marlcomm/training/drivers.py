@@ -14,7 +14,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import jax
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.learner import Decision
+from marlcomm.learners.state import Decision
 from marlcomm.messages.edits import Edit
 from marlcomm.training.interrupt import interruptibly
 from marlcomm.training.memory import compute, require_room_to_run

@@ -12,7 +12,7 @@ import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.collect import team_return
-from marlcomm.learners.learner import Decision
+from marlcomm.learners.state import Decision
 from marlcomm.messages.channel import bits_sent, said_by_channel
 from marlcomm.messages.edits import (
     CalibratedCut,

@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.learner import AgentMemory, with_delay
+from marlcomm.learners.base import with_delay
+from marlcomm.learners.state import AgentMemory
 from marlcomm.messages.edits import Delay, Edit, split_delay
 from marlcomm.training.drivers import CompiledProgram, Measure, Played, Program, Same
 from marlcomm.training.population import Population, member_of

@@ -17,7 +17,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.learner import LearnerState
+from marlcomm.learners.state import LearnerState
 from marlcomm.training.drivers import Program, driver_of
 from marlcomm.training.evaluate import assess_player, check_episodes, on_host
 from marlcomm.training.interrupt import stop_between_chunks
@@ -236,9 +236,9 @@ class _Run:
 
     def report_cutting(self, state: LearnerState, before: Standing, now: Standing) -> None:
         """Says once that cutting in training has begun: until teams have learned to live with it, they win less."""
-        if not getattr(self.algorithm.learner.config, "cut_in_training", False):
+        if "start" not in state.hparams.training_edit:
             return
-        start = np.asarray(state.hparams.cut_start)
+        start = np.asarray(state.hparams.training_edit["start"])
         if (now.env_steps > start).any() and not (before.env_steps > start).any():
             self.report.say(
                 f"cutting in training has begun, after {start.min():,.0f} steps: more and more of what is said is cut, "

@@ -12,7 +12,7 @@ import jax
 import psutil
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.learner import LearnerState
+from marlcomm.learners.state import LearnerState
 from marlcomm.training.interrupt import interruptibly
 from marlcomm.validation import UsageError
 

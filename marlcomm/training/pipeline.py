@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.learner import LearnerState
+from marlcomm.learners.state import LearnerState, with_params
 from marlcomm.training.interrupt import interruptibly
 from marlcomm.training.loop import TrainResult, train
 from marlcomm.training.memory import compute, require_room_to_run
@@ -87,8 +87,7 @@ def train_pipeline(
 
     def prepare(state: LearnerState) -> LearnerState:
         chosen = {**params, **({k: v for k, v in first.params.items() if k != "agent"} if warm else {})}
-        # copies: training gives away the arrays that it starts with
-        return state.replace(params=jax.tree.map(jnp.copy, chosen), target_params=jax.tree.map(jnp.copy, chosen))
+        return with_params(state, chosen)
 
     second = train(team, steps=steps, seeds=seeds, out=folders["team"], prepare=prepare, **options)
     return PipelineResult(first, fit, second)

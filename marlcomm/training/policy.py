@@ -12,7 +12,7 @@ import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.envs.api import Observation
-from marlcomm.learners.learner import AgentMemory, Decision
+from marlcomm.learners.state import AgentMemory, Decision
 from marlcomm.messages.edits import Edit
 from marlcomm.training.population import Population, member_of
 

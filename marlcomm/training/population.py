@@ -15,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
 from marlcomm.algorithms.algorithm import Algorithm, set_hparams
-from marlcomm.learners.learner import LearnerState
+from marlcomm.learners.state import LearnerState
 from marlcomm.short_repr import html_table
 from marlcomm.training.interrupt import interruptibly
 from marlcomm.training.memory import compute

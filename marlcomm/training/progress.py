@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from marlcomm.learners.learner import LearnerState
+from marlcomm.learners.state import LearnerState
 
 
 class Standing(NamedTuple):

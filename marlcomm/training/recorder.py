@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.learner import LearnerState
+from marlcomm.learners.state import LearnerState
 from marlcomm.training.checkpoint import CheckpointError, Checkpoints, digest
 from marlcomm.training.population import Population, member_of
 from marlcomm.training.progress import ProgressReport
@@ -112,7 +112,7 @@ class Recorder:
         """Writes and gives back the summary; `found` is the last evaluation, arrays [P]."""
         members = []
         for member, seed in enumerate(self.population.seeds):
-            own = member_of(state.replace(replay=None), member)
+            own = member_of(state.without_replay(), member)
             members.append(
                 {
                     "seed": seed,

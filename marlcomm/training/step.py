@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.learners.learner import LearnerState
+from marlcomm.learners.state import LearnerState
 from marlcomm.training.population import Population
 
 

@@ -115,7 +115,7 @@ def test_settings_reach_algorithm_task_and_sweep():
     made, sweep = split_settings("ndq", "hallway", words)
     assert sweep == {"beta": [0.1, 0.01]}
     assert made.learner.config.num_envs == 10
-    assert made.learner.config.cut_in_training is False
+    assert made.learner.training_edit is None
     assert made.hparams.exploration_steps == 20_000
     assert made.hparams.weights["expressiveness"] == 0
     assert made.env.lengths == (2, 3)

@@ -26,7 +26,7 @@ def continuous():
 def test_continuous_exploration_is_uniform_or_gaussian(continuous, exploration, seed):
     outputs = jnp.broadcast_to(jnp.array([0.1, -5.0]), (MANY, 1, 2))
     mask = jnp.ones((MANY, 1, 2), bool)
-    action = np.asarray(continuous(outputs, mask, exploration, jax.random.PRNGKey(seed)))[:, 0]
+    action = np.asarray(continuous(outputs, mask, exploration, jax.random.split(jax.random.PRNGKey(seed))))[:, 0]
     mean = np.tanh([0.1, -5.0])
     assert np.all(np.abs(action) <= 1.0)
     if exploration == 0.0:
@@ -42,7 +42,7 @@ def test_continuous_exploration_is_uniform_or_gaussian(continuous, exploration, 
 
 def test_numbers_that_do_not_count_are_zero(continuous):
     mask = jnp.array([[True, False]])
-    action = continuous(jnp.ones((1, 2)), mask, 0.5, KEY)
+    action = continuous(jnp.ones((1, 2)), mask, 0.5, (KEY, KEY))
     assert action[0, 0] != 0.0
     assert action[0, 1] == 0.0
 
@@ -52,8 +52,8 @@ def test_discrete_exploration_draws_from_the_policy_and_evaluation_takes_the_lik
     outputs = jnp.broadcast_to(jnp.array([1.0, 0.0, 9.0]), (MANY, 1, 3))
     mask = jnp.broadcast_to(jnp.array([True, True, False]), outputs.shape)
     explore = jax.jit(actions.explore)
-    assert np.all(np.asarray(explore(outputs, mask, 0.0, KEY)) == 0)
-    drawn = np.asarray(explore(outputs, mask, 0.2, KEY))
+    assert np.all(np.asarray(explore(outputs, mask, 0.0, (KEY, KEY))) == 0)
+    drawn = np.asarray(explore(outputs, mask, 0.2, (KEY, KEY)))
     likely = np.exp(1.0) / (np.exp(1.0) + 1.0)
     np.testing.assert_allclose((drawn == 0).mean(), 0.8 * likely + 0.2 * 0.5, atol=0.015)
     assert not np.any(drawn == 2)

@@ -47,7 +47,7 @@ def test_neither_policy_nor_episodes_see_what_is_not_a_number():
 
 
 def test_what_was_seen_last_is_kept_where_an_episode_was_cut_and_where_it_is_finite():
-    one = Episodes(*(jnp.ones((1, *x.shape), x.dtype) for x in empty_episode(Toy())))
+    one = Episodes(*(jnp.ones((1, *x.shape), x.dtype) for x in empty_episode(Toy().task_spec)))
     valid = jnp.arange(HORIZON)[None] < 2
     views = one.agents_view.at[:, 2, 0, 0].set(jnp.nan)
     cut = without_padding(one._replace(valid=valid, terminal=~valid, agents_view=views), ACTIONS)
@@ -63,7 +63,7 @@ def test_what_was_seen_last_is_kept_where_an_episode_was_cut_and_where_it_is_fin
 
 
 def test_actions_after_the_end_are_possible_ones():
-    like = empty_episode(Toy())
+    like = empty_episode(Toy().task_spec)
     one = jax.tree.map(lambda x: x[None], like)
     actions = jnp.full_like(one.action, -7).at[:, 3:].set(99)
     found = without_padding(one._replace(action=actions), ACTIONS).action

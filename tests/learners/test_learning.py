@@ -26,7 +26,7 @@ class Case:
     def __init__(self):
         self.algorithm = make(target_interval=INTERVAL, updates_per_step=UPDATES, learning_rate=0.01)
         self.init = jax.jit(self.algorithm.init)(KEY)
-        play = jax.jit(lambda params: self.algorithm.play(params, KEY, epsilon=1.0)[0])
+        play = jax.jit(lambda params: self.algorithm.play(params, KEY, exploration=1.0)[0])
         self.episodes = play(self.init.params)
         self.learn = jax.jit(self.algorithm.learn)
 
@@ -124,7 +124,7 @@ def test_an_update_is_rmsprop_on_the_gradient_of_the_weighted_loss(case):
 def test_epsilon_falls_linearly_in_environment_steps_and_then_stays(case, steps, epsilon):
     hparams = case.init.hparams.replace(exploration_start=1.0, exploration_final=0.2, exploration_steps=100.0)
     state = case.init.replace(hparams=hparams, env_steps=jnp.int32(steps))
-    np.testing.assert_allclose(case.algorithm.learner.epsilon(state), epsilon, rtol=1e-6)
+    np.testing.assert_allclose(case.algorithm.learner.exploration(state), epsilon, rtol=1e-6)
 
 
 def test_replay_forgets_the_oldest(case):
@@ -141,7 +141,7 @@ def poisoned(state):
     """The same state, with rewards in replay that are not numbers."""
     experience = state.replay.experience
     spoilt = experience._replace(reward=jnp.full_like(experience.reward, jnp.nan))
-    return state.replace(replay=state.replay.replace(experience=spoilt))
+    return state.with_extra(replay=state.replay.replace(experience=spoilt))
 
 
 LEARNED = ("params", "target_params", "optimizer", "updates", "hparams")
@@ -157,7 +157,7 @@ def test_a_nan_in_a_batch_marks_the_state_and_changes_nothing_learned(case):
 
 
 def test_an_unhealthy_state_learns_no_more(case):
-    """As `TrainState.healthy` says ("the member then stays as it was"), also when later batches are sound."""
+    """As `LearnerState.healthy` says ("the member then stays as it was"), also when later batches are sound."""
     before = case.after(4)[-1].replace(healthy=jnp.bool_(False))
     after, _ = case.learn(before, case.episodes)
     assert not bool(after.healthy)
@@ -183,7 +183,7 @@ def test_settings_out_of_range_are_named(settings, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epsilon_begin": 1.0}, "'epsilon_begin'"),
+        ({"exploration_begin": 1.0}, "'exploration_begin'"),
         ({"discount": 1.5}, "discount is 1.5"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"exploration_steps": 0}, "exploration_steps is 0"),

@@ -14,7 +14,8 @@ from toy_env import ACTIONS, AGENTS, HORIZON, Toy
 
 from marlcomm.algorithms import policy_based
 from marlcomm.envs import Environment, restart, timestep
-from marlcomm.learners.on_policy import OnPolicyHParams, _at_this_point
+from marlcomm.learners.schedules import progress_of
+from marlcomm.learners.update import weighted_sum
 from marlcomm.messages import Channel, GaussianChannel, Noise, SilentChannel
 from marlcomm.messages.channel import by_receiver, offer
 from marlcomm.networks import CentralCritic
@@ -27,6 +28,12 @@ def random_params(algorithm, seed=0):
     rng = np.random.default_rng(seed)
     shapes = jax.eval_shape(algorithm.init, KEY).params
     return jax.tree.map(lambda x: jnp.asarray(0.7 * rng.normal(size=x.shape), jnp.float32), shapes)
+
+
+def loss_of(learner, params, state, episodes, decisions):
+    """What a gradient step goes down on."""
+    unroll = learner.unroll(params, state, episodes, decisions, KEY)
+    return weighted_sum(learner.losses, unroll, episodes, state.hparams, jnp.int32(0))[0]
 
 
 class Acting:
@@ -186,7 +193,7 @@ def test_expected_gradient_is_that_of_the_return_whatever_the_critic_says():
 
         def estimate(one):
             batch = jax.tree.map(lambda x: x[None], one)
-            return jax.grad(learner._loss, has_aux=True)(params, state, *batch, KEY, jnp.int32(0))[0]
+            return jax.grad(loss_of, argnums=1)(learner, params, state, *batch)
 
         estimates = jax.vmap(estimate)((episodes, decisions))
         weight = probability(params)
@@ -263,7 +270,7 @@ def test_gates_are_taught_by_their_score():
     @jax.jit
     def both(params):
         played, decisions, _ = algorithm.play(params, KEY, exploration=1.0)
-        found, _ = jax.grad(learner._loss, has_aux=True)(params, state, played, decisions, KEY, jnp.int32(0))
+        found = jax.grad(loss_of, argnums=1)(learner, params, state, played, decisions)
         return jax.grad(expected_return)(params)["agent"], found["agent"], decisions.auxiliary["gate"]
 
     exact, found, gate = both(params)
@@ -278,8 +285,10 @@ def test_gates_are_taught_by_their_score():
     [(0, 1000, 0.5, 0.0), (250, 1000, 0.3, 0.1), (500, 1000, 0.1, 0.2), (900, 1000, 0.1, 0.2), (900, np.inf, 0.5, 0.2)],
 )
 def test_talk_gets_dearer_as_the_entropy_falls_and_is_paid_in_full_without_a_limit(env_steps, limit, entropy, talk):
-    hparams = OnPolicyHParams(entropy_decay_to=0.2, weights={"entropy": 0.5, "talk": 0.2, "value": 0.7})
-    now = _at_this_point(hparams, jnp.int32(env_steps), limit)
+    algorithm = policy_based("plain", Toy(), hidden=4, num_envs=BATCH, entropy_decay_to=0.2)
+    state = algorithm.init(KEY)
+    state = state.replace(hparams=state.hparams.replace(weights={"entropy": 0.5, "talk": 0.2, "value": 0.7}))
+    now = algorithm.learner.hparams_now(state, progress_of(jnp.int32(env_steps), limit))
     assert {name: float(weight) for name, weight in now.weights.items()} == pytest.approx(
         {"entropy": entropy, "talk": talk, "value": 0.7}
     )
@@ -300,8 +309,8 @@ class Members:
         for t in range(5):
             before = self.states[-1]
             if t == 2:
-                poisoned = before.scale.mean.at[SICK].set(jnp.nan)
-                before = before.replace(scale=before.scale._replace(mean=poisoned))
+                scale = before.extra["scale"]
+                before = before.with_extra(scale=scale._replace(mean=scale.mean.at[SICK].set(jnp.nan)))
             state, metrics = step(before, limits)
             self.states.append(jax.tree.map(jnp.asarray, state))
             self.metrics.append(metrics)
@@ -361,15 +370,16 @@ def test_scale_is_that_of_the_discounted_returns_seen(members):
         for t in reversed(range(valid.sum())):
             later = episodes.reward[b, t].mean() + 0.99 * later
             found.append(later)
-    scale = member(members.states[1].scale, WELL)
+    scale = member(members.states[1].extra["scale"], WELL)
     np.testing.assert_allclose(scale.mean, np.mean(found), rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(np.sqrt(scale.variance()), np.std(found), rtol=1e-3)
 
 
 def test_learning_without_decisions_is_refused(members):
     state = jax.eval_shape(members.algorithm.init, KEY)
+    episodes, *_ = jax.eval_shape(members.algorithm.play, state.params, KEY)
     with pytest.raises(ValueError, match="what stood behind the actions"):
-        members.algorithm.learn(state, None)
+        jax.eval_shape(members.algorithm.learn, state, episodes)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Case:
         step = jax.jit(jax.vmap(self.algorithm.step))
         self.states, self.metrics = [self.start], []
         for t in range(STEPS):
-            before = self.states[-1] if t != 3 else self.states[-1].replace(replay=poison(self.states[-1].replay))
+            before = self.states[-1] if t != 3 else self.states[-1].with_extra(replay=poison(self.states[-1].replay))
             state, metrics = step(before, limits)
             self.states.append(jax.tree.map(np.asarray, state))
             self.metrics.append(jax.tree.map(np.asarray, metrics))

@@ -23,7 +23,7 @@ class Filled:
     """Rings of both kinds after three additions, and a batch of each."""
 
     def __init__(self):
-        env = Toy()
+        env, task = Toy(), Toy().task_spec
 
         def wait(observation, memory, key):
             return jax.random.randint(key, (ENVS, AGENTS), 0, 4), memory, None
@@ -32,7 +32,7 @@ class Filled:
             added = jax.lax.map(lambda key: collect(env, wait, None, ENVS, key)[0], jax.random.split(key, ADDED))
             found = {}
             for whole in (False, True):
-                ring = StepReplay(env, ENVS, 40, KEPT * ENVS * HORIZON, whole)
+                ring = StepReplay(task, ENVS, 40, KEPT * ENVS * HORIZON, whole)
                 state, ready = ring.init(), []
                 for each in range(ADDED):
                     ready.append(ring.can_sample(state))
@@ -86,7 +86,7 @@ def test_a_ring_is_ready_once_it_holds_a_batch(filled):
 def test_a_batch_holds_no_episode_twice_and_each_as_often_as_any():
     """Seven marked episodes in a ring of five, then of nine: the newest, or those that are there so far."""
     marked = jnp.arange(7)
-    episodes = jax.tree.map(lambda x: jnp.broadcast_to(x, (7, *x.shape)), empty_episode(Toy()))
+    episodes = jax.tree.map(lambda x: jnp.broadcast_to(x, (7, *x.shape)), empty_episode(Toy().task_spec))
     episodes = episodes._replace(reward=episodes.reward + marked[:, None, None])
 
     @functools.partial(jax.jit, static_argnums=0)
@@ -98,7 +98,7 @@ def test_a_batch_holds_no_episode_twice_and_each_as_often_as_any():
         return jax.vmap(lambda key: ring.sample(state, key).reward[:, 0, 0])(keys), ring.can_sample(state)
 
     for kept, held in ((5, range(2, 7)), (9, range(7))):
-        found, ready = draws(EpisodeReplay(Toy(), kept, 4))
+        found, ready = draws(EpisodeReplay(Toy().task_spec, kept, 4))
         assert bool(ready)
         assert all(len(set(batch)) == 4 for batch in found.tolist())
         share = np.array([(found == episode).any(1).mean() for episode in held])

@@ -16,7 +16,7 @@ from marlcomm.analysis.measures.recorded import AnyTeam, chosen, play_and_keep, 
 from marlcomm.envs.api import Observation
 from marlcomm.learners.collect import episode_keys
 from marlcomm.learners.episodes import observations
-from marlcomm.learners.learner import AgentMemory
+from marlcomm.learners.state import AgentMemory
 from marlcomm.messages.edits import ReplaceSender, pairs_at_work
 from marlcomm.short_repr import ShortRepr
 from marlcomm.training.drivers import QUICK, Same

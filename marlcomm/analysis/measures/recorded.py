@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.learners.base import with_delay
 from marlcomm.learners.collect import team_return
-from marlcomm.learners.learner import Decision, with_delay
+from marlcomm.learners.state import Decision
 from marlcomm.messages.channel import bits_sent
 from marlcomm.messages.edits import CalibratedCut, CutBelow, Edit, chain_edits, pairs_at_work, parse_edits
 from marlcomm.short_repr import ShortRepr
