@@ -1,4 +1,4 @@
-"""The pytrees that cross rooms, and the letters for their axes.
+"""The pytrees that packages hand to one another, and the letters of their axes.
 
 Axes always stand in this order, and are never flattened into one another::
 
@@ -9,6 +9,7 @@ Axes always stand in this order, and are never flattened into one another::
   A  actions          O  observation features     S  state features
   K  an agent's input: observation, its id, its last action
   D  dimensions of a message                      H  hidden units (memory)
+  G  values that are trained: 1 for a team, N for independent learners
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Scalar = jax.Array | float  # [] a number that may be traced
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """Sizes of a task: all that a learner knows of it, wherever its episodes are played.
+    """Sizes of a task: all that a learner knows of it, whoever plays its episodes.
 
     Attributes:
       num_agents: N.
@@ -58,10 +59,10 @@ class TaskSpec:
 
 
 class Episodes(NamedTuple):
-    """Whole episodes, padded to the horizon T. Observations have one more entry, for bootstrapping.
+    """A batch of whole episodes, padded to the horizon T. Observations have T+1 entries, the last for bootstrapping.
 
-    `terminal[t]` says that step t ended the episode in the task's own sense (no bootstrap). An episode that a
-    time limit cut has no terminal step. `valid[t]` marks the steps that really happened.
+    `terminal[t]` is True where step t ended the episode in the task's own sense: nothing is bootstrapped from there. An
+    episode that a time limit cut (truncation) has no terminal step. `valid[t]` is False on padding.
     """
 
     agents_view: jax.Array  #: [B, T+1, N, O] float32
@@ -72,90 +73,88 @@ class Episodes(NamedTuple):
     reward: jax.Array  #: [B, T, N] float32
     terminal: jax.Array  #: [B, T] bool
     valid: jax.Array  #: [B, T] bool
-    won: jax.Array  #: [B] bool: whether any step said so
+    won: jax.Array  #: [B] bool: whether any step reported `won`
 
 
 class Messages(NamedTuple):
-    """What senders offer to receivers at one step, before and after an edit.
+    """Messages from every sender to every receiver, before or after an edit.
 
-    Any leading axes (B, or B and T) may stand before the two agent axes. The first N is the sender.
+    Any leading axes (B, or B and T) may stand before the two agent axes, of which the first is the sender.
     """
 
-    content: jax.Array  #: [..., N, N, D] float32: the numbers that would travel
-    importance: jax.Array  #: [..., N, N, D] float32: how much each is worth sending, for the cuts
-    sent: jax.Array  #: [..., N, N, D] bool: what does travel
-    price: jax.Array  #: [..., N, N, D] float32: bits that each entry costs when it travels
-    overhead: jax.Array  #: [..., N, N] float32: bits that the channel pays for a message whatever is sent of it
-    mask: jax.Array | None = None  #: [..., N, N] float32: bits that tell what edits let pass; None once in overhead
-    offered: jax.Array | None = None  #: [..., N, N, D] bool: what the channel sent, before any edit; known on arrival
+    content: jax.Array  #: [..., N, N, D] float32: the numbers themselves
+    importance: jax.Array  #: [..., N, N, D] float32: how much each matters; cuts take the least important first
+    sent: jax.Array  #: [..., N, N, D] bool: which of them are sent
+    price: jax.Array  #: [..., N, N, D] float32: bits that each entry costs if it is sent
+    overhead: jax.Array  #: [..., N, N] float32: bits a message costs on top, whatever is sent of it
+    mask: jax.Array | None = None  #: [..., N, N] float32: bits of the mask of edits; None once in `overhead`
+    offered: jax.Array | None = None  #: [..., N, N, D] bool: `sent` before any edit; None until messages are received
 
 
 class JointQ(NamedTuple):
-    """What a critic that sees and hears of everything thinks, for losses that ask it about what did not happen."""
+    """The joint action-value function of a centralized critic, for losses that evaluate counterfactual actions."""
 
-    worth: Callable[[jax.Array, jax.Array], jax.Array]  #: views [..., N, O], actions [..., N, A] -> [...]; no gradient
-    action: jax.Array  #: [B, T, N, A] what the team would do, one-hot where actions are discrete; no gradient
-    # views [..., N, O], what is allowed [..., N, A] -> [..., N, A] the best joint action, where that is known
+    #: (views [..., N, O], actions [..., N, A]) -> [...] action values; no gradient
+    worth: Callable[[jax.Array, jax.Array], jax.Array]
+    action: jax.Array  #: [B, T, N, A] of the current policy, one-hot where actions are discrete; no gradient
+    #: (views [..., N, O], action mask [..., N, A]) -> [..., N, A] greedy joint action; None where Q does not factorize
     best: Callable[[jax.Array, jax.Array], jax.Array] | None = None
 
 
 class JointCriticOutput(NamedTuple):
-    """What a joint_critic, who sees what all see, made of episodes."""
+    """Values of a centralized joint critic on a batch of episodes, with their targets."""
 
     value: jax.Array  #: [B, T, 1] of the actions taken
-    target: jax.Array  #: [B, T, 1] what it should be; no gradient
-    weight: jax.Array  #: [B, T, 1] float32: 1 on real steps
+    target: jax.Array  #: [B, T, 1] reward + discounted bootstrap; no gradient
+    weight: jax.Array  #: [B, T, 1] float32: 1 on valid steps, 0 on padding
 
 
 class Unroll(NamedTuple):
-    """What the networks made of whole episodes; the losses read this.
-
-    G is 1 where a mixer made one team value, N for independent learners.
-    """
+    """Outputs of the value learner's networks on a batch of episodes: what its losses read."""
 
     q: jax.Array  #: [B, T+1, N, A] action values of the online network
     target_q: jax.Array  #: [B, T+1, N, A] action values of the target network; no gradient
     value: jax.Array  #: [B, T, G] mixed values of the actions taken
-    target: jax.Array  #: [B, T, G] what they should be: reward + discounted bootstrap; no gradient
-    weight: jax.Array  #: [B, T, G] float32: 1 at real steps, also for the dead, as their values are bootstrapped from
+    target: jax.Array  #: [B, T, G] reward + discounted bootstrap; no gradient
+    weight: jax.Array  #: [B, T, G] float32: 1 on valid steps, also of agents not alive: others bootstrap from them
     messages: Messages  #: of the online network, leading axes [B, T+1]
-    auxiliary: dict[str, jax.Array]  #: whatever else the channel computed, leading axes [B, T+1]
-    joint_critic: JointCriticOutput | None = None  #: where the learner has a joint critic
-    joint_q: JointQ | None = None  #: that joint_critic, as it was a while ago
+    auxiliary: dict[str, jax.Array]  #: what else the channel reports, by name; leading axes [B, T+1]
+    joint_critic: JointCriticOutput | None = None  #: online network, where there is a joint critic
+    joint_q: JointQ | None = None  #: the target network of that critic
 
 
 class PolicyUnroll(NamedTuple):
-    """What a policy and its critic made of whole episodes; the losses of the on-policy learner read this."""
+    """Outputs of policy and critic on a batch of episodes: what the on-policy learner's losses read."""
 
-    logits: jax.Array  #: [B, T+1, N, A] of the policy; -inf nearly, where an action is not allowed
+    logits: jax.Array  #: [B, T+1, N, A] of the policy; close to -inf where an action is not allowed
     log_prob: jax.Array  #: [B, T, N] of the actions taken
-    old_log_prob: jax.Array  #: [B, T, N] of the same actions under the policy that took them; no gradient
+    old_log_prob: jax.Array  #: [B, T, N] of the same actions under the behavior policy; no gradient
     entropy: jax.Array  #: [B, T, N] of the policy, in nats
-    value: jax.Array  #: [B, T, N] return that the critic expects for each agent
-    target: jax.Array  #: [B, T, N] what it should be; no gradient
-    advantage: jax.Array  #: [B, T, N] how much better than expected things went, in units of `scale`; no gradient
-    scale: jax.Array  #: [] deviation of the returns so far; 1 where they are not normalized
-    weight: jax.Array  #: [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
+    value: jax.Array  #: [B, T, N] the critic's estimate of each agent's return
+    target: jax.Array  #: [B, T, N] return (lambda-return) to regress it on; no gradient
+    advantage: jax.Array  #: [B, T, N] generalized advantage estimate, in units of `scale`; no gradient
+    scale: jax.Array  #: [] running standard deviation of returns; 1 where they are not normalized
+    weight: jax.Array  #: [B, T, N] float32: 1 where an agent acted, 0 on padding and where it is not alive
     messages: Messages  #: leading axes [B, T+1]
-    auxiliary: dict[str, jax.Array]  #: whatever else the channel computed, leading axes [B, T+1]
-    acted: dict[str, jax.Array]  #: the same when the actions were taken, leading axes [B, T]; no gradient
+    auxiliary: dict[str, jax.Array]  #: what else the channel reports, by name; leading axes [B, T+1]
+    acted: dict[str, jax.Array]  #: the same of the behavior policy, leading axes [B, T]; no gradient
 
 
 class ActorCriticUnroll(NamedTuple):
-    """What actors and action critics made of episodes, or of single steps of them; the losses of MADDPG read this.
+    """Outputs of actors and critics on a batch from replay: what the actor-critic learner's losses read.
 
-    T is here as long as the parts of episodes that replay gives: 1, or the horizon where agents remember.
+    T is the length of what replay gives: 1 for single steps, the horizon for recurrent agents.
     """
 
-    outputs: jax.Array  #: [B, T, N, A] what the actors say, before tanh, or as logits of the allowed choices
-    action: jax.Array  #: [B, T, N, A] what they would do, as critics see it; gradient passes to actors and channel
-    value: jax.Array  #: [B, T, N] each agent's critic of what was done
-    target: jax.Array  #: [B, T, N] what it should be: reward + discounted bootstrap; no gradient
-    policy_value: jax.Array  #: [B, T, N] the critic of the same, had its own agent acted as it would; not to the critic
-    weight: jax.Array  #: [B, T, N] float32: 1 where an agent acted, 0 after the end and for the dead
-    messages: Messages  #: of the actors as they are, leading axes [B, T]
-    auxiliary: dict[str, jax.Array]  #: whatever else the channel computed, leading axes [B, T]
-    joint_q: JointQ | None = None  #: the mean of the target critics, where they see all agents' views and nothing else
+    outputs: jax.Array  #: [B, T, N, A] of the actors: before tanh if continuous, else logits
+    action: jax.Array  #: [B, T, N, A] of the current policy; gradient passes to actors and channel
+    value: jax.Array  #: [B, T, N] each agent's critic at the actions from replay
+    target: jax.Array  #: [B, T, N] reward + discounted bootstrap; no gradient
+    policy_value: jax.Array  #: [B, T, N] the same with the agent's own action from `action`; no gradient to the critic
+    weight: jax.Array  #: [B, T, N] float32: 1 where an agent acted, 0 on padding and where it is not alive
+    messages: Messages  #: of the current actors, leading axes [B, T]
+    auxiliary: dict[str, jax.Array]  #: what else the channel reports, by name; leading axes [B, T]
+    joint_q: JointQ | None = None  #: mean of the target critics, where their input is the views of all agents
 
 
 def others(num_agents: int) -> jax.Array:

@@ -1,10 +1,9 @@
-"""RGMComm's loss of the message network: online clustering of action-value vectors (Chen et al. 2024, eq. 13).
+"""Online clustering of action-value vectors, which trains RGMComm's message network (Chen et al. 2024, eq. 13).
 
-One sender at a time; `jax.vmap` makes it many. K1 is the number of the sender's observations, K2 that of the others'
-observations and actions, of which each is a column; M is the size of the vocabulary.
-
-The order of work: `most_frequent` chooses columns, `action_value_matrix` asks the critic, `action_value_vectors` makes
-vectors of which the direction says what is best done, and `clustering_loss` teaches the message network.
+For one sender; `jax.vmap` makes it several. K1 observations of the sender are rows, K2 observations and actions of the
+others are columns; M is the vocabulary size. In this order: `most_frequent` chooses columns, `action_value_matrix`
+evaluates the critic, `action_value_vectors` normalizes rows, so that only their direction counts, and
+`clustering_loss` assigns labels to rows.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ def in_batches(function: Callable[[Any], Any], xs: Any, at_once: int) -> Any:
 def action_value_matrix(
     critic: Callable[[Any, Any], jax.Array], own: Any, other: Any, at_once: int | None = None
 ) -> jax.Array:
-    """Every own row against every column, in batched calls of the critic. No gradient.
+    """Critic values of every row (sender) with every column (others), in batched calls. No gradient.
 
     Args:
       critic: (one entry of `own`, one entry of `other`) -> [] action value, or [G] those of G alternatives.
@@ -130,7 +129,7 @@ def action_value_vectors(
         - "published": the middle and the row's maximum, as released; it turns the signs of rows below zero, and blows
           up near zero.
         - "advantage": the mean over actions and the largest difference from it. The best surrogate of the return gap
-          in random games (tests/analysis/theory/test_return_gap.py).
+          in random games.
         - "none": 0 and 1.
       activation: "tanh", "softmax" or "none".
       num_actions: for "advantage": columns are contexts x actions, actions last, and each context is centered by
@@ -186,24 +185,22 @@ def clustering_loss(
     labels: str = "soft",
     frequency: jax.Array | None = None,
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Regularized information maximization (eq. 13): neighbors get one label, and labels tell observations apart.
+    """Regularized information maximization (eq. 13): neighbors share a label, and labels are informative.
 
     locality - information_weight * (entropy_weight * H(label) - H(label | observation)), where locality is the mean
     over rows and their nearest neighbors of w * |p - p'|^2. `AS_PRINTED` and `AS_RELEASED` hold what differs in the
-    published material. Labels that nobody uses are safe.
+    published material. Labels of probability 0 are safe.
 
     Args:
       logits: [K1, M] of the labels, from the message network.
       vectors: [K1, K2] from `action_value_vectors`; no gradient enters them.
-      neighbors: j. A label is asked to be shared by at least j + 1 rows. (The released 16 counts the row itself.)
-      information_weight: lambda. On rows that come in types, .3 to 1 finds the types. From 3 on, information decides
-        alone: the network tells apart whatever stands out in its input, and where that is not what matters, labels
-        leave as large a gap as random ones. (The released weights amount to 26.)
-      entropy_weight: how much more the entropy of labels counts than that of each row's label; 1 makes the difference
-        the mutual information, 4 as released, where labels are even but rows half undecided: what travels is the
-        likeliest label of each, whatever its lead.
-      pull: w is the "similarity" of the two vectors within 0 .. 1, or their "distance", 1 - similarity.
-      labels: what p is: "soft", the probabilities of labels, or "integer", the number of the likeliest label, through
+      neighbors: j, so that a label is best shared by j + 1 rows or more. (The released 16 counts the row itself.)
+      information_weight: lambda. Large values (the released one is 26) let information decide alone: labels then
+        follow whatever varies most in the network's input.
+      entropy_weight: weight of the entropy of labels, H(label), against that of each row's label; 1 makes the
+        difference their mutual information, the released code has 4.
+      pull: w, the cosine "similarity" of the two vectors clipped to 0 .. 1, or their "distance", 1 - similarity.
+      labels: p, "soft" for the probabilities of labels, or "integer" for the number of the most probable one, through
         which no gradient passes.
       frequency: [K1] how often each row occurs, as any multiple; 0 leaves a row out, both as a row and as a
         neighbor. Equal rows of a discrete task are best given once, with their frequency: else each row's nearest

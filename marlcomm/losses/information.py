@@ -1,6 +1,6 @@
-"""NDQ's two regularizers (Wang et al. 2020, eq. 7), masked, with the normalization of the released code.
+"""NDQ's two information-theoretic regularizers of messages (Wang et al. 2020, eq. 7), masked.
 
-Sums run over agents and dimensions; the divisor is the number of real environment steps in the batch.
+Sums run over agents and dimensions; the divisor is the number of valid environment steps in the batch, as released.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ RELEASED_FLOOR = 1e-6  # what the released NDQ adds to a probability before it t
 def expressiveness_loss(
     unroll: Unroll, episodes: Episodes, hparams: Any, floor: float = 0.0
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Cross entropy between the receiver's best action and the posterior that reads its messages.
+    """Variational bound on the mutual information of messages and the receiver's greedy action (expressiveness).
 
-    The label is the target network's best available action at the same step. Needs `posterior_logits`
-    [B, T+1, N, A] in `unroll.auxiliary`, as the gaussian channel gives.
+    Cross entropy between the target network's greedy action and a posterior that reads the messages received. Needs
+    `posterior_logits` [B, T+1, N, A] in `unroll.auxiliary`, which the Gaussian channel reports.
 
-    Ours is the logarithm itself, computed from logits, so that an action thought impossible teaches at full strength.
-    The released code takes log(q + 1e-6) (`floor=RELEASED_FLOOR`, so `ndq(paper=True)`): below about one in a million
-    it hardly teaches.
+    Args:
+      unroll, episodes, hparams: as of every loss.
+      floor: is added to the posterior probability before the logarithm, which bounds its gradient. The released code
+        has 1e-6 (`RELEASED_FLOOR`, in `ndq(paper=True)`); by default 0, computed from logits.
     """
     steps = episodes.valid.shape[1]
     allowed = episodes.action_mask[:, :steps]
@@ -42,9 +43,9 @@ def expressiveness_loss(
 
 
 def succinctness_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """KL divergence of every message distribution from the unit Gaussian.
+    """KL divergence of message distributions from the unit Gaussian: a bound on their entropy (succinctness).
 
-    Needs `message_mean` [B, T+1, N, N, D] in `unroll.auxiliary`. Includes what agents tell themselves, as released.
+    Needs `message_mean` [B, T+1, N, N, D] in `unroll.auxiliary`. Counts messages to oneself, as the released code.
     """
     steps = episodes.valid.shape[1]
     alive = episodes.alive[:, :steps]

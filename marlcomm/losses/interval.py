@@ -1,4 +1,4 @@
-"""A loss that is not taken at every gradient step."""
+"""A loss that is computed at every k-th gradient step only."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ Taken = tuple[jax.Array, dict[str, jax.Array]]
 
 @dataclass(frozen=True)
 class Every:
-    """Takes a loss at every `interval`-th gradient step only; at the others it costs nothing and teaches nothing.
+    """Computes a loss at every `interval`-th gradient step only; at the others it is zero and costs nothing.
 
-    Learners take gradient steps in rows, one row after every collection of episodes; the last of a row is always among
-    those that count. Under Adam, whose moments see zeros between, what only this loss teaches moves about
-    1 / sqrt(interval) as far in all, not 1 / interval.
+    Steps are counted backwards from the last of each training step, which always counts. Under Adam, whose moments see
+    zeros in between, parameters that only this loss trains move about 1 / sqrt(interval) as far, not 1 / interval.
 
     Attributes:
-      interval: gradient steps from one to the next, at least 1.
-      loss: any loss of the learner's.
+      interval: k, at least 1.
+      loss: any loss of the learner.
     """
 
     interval: int
@@ -39,9 +38,9 @@ class Every:
         return self.loss(unroll, episodes, hparams)
 
     def at(self, left: jax.Array, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
-        """The loss where it is its turn, else zeros; with `left` [] int32 gradient steps to come in this row.
+        """The loss if `left` is a multiple of k, else 0; `left` [] int32 is how many gradient steps are to come.
 
-        The choice is made at run time as long as `left` is the same for all members, as the index of a scan is.
+        Nothing is computed in vain as long as `left` is the same for all members, as the index of a scan is.
         """
         like = jax.eval_shape(self.loss, unroll, episodes, hparams)
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), like)

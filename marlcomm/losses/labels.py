@@ -1,4 +1,4 @@
-"""Teaching labels while a team trains: the clustering loss on what the joint critic says (RGMComm, section 4.2)."""
+"""RGMComm's clustering loss on the action values of a joint critic, which trains labels online (section 4.2)."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from marlcomm.losses.clustering import (
 from marlcomm.losses.temporal_difference import temporal_difference_loss
 from marlcomm.types import ActorCriticUnroll, Episodes, JointQ, Unroll
 
-MOST_STEPS = 512  # of a batch that are compared with each other, at a cost of their square
-MOST_NUMBERS = 2**23  # that a joint critic is given to read at once: 32 MiB
+MAX_STEPS = 512  # steps of a batch that are compared pairwise
+MAX_NUMBERS = 2**23  # inputs of the joint critic in one call: 32 MiB
 _METRICS = ("locality", "label_entropy", "label_information")  # of the clustering loss
 
 
 class _Steps(NamedTuple):
-    """Steps of a batch side by side, R of them in each stretch of the episodes; or those that are rows or contexts."""
+    """Time steps of a batch, R of one stretch of the episodes; or a choice of them, as rows or contexts."""
 
     views: jax.Array  # [R, N, O]
-    action: jax.Array  # [R, N, A] what the joint critic would have the team do; where continuous, what was done
+    action: jax.Array  # [R, N, A] the joint critic's greedy action, one-hot; where continuous, the action taken
     allowed: jax.Array  # [R, N, A] bool
     logits: jax.Array  # [R, N, M]
     counts: jax.Array  # [R, N] bool: whether an agent acted there
 
 
 class _Chosen(NamedTuple):
-    """What is asked about one sender in one stretch."""
+    """Rows and contexts of one sender in one stretch."""
 
     sender: jax.Array  # [] int32
     rows: _Steps  # K1 steps, of which the sender's part counts
@@ -47,30 +47,28 @@ class _Chosen(NamedTuple):
 
 @dataclass(frozen=True)
 class LabelLoss:
-    """The loss of `ClusterChannel`: what calls for the same actions of the others gets the same label.
+    """Clustering loss of the labels of `ClusterChannel`: views with similar joint action values share a label.
 
-    For each sender: rows are its different views in the batch, with how often they occur; columns are contexts, which
-    are what the others saw, and what they did. Where actions are discrete, every context stands once with each action
-    of each other agent, the sender doing its best then, or as the joint critic knows it, all the rest; else with what
-    was done there. The learner's `JointQ` is asked about every row and column, and `clustering_loss` labels the
-    rows. Mean over senders; one agent alone has nobody to tell anything, and a loss of 0.
+    For each sender, rows are its distinct views in the batch, weighted by frequency, and columns are contexts: views
+    and actions of the others. With discrete actions, each context occurs once for every action of every other agent,
+    where the sender, or the whole rest of the team if `JointQ.best` is known, acts greedily; with continuous ones, once
+    with the actions taken. `JointQ` is evaluated for every row and column, and `clustering_loss` labels the rows. The
+    loss is the mean over senders, and 0 for one agent alone. Our adaptation of RGMComm, which clusters a batch of rows.
 
-    A sender asks about K1 * contexts * (N - 1) * k^2 joint actions, with k the smaller of A and `actions` (k once only
-    where the joint critic knows what is best). They are asked in batches of about `MOST_NUMBERS` numbers for the joint
-    critic to read, by all senders together and in all stretches, but never less than what one row asks in one context:
-    the memory that a member takes does not grow with the vocabulary, the rows or the contexts.
+    Rows and columns come from the same stretch of the episodes, as all agents know the time and labels need not tell
+    it; single steps from replay are one stretch. Equal views get equal labels, whatever the sender remembers.
 
-    Rows and columns come from the same stretch of an episode: everybody knows how late it is, so no label should tell.
-    (Of all steps together, one agent of eight in the maze gave one label to all its first views.) Steps that were drawn
-    from replay one by one are one stretch. Equal views get one label, whatever the sender remembers.
+    Memory: K1 * contexts * (N - 1) * k^2 joint actions are evaluated for each sender (k instead of k^2 if `JointQ.best`
+    is known), where k is the smaller of A and `actions`, in batches of about `MAX_NUMBERS` inputs of the critic. So the
+    peak does not grow with vocabulary, rows or contexts.
 
     Attributes:
-      rows: K1, views of a sender, at most; the most frequent ones. 0 takes twice as many as it needs to give every
-        label a row and its neighbors, and at least 48.
-      stretches: into how many an episode is cut, at most.
-      contexts: what the others saw; K2 is as many, times k (N - 1) where actions are discrete.
-      actions: where there are more, each context stands with so many of another agent's actions only, the next context
-        with the next ones; and the sender does the best of so many that look best while nobody else does otherwise.
+      rows: most rows of a sender, K1; the most frequent views. 0 takes twice as many as give every label a row and its
+        neighbors, and at least 48.
+      stretches: most parts into which episodes are divided.
+      contexts: contexts of a sender; K2 is as many, times k (N - 1) if actions are discrete.
+      actions: most actions of another agent in one context, the next context having the next ones; and most actions
+        among which the sender's greedy one is sought.
       neighbors, information_weight, entropy_weight, pull, labels: as for `clustering_loss`.
       normalization, activation: as for `action_value_vectors`; `normalization` is by default "advantage" where actions
         are discrete, else "range".
@@ -145,7 +143,7 @@ class LabelLoss:
         questions = choices * asked * (num_agents - 1) if discrete else 1  # about one row in one context
         # a question is what all see and do, which each of N critics may read with a note of whose it is
         size = num_agents**2 * (chosen.rows.views.shape[-1] + num_actions + 1)
-        at_once = max(MOST_NUMBERS // (questions * size), 1)
+        at_once = max(MAX_NUMBERS // (questions * size), 1)
         numbers = jnp.arange(self.contexts)
 
         def of_sender(chosen: _Chosen) -> jax.Array:
@@ -162,7 +160,7 @@ class LabelLoss:
     def _worth(
         self, joint_q: JointQ, discrete: bool, sender: jax.Array, own: _Steps, context: tuple[_Steps, jax.Array]
     ) -> jax.Array:
-        """What the joint critic says of one row in one context: [] or, of alternatives, [(N - 1) * actions]."""
+        """Joint action values of one row in one context: [], or [(N - 1) * actions] of alternative actions."""
         other, number = context
         num_agents, num_actions = own.action.shape
         is_sender = (jnp.arange(num_agents) == sender)[:, None]
@@ -196,7 +194,7 @@ class LabelLoss:
 
 
 def joint_critic_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The temporal-difference loss of the learner's joint critic.
+    """Temporal-difference loss of the joint critic.
 
     Raises:
       ValueError: the learner has none.
@@ -209,7 +207,7 @@ def joint_critic_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple
 def _stretches(
     unroll: Unroll | ActorCriticUnroll, joint_q: JointQ, episodes: Episodes, discrete: bool, most: int
 ) -> _Steps:
-    """The batch's steps, [stretches, R, ...], of each stretch at most `MOST_STEPS`, in an order of chance."""
+    """The batch's steps, [stretches, R, ...], of each stretch at most `MAX_STEPS`, in an order of chance."""
     batch, length = episodes.valid.shape
     together = -(-length // most)
     counts = episodes.alive[:, :length] & episodes.valid[..., None]
@@ -227,7 +225,7 @@ def _stretches(
         x = x.reshape(len(x), -1, *x.shape[3:])
         # in any order: where no view occurs twice, the first ones are rows and contexts, and should not be one episode
         order = np.random.default_rng(0).permutation(x.shape[1])
-        return x[:, order[:MOST_STEPS]]
+        return x[:, order[:MAX_STEPS]]
 
     return jax.tree.map(cut, steps)
 

@@ -1,4 +1,4 @@
-"""On-policy losses: policy gradient with clipped ratios, regression of the critic, entropy; and the advantages."""
+"""On-policy losses: clipped surrogate objective, value regression, entropy bonus; and advantage estimation."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from marlcomm.losses.masking import masked_mean
 from marlcomm.types import Episodes, PolicyUnroll, Scalar
 
 
 def policy_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The clipped surrogate objective, negated, mean over the steps of living agents (Schulman et al. 2017, eq. 7).
+    """Clipped surrogate objective (PPO, Schulman et al. 2017, eq. 7), negated; mean over steps of agents alive.
 
-    At the first gradient step on a batch every ratio is 1 and nothing is clipped: this is REINFORCE.
+    At the first gradient step on a batch every ratio is 1 and nothing is clipped: the gradient is REINFORCE's.
     """
     # masked before the exponential: an infinite ratio that does not count would still make its gradient a NaN
     ratio = jnp.exp(jnp.where(unroll.weight > 0, unroll.log_prob - unroll.old_log_prob, 0.0))
@@ -21,18 +22,19 @@ def policy_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple
     advantage = jnp.where(unroll.weight > 0, unroll.advantage, 0.0)
     gain = jnp.minimum(ratio * advantage, jnp.clip(ratio, low, high) * advantage)
     clipped = (ratio < low) | (ratio > high)
-    return -_mean(gain, unroll.weight), {
-        "ratio": _mean(ratio, unroll.weight),
-        "clipped": _mean(clipped.astype(jnp.float32), unroll.weight),
+    return -masked_mean(gain, unroll.weight), {
+        "ratio": masked_mean(ratio, unroll.weight),
+        "clipped": masked_mean(clipped.astype(jnp.float32), unroll.weight),
     }
 
 
 def gate_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """REINFORCE for gates that are drawn: needs `gate` and `gate_log_prob` [B, T+1, N] in `unroll.auxiliary`.
+    """REINFORCE for sampled communication gates (IC3Net, Singh et al. 2019).
 
-    The critic has heard what passed the gates of its own step, so they would look worthless against its value: a gate
-    is held against the step before, as in IC3Net, which draws it there, and at the first step against the batch's mean.
-    A gate that now falls otherwise than when the team acted is not taught by what came of the other.
+    Needs `gate` and `gate_log_prob` [B, T+1, N] in `unroll.auxiliary`. The critic of a step has heard what passed its
+    gates, so it is no baseline for them: a gate is credited with the advantage of the step before, where IC3Net
+    samples it, and at the first step with the target less its mean over the batch. A gate that is sampled differently
+    than when the team acted gets no credit.
     """
     steps = episodes.valid.shape[1]
     log_prob, gate = (unroll.auxiliary[name][:, :steps] for name in ("gate_log_prob", "gate"))
@@ -40,41 +42,41 @@ def gate_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[j
     advantage = jnp.concatenate([first, unroll.advantage[:, :-1]], 1)
     same = jax.lax.stop_gradient(gate) == unroll.acted["gate"]
     worth = jnp.where(unroll.weight > 0, same * advantage, 0.0)
-    return -_mean(worth * log_prob, unroll.weight), {"open": _mean(gate, unroll.weight)}
+    return -masked_mean(worth * log_prob, unroll.weight), {"open": masked_mean(gate, unroll.weight)}
 
 
 def talk_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """How probable an open gate is, mean over the steps of living agents: its weight is the price of an open gate.
+    """Probability of an open gate, mean over the steps of agents alive: its weight is the price of communicating.
 
-    The price is in deviations of the return, the units of `advantage`, and is paid beside the reward: it teaches gates
-    only, each at its own step. Needs the same of `unroll.auxiliary` as `gate_loss`.
+    In units of `advantage`, standard deviations of the return. It trains gates only, each at its own step. Needs what
+    `gate_loss` needs. Ours.
     """
     steps = episodes.valid.shape[1]
     log_prob, gate = (unroll.auxiliary[name][:, :steps] for name in ("gate_log_prob", "gate"))
     log_prob = jnp.where(unroll.weight > 0, log_prob, 0.0)
-    return _mean(jnp.where(gate > 0.5, jnp.exp(log_prob), -jnp.expm1(log_prob)), unroll.weight), {}
+    return masked_mean(jnp.where(gate > 0.5, jnp.exp(log_prob), -jnp.expm1(log_prob)), unroll.weight), {}
 
 
 def value_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Mean squared error of the critic in units of `scale`, over real steps; also for the dead, whose team may win."""
+    """Mean squared error of the critic in units of `scale`, over valid steps, also of agents not alive."""
     real = jnp.broadcast_to(episodes.valid[..., None], unroll.value.shape).astype(jnp.float32)
-    error = _mean(jnp.where(real > 0, unroll.value - unroll.target, 0.0) ** 2, real)
-    spread = _mean((unroll.target - _mean(unroll.target, real)) ** 2, real)
+    error = masked_mean(jnp.where(real > 0, unroll.value - unroll.target, 0.0) ** 2, real)
+    spread = masked_mean((unroll.target - masked_mean(unroll.target, real)) ** 2, real)
     explained = 1.0 - error / jnp.maximum(spread, 1e-8)
-    return error / unroll.scale**2, {"value": _mean(unroll.value, real), "explained": explained}
+    return error / unroll.scale**2, {"value": masked_mean(unroll.value, real), "explained": explained}
 
 
 def entropy_loss(unroll: PolicyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Negated entropy of the policy in nats, mean over the steps of living agents: its weight keeps agents trying."""
-    return -_mean(unroll.entropy, unroll.weight), {}
+    """Entropy of the policy in nats, negated; mean over the steps of agents alive."""
+    return -masked_mean(unroll.entropy, unroll.weight), {}
 
 
 def generalized_advantage(
     reward: jax.Array, value: jax.Array, terminal: jax.Array, valid: jax.Array, discount: Scalar, gae_lambda: Scalar
 ) -> jax.Array:
-    """[B, T, N] how much better than the critic's expectation things went (Schulman et al. 2016, eq. 16).
+    """Generalized advantage estimation (GAE, Schulman et al. 2016, eq. 16); returns [B, T, N].
 
-    Where the task ended nothing is added; where a time limit cut the episode, the critic's value of what came next.
+    Nothing is bootstrapped after a terminal step; a truncated episode bootstraps from the critic's last value.
 
     Args:
       reward: [B, T, N]; value: [B, T+1, N]; terminal: [B, T] bool; valid: [B, T] bool.
@@ -97,9 +99,5 @@ def generalized_advantage(
 
 def normalize(x: jax.Array, weight: jax.Array) -> jax.Array:
     """`x` with mean 0 and standard deviation 1 over what `weight` counts (the same shape, 0 or 1)."""
-    centered = x - _mean(x, weight)
-    return centered / jnp.sqrt(_mean(centered**2, weight) + 1e-8)
-
-
-def _mean(x: jax.Array, weight: jax.Array) -> jax.Array:
-    return jnp.where(weight > 0, x, 0.0).sum() / jnp.maximum(weight.sum(), 1.0)
+    centered = x - masked_mean(x, weight)
+    return centered / jnp.sqrt(masked_mean(centered**2, weight) + 1e-8)

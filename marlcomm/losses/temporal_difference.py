@@ -1,4 +1,4 @@
-"""The temporal-difference loss and its target (PyMARL's Q-learner; NDQ section 2.6 of the released code)."""
+"""Temporal-difference loss of (mixed) action values, and its double Q-learning target, as in PyMARL."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from marlcomm.types import Episodes, Scalar, Unroll
 
 
 def double_q_target(reward: jax.Array, terminal: jax.Array, next_value: jax.Array, discount: Scalar) -> jax.Array:
-    """reward + discount * next value, without the bootstrap where the task ended. No gradient.
+    """One-step TD target: reward + discount * next value, without the bootstrap at terminal steps. No gradient.
 
     Args:
       reward: [B, T, G]; terminal: [B, T] bool; next_value: [B, T, G], the mixed value at t + 1.
@@ -26,12 +26,12 @@ def double_q_target(reward: jax.Array, terminal: jax.Array, next_value: jax.Arra
 def temporal_difference_loss(
     unroll: Unroll, episodes: Episodes, hparams: Any
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Mean squared temporal-difference error over the real steps.
+    """Mean squared TD error over valid steps, optimistically weighted at terminal ones.
 
-    Where an episode ends, its outcome is certain and not bootstrapped. There, errors of values above the outcome are
-    weighted by `hparams.overestimate_weight`: below 1, values lean towards the best that was seen, and a joint action
-    that is good only if everybody takes part is not buried under the failures of partners that still explore (the
-    optimistic weighting of weighted QMIX, Rashid et al. 2020, eq. 7; only on outcomes, as it makes bootstraps diverge).
+    At terminal steps, errors of values above their target are weighted by `hparams.overestimate_weight`. Below 1,
+    values lean towards the best outcome seen, so that a joint action that needs everybody is not averaged with the
+    failures of partners that still explore: the weighting of OW-QMIX (Rashid et al. 2020, eq. 7), restricted to
+    terminal steps (ours), as it makes bootstrapped values diverge.
     """
     counts = unroll.weight > 0  # masked before anything is made of it: 0 times what is not finite is not 0
     value, error = (jnp.where(counts, x, 0.0) for x in (unroll.value, unroll.value - unroll.target))

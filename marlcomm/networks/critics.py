@@ -1,7 +1,6 @@
-"""Critics: what return each agent may expect. They are needed in training only.
+"""Critics, needed in training only: state-value critics of on-policy learners, action-value critics of MADDPG.
 
-A critic of policies, the baseline of the policy gradient, maps the agents' memories [..., N, H] after a step and the
-global state [..., S] to values [..., N]. A critic of actions says what a joint action is worth: see `ActionCritic`.
+A state-value critic maps the agents' memories [..., N, H] after a step and the global state [..., S] to [..., N].
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from marlcomm.networks.layers import MLP, Linear, one_each
 
 
 class LocalCritic(nn.Module):
-    """Reads each agent's own memory, as CommNet's and IC3Net's value heads do."""
+    """State-value head on each agent's own memory, as in CommNet and IC3Net; its gradient reaches the agents."""
 
     @nn.compact
     def __call__(self, memory: jax.Array, state: jax.Array) -> jax.Array:
@@ -23,7 +22,7 @@ class LocalCritic(nn.Module):
 
 
 class CentralCritic(nn.Module):
-    """Reads the global state only (MAPPO, Yu et al. 2022): its gradient does not reach the agents.
+    """Centralized state-value critic of the global state (MAPPO, Yu et al. 2022); no gradient reaches the agents.
 
     Attributes:
       hidden: width of the two hidden layers.
@@ -38,12 +37,12 @@ class CentralCritic(nn.Module):
 
 
 class ActionCritic(nn.Module):
-    """One critic an agent of what all see and all do (MADDPG, Lowe et al. 2017, section 4.1).
+    """Centralized action-value critics, one for each agent (MADDPG, Lowe et al. 2017, section 4.1).
 
     Attributes:
       hidden: width of the hidden layers (published: 64).
-      layers: how many there are (published: 3 with RGMComm, 2 by the authors of MADDPG).
-      shared: one set of parameters for all critics, told apart by an id, in place of one set each (published).
+      layers: number of hidden layers (published: 3 with RGMComm, 2 by the authors of MADDPG).
+      shared: whether all critics share parameters and read the agent's id; published: one set each.
     """
 
     hidden: int = 64
@@ -58,11 +57,11 @@ class ActionCritic(nn.Module):
 
     @nn.compact
     def __call__(self, seen: jax.Array, action: jax.Array) -> jax.Array:
-        """What each critic thinks of a joint action.
+        """Action values of a joint action, one for each critic.
 
         Args:
-          seen: [..., F], the same for all critics.
-          action: [..., N, N, A]: for each critic (the first N) what every agent does; one-hot if discrete.
+          seen: [..., F] input of all critics: the views of all agents, or the global state.
+          action: [..., N, N, A]: for each critic (first N) the joint action that it evaluates; one-hot if discrete.
 
         Returns:
           [..., N].

@@ -1,4 +1,4 @@
-"""A joint_critic: what a team of which everybody sees what all see makes of joint actions."""
+"""A centralized joint action-value network."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from marlcomm.networks.mixers import MonotonicMixer
 
 
 class JointCritic(nn.Module):
-    """QMIX without messages or memory, of which utilities and mixer read the views of all agents.
+    """Centralized joint action-value network: a feed-forward QMIX whose utilities and mixer read all agents' views.
 
-    What one agent sees is worth something to another only in the values of a team that would use it: the utilities of
-    an agent's own view hardly show it. Ours, from what RGMComm (Chen et al. 2024) says of other learners.
+    Needed in training only, to label what agents see by its value to the others: utilities of an agent's own view
+    hardly depend on what only others could use. Ours, after RGMComm's remark on other learners (Chen et al. 2024).
 
     Attributes:
       num_agents: N.
       num_actions: A.
-      hidden: width of the hidden layers.
-      layers: how many there are.
+      hidden: width of each hidden layer.
+      layers: number of hidden layers.
     """
 
     num_agents: int
@@ -39,14 +39,14 @@ class JointCritic(nn.Module):
         self.mixer = MonotonicMixer(hypernet_layers=2)
 
     def utilities(self, views: jax.Array) -> jax.Array:
-        """[..., N, O] -> [..., N, A]: each agent's, given what all see."""
+        """[..., N, O] views of all agents -> [..., N, A] utilities of each agent's actions."""
         joint = side_by_side(views)
         return self.network(jnp.broadcast_to(joint[..., None, :], (*views.shape[:-1], joint.shape[-1])))
 
     def __call__(self, views: jax.Array, action: jax.Array) -> jax.Array:
-        """[..., N, O] views and [..., N, A] one-hot actions -> [...] what they are worth to the team."""
+        """[..., N, O] views, [..., N, A] one-hot actions -> [...] joint action value."""
         return self.mix((self.utilities(views) * action).sum(-1), views)
 
     def mix(self, chosen: jax.Array, views: jax.Array) -> jax.Array:
-        """[..., N] utilities of what is done, and [..., N, O] views -> [...]."""
+        """[..., N] utilities of the chosen actions, [..., N, O] views -> [...] joint action value."""
         return self.mixer(chosen, side_by_side(views))[..., 0]

@@ -1,4 +1,4 @@
-"""Layers with the initialization that the papers used, and a GRU whose input projection stands outside the scan."""
+"""Linear layers, MLPs and a GRU with PyTorch's initialization, which the papers used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from flax import linen as nn
 
 
 def uniform_within(bound: float) -> nn.initializers.Initializer:
-    """Uniform on [-bound, bound]. (Orthogonal initializers deadlock under vmap on few cores; see DESIGN.md.)"""
+    """Uniform on [-bound, bound].
+
+    Not orthogonal, flax's default for GRUs: its QR deadlocks under `vmap` on CPUs of few cores.
+    """
     return lambda key, shape, dtype=jnp.float32: jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
@@ -43,12 +46,12 @@ class MLP(nn.Module):
 
 
 def side_by_side(views: jax.Array) -> jax.Array:
-    """[..., N, O] -> [..., N * O]: what all agents see, for who sees everything."""
+    """[..., N, O] -> [..., N * O]: the views of all agents concatenated."""
     return views.reshape(*views.shape[:-2], -1)
 
 
 def one_each(module: type[nn.Module], count: int) -> type[nn.Module]:
-    """The same module with parameters of its own for each of `count` agents, on [..., N, F]."""
+    """The module with separate parameters for each of `count` agents; maps [..., N, F]."""
     return nn.vmap(
         module,
         variable_axes={"params": 0},
@@ -111,11 +114,10 @@ def _split(x: jax.Array) -> _Gates:
 
 @jax.custom_vjp
 def gru_unroll(memory: jax.Array, projected: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    """A GRU over all steps, with a gradient that leaves one matrix product a step in either scan.
+    """A GRU over all time steps, with a hand-written gradient that leaves one matrix product a step in either scan.
 
-    Automatic differentiation would add up the kernel's gradient inside the reverse scan, a product and a sum over
-    the whole kernel at every step; here it is one product over all steps. The gates are split before the scan:
-    slices of a slice keep XLA's CPU compiler from vectorising the body (measured: three times slower).
+    Automatic differentiation would accumulate the kernel's gradient inside the reverse scan; here it is one product
+    over all steps. The gates are split before the scan, as XLA's CPU compiler does not vectorize slices of slices.
 
     Args:
       memory: [B, N, H] at the start.

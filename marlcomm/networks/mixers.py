@@ -1,7 +1,7 @@
-"""How credit is shared: from each agent's value to the values that the temporal-difference loss holds to account.
+"""Mixers: value factorization, from the agents' action values to the values that are trained by TD.
 
-A mixer maps [..., N] values and the [..., S] global state to [..., G]: G is 1 for a team value, N for independent
-learners, whose values stay their own.
+A mixer maps [..., N] values of the chosen actions and the [..., S] global state to [..., G]: G is 1 for a team value,
+N for independent learners. Its field `team` says which.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from marlcomm.networks.layers import MLP, Linear
 
 
 class IndependentMixer(nn.Module):
-    """No mixing: each agent answers for its own value and its own reward (IQL)."""
+    """No mixing: each agent's value is trained on its own reward (IQL, Tan 1993)."""
 
     team: bool = False
 
@@ -24,7 +24,7 @@ class IndependentMixer(nn.Module):
 
 
 class SumMixer(nn.Module):
-    """The team's value is the sum of the agents' values (VDN)."""
+    """Additive value factorization: the team's value is the sum of the agents' (VDN, Sunehag et al. 2018)."""
 
     team: bool = True
 
@@ -34,9 +34,9 @@ class SumMixer(nn.Module):
 
 
 class MonotonicMixer(nn.Module):
-    """QMIX: a network whose weights come from the state and are not negative, so the argmax factorizes.
+    """Monotonic value factorization by hypernetworks of the state (QMIX, Rashid et al. 2018): argmax factorizes.
 
-    Its parameters, with one layer | more layers a hypernetwork (`torch_layout` says what they are called elsewhere):
+    Its parameters, with one layer | more layers a hypernetwork (`agents.torch_layout` maps them to PyMARL's):
 
       Linear_0 | MLP_0   state -> weights of the first layer, [N * embedding]
       Linear_1 | MLP_1   state -> weights of the last layer, [embedding]
@@ -45,7 +45,7 @@ class MonotonicMixer(nn.Module):
 
     Attributes:
       embedding: hidden units of the mixing network.
-      hypernet_layers: 1 as NDQ released (PyMARL's older mixer), 2 as in PyMARL's qmix configuration.
+      hypernet_layers: layers of the hypernetworks: 1 in NDQ's released code, 2 in PyMARL's QMIX.
       hypernet_hidden: width of the hidden layer when `hypernet_layers` is 2.
     """
 

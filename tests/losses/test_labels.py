@@ -170,7 +170,7 @@ def test_of_many_actions_some_are_asked_about_in_each_context(knows_best):
 def test_how_much_is_asked_at_a_time_does_not_matter(most, monkeypatch):
     """Two columns of a row, or two senders of three."""
     unroll, episodes = make_case(continuous=False)
-    monkeypatch.setattr(labels, "MOST_NUMBERS", most)
+    monkeypatch.setattr(labels, "MAX_NUMBERS", most)
     found, _ = jax.jit(lambda logits: loss_of(unroll, episodes, logits))(unroll.auxiliary["label_logits"])
     np.testing.assert_allclose(found, expected(unroll, episodes, continuous=False), rtol=1e-4)
 
