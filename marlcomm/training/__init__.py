@@ -3,10 +3,10 @@
 from marlcomm.training.checkpoint import CheckpointError
 from marlcomm.training.evaluate import assess, evaluate
 from marlcomm.training.loop import TrainResult, train
-from marlcomm.training.pipeline import PipelineResult, fit_labels, train_pipeline
 from marlcomm.training.policy import Policy
 from marlcomm.training.population import Population, make_population
 from marlcomm.training.record import RunFolderError
+from marlcomm.training.rgmcomm_stages import PipelineResult, fit_labels, train_pipeline
 from marlcomm.training.saved import SavedRun, load, load_run
 
 __all__ = [

@@ -53,7 +53,7 @@ class HostDriver(abc.ABC):
         Args:
           algorithm: the task and the networks; `acting` gives what acts.
           params: of one member.
-          key: decides what the team does. All episodes act together, at step t with the key t of `step_keys(key, T)`.
+          key: decides what the team does. All episodes act together, at step t with the key t of `episode_keys`.
           episodes: B.
           exploration, edit, progress: as for `Algorithm.play`.
         """

@@ -117,23 +117,13 @@ def train(
 
     A member whose loss is not finite is frozen as it was before and reported; `summary` marks it `healthy: false`.
     """
-    if not isinstance(algorithm, Algorithm):
-        raise UsageError(
-            f"algorithm={algorithm!r} must be an algorithm bound to a task, such as "
-            'ndq(env) or make_algorithm("ndq", env)'
-        )
-    counts = {
-        "steps": check_count("steps", steps),
-        "evaluations": check_count("evaluations", evaluations),
-        "evaluation_episodes": check_episodes(algorithm, "evaluation_episodes", evaluation_episodes),
-    }
+    counts = _check(algorithm, steps, evaluations, evaluation_episodes)
     checkpoint_seconds = check_number("checkpoint_seconds", checkpoint_seconds, 0.0, finite=False)
     if out is None and (resume or tensorboard):
         raise UsageError("resume and tensorboard need out, the folder of the run")
     population = make_population(algorithm, seeds, seed, hparams)
     schedule = make_schedule(algorithm, counts["steps"], counts["evaluations"])
-    devices = population.mesh().size
-    takes = require_room(algorithm, population.template(algorithm), devices, saved=out is not None)
+    takes = require_room(algorithm, population.template(algorithm), population.mesh().size, saved=out is not None)
     with (
         ProgressReport(schedule.steps, len(population), progress) as report,
         stop_between_chunks(report.say) as stopping,
@@ -145,6 +135,20 @@ def train(
         state = run.loop(run.begin(resume, tensorboard, prepare), stopping)
         summary = recorder.finish(state, run.found)
     return TrainResult(algorithm, population, state, recorder.metrics(), summary, recorder.path)
+
+
+def _check(algorithm: Algorithm, steps: int, evaluations: int, evaluation_episodes: int) -> dict[str, int]:
+    """What is counted in a run, by name. Raises UsageError: what is no algorithm, or a count out of its range."""
+    if not isinstance(algorithm, Algorithm):
+        raise UsageError(
+            f"algorithm={algorithm!r} must be an algorithm bound to a task, such as "
+            'ndq(env) or make_algorithm("ndq", env)'
+        )
+    return {
+        "steps": check_count("steps", steps),
+        "evaluations": check_count("evaluations", evaluations),
+        "evaluation_episodes": check_episodes(algorithm, "evaluation_episodes", evaluation_episodes),
+    }
 
 
 @dataclass

@@ -52,7 +52,7 @@ def test_the_run_folder_holds_what_it_promises(finished):
     assert json.loads((finished.folder / "summary.json").read_text()) == finished.summary
     assert {"return", "won", "env_steps", "updates"} <= finished.summary["members"][0].keys()
     assert {"wall_seconds", "compile_seconds"} <= finished.summary.keys()
-    assert (finished.folder / "curves.png").stat().st_size > 10_000
+    assert (finished.folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     for member in range(4):
         rows = (finished.folder / f"member_{member}" / "metrics.jsonl").read_text().splitlines()
         assert json.loads(rows[-1])["env_steps"] == finished.summary["members"][member]["env_steps"]

@@ -12,10 +12,11 @@ import optax
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.state import LearnerState, with_params
-from marlcomm.training.interrupt import interruptibly
+from marlcomm.training.drivers import CompiledProgram, Player, driver_of
 from marlcomm.training.loop import TrainResult, train
-from marlcomm.training.memory import compute, require_room_to_run
+from marlcomm.training.population import Population
 from marlcomm.training.schedule import make_schedule
+from marlcomm.types import Episodes
 from marlcomm.validation import check_above_zero, check_count
 
 EXPLORING = 0.3  # share of random actions in the episodes that labels are fitted to, so that critics are asked widely
@@ -132,10 +133,7 @@ def fit_labels(
     judging: Any = ideal.learner
     learning: Any = team.learner
 
-    def of_member(ideal_params: Any, params: Any, key: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
-        play_key, fit_key = jax.random.split(key)
-        played, *_ = ideal.play(ideal_params, play_key, num_envs=episodes, exploration=EXPLORING)
-
+    def fit(ideal_params: Any, params: Any, played: Episodes, key: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
         def loss(params: Any, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
             chosen = jax.random.choice(key, episodes, (batch,), replace=False)
             seen = jax.tree.map(lambda x: x[chosen], played)
@@ -150,11 +148,16 @@ def fit_labels(
             change, memory = optimizer.update(gradient, memory, params)
             return (optax.apply_updates(params, change), memory), metrics
 
-        keys = jax.random.split(fit_key, updates)
+        keys = jax.random.split(key, updates)
         (params, _), metrics = jax.lax.scan(update, (params, optimizer.init(params)), keys)
         return params, metrics
 
-    given = ideal_params, params, jnp.stack([jax.random.PRNGKey(seed) for seed in seeds])
-    program = interruptibly(jax.jit(jax.vmap(of_member)).lower(*given).compile)
-    require_room_to_run(program, 1, "fitting labels", f"lower episodes={episodes}")
-    return compute(program, *given)
+    population = Population(tuple(seeds), ({},) * len(seeds))
+    play_keys, fit_keys = jax.vmap(jax.random.split, out_axes=1)(population.keys())
+    played = driver_of(ideal).measurer(_explore, ideal, episodes, population)(ideal_params, play_keys)
+    program = CompiledProgram(jax.jit(jax.vmap(fit)), 1, "fitting labels", f"lower episodes={episodes}")
+    return program(ideal_params, params, played, fit_keys)
+
+
+def _explore(player: Player, key: jax.Array) -> Episodes:
+    return player.play(key, exploration=EXPLORING).episodes
