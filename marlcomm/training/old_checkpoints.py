@@ -44,7 +44,7 @@ _KINDS: Mapping[type, _Kind] = {
          "weights"),
     ),
     OnPolicyHParams: _Kind(
-        ("params", "optimiser", "scale", "key", "hparams", *_COUNTS, "healthy"),
+        ("params", "optimiser", "scale", "key", "hparams", *_COUNTS, "healthy", "replay"),
         ("learning_rate", "learning_rate_finish", "entropy_finish", "discount", "trace", "clip", "team_share",
          "gradient_clip", "weights"),
     ),
@@ -85,7 +85,7 @@ def older_layouts(template: Any) -> list[Layout]:
 
 def _as_then(template: LearnerState, kind: _Kind) -> _Fields:
     number = jax.ShapeDtypeStruct(template.env_steps.shape, jnp.float32)  # what stands where today there is nothing
-    today = template.extra | vars(template)
+    today = {"replay": None} | template.extra | vars(template)
     cut = jax.tree.leaves(template.extra.get("edit"))
     hparams = {name: _hparam(template.hparams, name, number) for name in kind.hparams}
     then = today | {"optimiser": template.optimizer, "hparams": _Fields(hparams), "cut_below": (cut or [number])[0]}
