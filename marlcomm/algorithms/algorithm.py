@@ -82,7 +82,7 @@ class Algorithm:
         Returns:
           the new state, and metrics, each []: losses, `return`, `won`, `exploration`, `episode_length`.
         """
-        episodes, decisions, _ = self.play(state.params, **self.begin_step(state, total_steps))
+        episodes, decisions, _ = self.play(state.params, **self.begin_step(state, total_steps), training=True)
         return self.finish_step(state, episodes, decisions, total_steps)
 
     def begin_step(self, state: Any, total_steps: Scalar = float("inf")) -> dict[str, Any]:
@@ -115,6 +115,7 @@ class Algorithm:
         exploration: Scalar = 0.0,
         edit: Edit | None = None,
         progress: Scalar = 1.0,
+        training: bool = False,
     ) -> tuple[Episodes, Decision, Any]:
         """Whole episodes of the team.
 
@@ -128,12 +129,13 @@ class Algorithm:
           exploration: share of exploring actions; 0 is the team at its best, as it is evaluated.
           edit: what happens to the messages on their way.
           progress: how far training is, 0 .. 1, for tasks with a curriculum; 1 is the task itself.
+          training: whether the team trains; static, and read by channels only.
         """
         count = self.learner.config.num_envs if num_envs is None else num_envs
         learner, edit = with_delay(self.learner, edit)
 
         def policy(observation: Observation, memory: AgentMemory, key: jax.Array) -> tuple:
-            return learner.act(params, observation, memory, key, exploration, edit)
+            return learner.act(params, observation, memory, key, exploration, edit, training)
 
         return collect(self.env, policy, learner.initial_memory(count), count, key, progress)
 
@@ -145,9 +147,10 @@ class Algorithm:
         key: jax.Array,
         exploration: Scalar = 0.0,
         edit: Edit | None = None,
+        training: bool = False,
     ) -> tuple[jax.Array, AgentMemory, Decision]:
         """See the learner's `act`."""
-        return self.learner.act(params, observation, memory, key, exploration, edit)
+        return self.learner.act(params, observation, memory, key, exploration, edit, training)
 
     def learn(
         self, state: Any, episodes: Episodes, decisions: Decision | None = None, total_steps: Scalar = float("inf")

@@ -111,7 +111,7 @@ class ActorCriticLearner(OffPolicyLearner):
         talk_key, draw_key, target_key = jax.random.split(key, 3)
         steps, actions = episodes.valid.shape[1], self.actions
         mask, alive = episodes.action_mask[:, :steps], episodes.alive[:, :steps]
-        outputs, messages, auxiliary = self._run(params, episodes, slice(0, steps), talk_key, edit)
+        outputs, messages, auxiliary = self.run_episodes(params, episodes, talk_key, edit, slice(0, steps))
         action = _of_alive(actions.policy(outputs, mask, hparams.temperature, draw_key), alive)
         done = _of_alive(actions.seen(episodes.action), alive)
         seen = self._seen(episodes.agents_view, episodes.global_state)
@@ -155,19 +155,12 @@ class ActorCriticLearner(OffPolicyLearner):
         """[B, T, N] the target critics of what the target actors would do at the next steps."""
         talk_key, draw_key = jax.random.split(key)
         start = slice(0 if self.remembers else 1, None)  # memory is made from the first step on
-        outputs, *_ = self._run(target_params, episodes, start, talk_key, edit)
+        outputs, *_ = self.run_episodes(target_params, episodes, talk_key, edit, start)
         mask, alive = episodes.action_mask[:, 1:], episodes.alive[:, 1:]
         outputs = outputs[:, -mask.shape[1] :]
         action = _of_alive(self.actions.policy(outputs, mask, hparams.temperature, draw_key), alive)
         seen = self._seen(episodes.agents_view, episodes.global_state)[:, 1:]
         return self.critic.apply(target_params["critic"], seen, for_each_critic(action))
-
-    def _run(
-        self, params: Any, episodes: Episodes, steps: slice, key: jax.Array, edit: Edit | None
-    ) -> tuple[jax.Array, Any, dict[str, jax.Array]]:
-        """Outputs, messages and named arrays of the agents at some of the steps."""
-        inputs = self.episode_inputs(episodes)
-        return self.agent.apply(params["agent"], inputs[:, steps], episodes.alive[:, steps], key, edit, method="unroll")
 
     def _seen(self, agents_view: jax.Array, global_state: jax.Array) -> jax.Array:
         """[..., F] what critics read of [..., N, O] and [..., S]."""

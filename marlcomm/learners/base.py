@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from marlcomm.agents import run_agent
 from marlcomm.envs.api import Observation
 from marlcomm.learners.actions import Actions
 from marlcomm.learners.config import LearnerConfig
@@ -21,7 +22,7 @@ from marlcomm.learners.state import AgentMemory, Decision, LearnerState, learnin
 from marlcomm.learners.update import Loss, Metrics, choose, guarded_row, guarded_step, steps_left, weighted_sum
 from marlcomm.messages.edit_schedules import EditSchedule, Moment, as_schedule
 from marlcomm.messages.edits import Edit, split_delay
-from marlcomm.types import Episodes, Scalar, TaskSpec
+from marlcomm.types import Episodes, Messages, Scalar, TaskSpec
 
 _EDITING = 3  # tells the keys of edit schedules from those that an unroll makes of the same key
 
@@ -159,6 +160,25 @@ class Learner(abc.ABC):
         first = self.actions.none(episodes.action.shape[0], 1, self.task.num_agents)
         return self.inputs(episodes.agents_view, jnp.concatenate([first, episodes.action], 1))
 
+    def run_episodes(
+        self, params: Any, episodes: Episodes, key: jax.Array, edit: Edit | None, steps: slice = slice(None)
+    ) -> tuple[jax.Array, Messages, dict[str, jax.Array]]:
+        """What the agents make of some of the steps of episodes [B, ...], from empty memory, as they learn.
+
+        Args:
+          params: as `state.params`, of which the agent's are read.
+          episodes: whole ones, or parts that need no memory of what was before.
+          key: randomness of messages and edit.
+          edit: what happens to the messages on their way.
+          steps: which; by default all and the observation after them.
+
+        Returns:
+          outputs [B, T, N, A], messages and named arrays with leading axes [B, T].
+        """
+        inputs, alive, mask = self.episode_inputs(episodes), episodes.alive, episodes.action_mask[:, steps]
+        given = inputs[:, steps], alive[:, steps], key, edit
+        return run_agent(self.agent, params["agent"], *given, method="unroll", training=True, action_mask=mask)
+
     def act(
         self,
         params: Any,
@@ -167,6 +187,7 @@ class Learner(abc.ABC):
         key: jax.Array,
         exploration: Scalar = 0.0,
         edit: Edit | None = None,
+        training: bool = False,
     ) -> tuple[jax.Array, AgentMemory, Decision]:
         """Actions of the team, [..., N], or [..., N, A] if continuous: its best, but for what explores.
 
@@ -177,14 +198,16 @@ class Learner(abc.ABC):
           key: randomness of messages, edit and exploration; see `episode_keys`.
           exploration: 0 .. 1; see the learner's `actions`.
           edit: what happens to the messages on their way.
+          training: whether the team trains; static, and read by channels only.
         """
         talk_key, *explore_keys = jax.random.split(key, 3)
-        inputs = self.inputs(observation.agents_view, memory.last_action)
-        hidden, outputs, messages, auxiliary = self.agent.apply(
-            params["agent"], memory.hidden, inputs, observation.alive, talk_key, edit, method="step"
+        inputs, mask = self.inputs(observation.agents_view, memory.last_action), observation.action_mask
+        given = memory.hidden, inputs, observation.alive, talk_key, edit
+        hidden, outputs, messages, auxiliary = run_agent(
+            self.agent, params["agent"], *given, method="step", training=training, action_mask=mask
         )
-        scores = self.actions.scores(outputs, observation.action_mask)
-        action = self.actions.explore(outputs, observation.action_mask, exploration, explore_keys)
+        scores = self.actions.scores(outputs, mask)
+        action = self.actions.explore(outputs, mask, exploration, explore_keys)
         decision = Decision(scores, messages, auxiliary, for_all(talk_key, outputs.shape[:-2]))
         return action, AgentMemory(hidden, action), decision
 

@@ -10,6 +10,7 @@ import distrax
 import jax
 import jax.numpy as jnp
 
+from marlcomm.agents import run_agent
 from marlcomm.learners.actions import DrawnActions, require_discrete
 from marlcomm.learners.base import Intake, Learner
 from marlcomm.learners.config import LearnerConfig, LearnerHParams, Ranges
@@ -180,12 +181,15 @@ class OnPolicyLearner(Learner):
         inputs = self.episode_inputs(episodes)
 
         def step(memory: Any, x: tuple) -> tuple[Any, tuple]:
-            memory, *outputs = self.agent.apply(params["agent"], memory, *x, edit, method="step")
+            mask, *given = x
+            memory, *outputs = run_agent(
+                self.agent, params["agent"], memory, *given, edit, method="step", training=True, action_mask=mask
+            )
             return memory, (_hidden(memory), *outputs)
 
         start = self.initial_memory(inputs.shape[0]).hidden
-        time_first = jnp.moveaxis(inputs, 1, 0), jnp.moveaxis(episodes.alive, 1, 0), keys
-        _, outputs = jax.lax.scan(step, start, time_first)
+        time_first = (jnp.moveaxis(x, 1, 0) for x in (episodes.action_mask, inputs, episodes.alive))
+        _, outputs = jax.lax.scan(step, start, (*time_first, keys))
         return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)
 
     def _advantage(self, episodes: Episodes, value: jax.Array, hparams: OnPolicyHParams) -> jax.Array:

@@ -136,9 +136,8 @@ class ValueLearner(OffPolicyLearner):
           edit: what happens to the messages on their way.
         """
         online_key, target_key = jax.random.split(key)
-        unrolled = (self.episode_inputs(episodes), episodes.alive)
-        q, messages, auxiliary = self.agent.apply(params["agent"], *unrolled, online_key, edit, method="unroll")
-        target_q, *_ = self.agent.apply(target_params["agent"], *unrolled, target_key, edit, method="unroll")
+        q, messages, auxiliary = self.run_episodes(params, episodes, online_key, edit)
+        target_q, *_ = self.run_episodes(target_params, episodes, target_key, edit)
         target_q = jax.lax.stop_gradient(target_q)
         best = jnp.argmax(jnp.where(episodes.action_mask, jax.lax.stop_gradient(q), -jnp.inf), -1)[:, 1:]
         value = self.mixer.apply(params["mixer"], _pick(q[:, :-1], episodes.action), episodes.global_state[:, :-1])
