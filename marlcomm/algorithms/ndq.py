@@ -9,7 +9,7 @@ from marlcomm.envs.api import Environment
 from marlcomm.losses import expressiveness_loss, succinctness_loss
 from marlcomm.losses.information import RELEASED_FLOOR
 from marlcomm.messages import GaussianChannel
-from marlcomm.messages.edit_schedules import RandomCut
+from marlcomm.messages.edit_schedules import RandomCut, in_order
 from marlcomm.networks import MonotonicMixer
 
 _CUT_ALIASES = {"cut_share": "training_edit.share", "cut_start": "training_edit.start"}
@@ -70,6 +70,6 @@ def ndq(
         "weights": {"expressiveness": expressiveness, "succinctness": beta},
         "aliases": {"beta": "weights.succinctness", **({} if cut is None else _CUT_ALIASES)},
         **settings,
-        "training_edit": [settings.get("training_edit"), cut],
+        "training_edit": in_order(settings.get("training_edit"), cut),
     }
     return value_based("ndq", env, **given)

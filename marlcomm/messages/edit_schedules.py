@@ -193,6 +193,12 @@ class _Chain:
         return tuple(link.update(own, moment) for link, own in zip(self.links, state, strict=True))
 
 
+def in_order(*given: EditSchedule | Edit | None) -> Any:
+    """What happens to messages where several of these follow one another: None for none, one alone as it is."""
+    listed = [each for each in given if each is not None]
+    return listed if len(listed) > 1 else listed[0] if listed else None
+
+
 def as_schedule(given: EditSchedule | Edit | Sequence[Any] | None) -> EditSchedule:
     """A learner's `training_edit` as one schedule: an edit is a constant one, several follow one another.
 
