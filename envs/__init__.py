@@ -1,4 +1,4 @@
-"""Tasks: cooperative, discrete, in JAX. `make_env(name)` makes one, `check_env` tests a new one."""
+"""Cooperative multi-agent tasks in JAX. `make_env(name)` makes one, `check_env` tests a new one."""
 
 from marlcomm.envs.adapters import JaxMARLAdapter, JumanjiAdapter
 from marlcomm.envs.api import Environment

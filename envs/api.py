@@ -1,4 +1,4 @@
-"""What every task looks like: the functions of jumanji's `Environment`, with a fixed multi-agent observation.
+"""The interface of tasks: jumanji's `Environment`, with one multi-agent observation for all.
 
 Axis letters as in `marlcomm.types`: N agents, A actions, O observation features, S state features.
 """
@@ -119,7 +119,7 @@ class Environment(abc.ABC, Generic[State]):
         action_mask: jax.Array | None = None,
         alive: jax.Array | None = None,
     ) -> Observation:
-        """An `Observation` with the right types; by default every action is allowed and everyone lives.
+        """An `Observation` with the right types; by default every action is allowed and all agents are alive.
 
         Args:
           agents_view: [N, O]; global_state: [S]; step_count: [];

@@ -27,7 +27,7 @@ class Observation(NamedTuple):
 
 
 class StepType:
-    """Where in its episode a step stands."""
+    """Whether a step is the first, a middle or the last one of its episode."""
 
     FIRST = np.int8(0)
     MID = np.int8(1)
@@ -36,7 +36,7 @@ class StepType:
 
 @flax.struct.dataclass
 class TimeStep(Generic[Seen]):
-    """What one `reset` or `step` tells; leading axes may stand before each of these."""
+    """What `reset` and `step` return; leading axes may stand before each of these."""
 
     step_type: jax.Array  # [] int8, one of `StepType`
     reward: jax.Array  # [N] float32

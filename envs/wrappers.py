@@ -1,4 +1,4 @@
-"""Tasks made from tasks: what an ideal team would see, one agent for the whole team, and shorter episodes."""
+"""Wrappers of tasks: full observation, centralized control, and time limits."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Wrapper(Environment[State]):
 
 
 class FullObservation(Wrapper[State]):
-    """Every agent sees what all agents see: the view of the ideal policy in both papers.
+    """Every agent sees the views of all agents, as the fully informed policy of the papers.
 
     O becomes N * O: all views in the order of the agents, the same for everyone. Nothing else changes. Agents
     with different roles still need to know who they are (an id among their inputs).
@@ -80,7 +80,7 @@ class FullObservation(Wrapper[State]):
 
 
 class Centralized(Wrapper[State]):
-    """One agent that sees every view and takes everybody's action.
+    """Centralized control: one agent that sees all views and chooses the joint action.
 
     Joint actions count in base A, the first agent's action is the highest digit: A becomes A ** N. The reward
     [1] is the mean over agents, so the team's reward stays the same. A joint action is allowed if each of its
@@ -136,7 +136,7 @@ class Centralized(Wrapper[State]):
 
 
 class TimeLimit(Wrapper[State]):
-    """Cuts episodes after `steps` steps. That does not end the task: the discount stays 1.
+    """Truncates episodes after `steps` steps: the discount stays 1, as the task itself has not ended.
 
     An episode that `env` ends by itself, at that step or before, ends as it would in `env`.
 

@@ -80,7 +80,7 @@ def measure(values: np.ndarray, vocab_size: int, seeds: int) -> Row:
     """The exact clustering, and that of `seeds` message networks."""
     labels = exact_clustering(values, vocab_size)
     learned = np.zeros((seeds, len(values)), int) if vocab_size == 1 else learned_labels(values, vocab_size, seeds)
-    return Row(vocab_size, labels, sender_gap(values, labels), sender_gap(values, learned).labelled_return)
+    return Row(vocab_size, labels, sender_gap(values, labels), sender_gap(values, learned).labeled_return)
 
 
 def distance_table(values: np.ndarray) -> str:
@@ -108,7 +108,7 @@ def return_table(rows: list[Row]) -> str:
         [
             MEANING[row.vocab_size],
             PRINTED.get(row.vocab_size, "–"),
-            f"**{row.exact.labelled_return:.4f}**",
+            f"**{row.exact.labeled_return:.4f}**",
             " ".join(map(str, row.labels.tolist())),
             f"{row.exact.distance:.5f}",
             f"{row.exact.gap:.4f}",

@@ -162,7 +162,7 @@ def draw(axes: Any, env: Any, inner: Any) -> bool:
 
 
 def _draw_battle(axes: Any, env: Any, battle: Any) -> None:
-    """Ours in the agents' colors, enemies grey, each as large as it is, and as opaque as it is healthy."""
+    """Ours in the agents' colors, enemies gray, each as large as it is, and as opaque as it is healthy."""
     for unit, (x, y) in enumerate(np.asarray(battle.unit_positions)):
         if not battle.unit_alive[unit]:
             continue

@@ -41,7 +41,7 @@ def draw_prey(axes: Any, positions: np.ndarray, radius: float) -> None:
 
 
 def draw_obstacles(axes: Any, positions: np.ndarray, radius: float) -> None:
-    """Grey discs."""
+    """Gray discs."""
     for x, y in positions:
         add_circle(axes, x, y, radius, facecolor=FAINT, edgecolor="none", zorder=1)
 
@@ -59,7 +59,7 @@ def draw_view(axes: Any, positions: np.ndarray, radius: float | np.ndarray) -> N
             add_circle(axes, x, y, far, fill=False, edgecolor=agent_color(agent), ls=(0, (4, 3)), zorder=2)
 
 
-def draw_coloured_landmarks(axes: Any, positions: np.ndarray, targets: Sequence[Sequence[int]]) -> None:
+def draw_colored_landmarks(axes: Any, positions: np.ndarray, targets: Sequence[Sequence[int]]) -> None:
     """Diamonds of different colors; each is ringed in the color of every agent that must reach it."""
     for landmark, (x, y) in enumerate(positions):
         color = AGENT_COLORS[-1 - landmark % len(AGENT_COLORS)]

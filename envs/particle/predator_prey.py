@@ -192,7 +192,7 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         return self.observe(view, flat(state.position, state.velocity), state.step_count)
 
     def draw(self, axes: Any, state: PredatorPreyState) -> None:
-        """Draws predators as numbered discs, prey as golden ones, obstacles grey, and how far predators see."""
+        """Draws predators as numbered discs, prey as golden ones, obstacles gray, and how far predators see."""
         predators, prey, obstacles = (np.asarray(part) for part in self.split(state.position))
         drawing.draw_obstacles(axes, obstacles, OBSTACLE_RADIUS)
         drawing.draw_prey(axes, prey, PREY_RADIUS)

@@ -98,7 +98,7 @@ class SpeechTask(ParticleTask[SpeechState]):
         chosen = state.goal[:, None] == np.arange(self.num_landmarks)  # [M, L]
         return jnp.sum(jnp.where(chosen[..., None], views.offsets(moving, landmarks), 0.0), axis=1)
 
-    def _goal_colour(self, state: SpeechState) -> jax.Array:
+    def _goal_color(self, state: SpeechState) -> jax.Array:
         """[M, L] color of each goal: one number for each landmark, high at that one."""
         low, high = self.colors
         return jnp.where(state.goal[:, None] == np.arange(self.num_landmarks), high, low)
@@ -110,7 +110,7 @@ class SpeechTask(ParticleTask[SpeechState]):
 
     def _global_state(self, state: SpeechState) -> jax.Array:
         moving, landmarks = self._parts(state.position)
-        return flat(moving, landmarks, state.velocity, self._goal_colour(state), state.spoken)
+        return flat(moving, landmarks, state.velocity, self._goal_color(state), state.spoken)
 
     def draw(self, axes: Any, state: SpeechState) -> None:
         """Draws agents as numbered discs, with what they say, and landmarks ringed by who must go there."""
@@ -121,7 +121,7 @@ class SpeechTask(ParticleTask[SpeechState]):
         targets: list[list[int]] = [[] for _ in range(self.num_landmarks)]
         for mover, goal in enumerate(np.asarray(state.goal)):
             targets[int(goal)].append(mover + self.num_agents - moving)
-        drawing.draw_coloured_landmarks(axes, position[self.num_agents :], targets)
+        drawing.draw_colored_landmarks(axes, position[self.num_agents :], targets)
         drawing.draw_agents(axes, agents, velocity, max(self.agent_radius, 0.06))
         for agent in range(self.num_agents):
             drawing.draw_speech(axes, agents[agent], np.asarray(state.spoken[agent]), agent)
@@ -197,7 +197,7 @@ class SpeakerListener(SpeechTask):
     def get_observation(self, state: SpeechState) -> Observation:
         """What every agent sees in `state`, and the global state."""
         listener = jnp.concatenate([self._seen_by_movers(state)[0], state.spoken[0]])
-        speaker = self._goal_colour(state)[0]
+        speaker = self._goal_color(state)[0]
         speaker = jnp.pad(speaker, (0, self.observation_size - len(speaker)))
         view = jnp.stack([speaker, listener])
         return self.observe(view, self._global_state(state), state.step_count, action_mask=jnp.asarray(self._mask))
@@ -267,6 +267,6 @@ class Reference(SpeechTask):
 
     def get_observation(self, state: SpeechState) -> Observation:
         """What every agent sees in `state`, and the global state."""
-        others = [self._goal_colour(state)[::-1], state.spoken[::-1]]
+        others = [self._goal_color(state)[::-1], state.spoken[::-1]]
         view = jnp.concatenate([self._seen_by_movers(state), *others], axis=-1)
         return self.observe(view, self._global_state(state), state.step_count)

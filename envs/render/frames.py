@@ -150,8 +150,8 @@ def _paint(
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1.0))
     env.draw(left, state)
     draw_messages(right, content, sent, words)
-    travelling = int(np.sum(sent & ~np.eye(len(sent), dtype=bool)[..., None]))
-    right.set_title(f"messages: {travelling} number{'' if travelling == 1 else 's'} sent", fontsize=10)
+    traveling = int(np.sum(sent & ~np.eye(len(sent), dtype=bool)[..., None]))
+    right.set_title(f"messages: {traveling} number{'' if traveling == 1 else 's'} sent", fontsize=10)
 
 
 def _check_moment(

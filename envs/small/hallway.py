@@ -1,4 +1,4 @@
-"""Hallway: agents in corridors of their own must step on the shared goal at the same time.
+"""Hallway: agents in separate corridors must reach a shared goal at the same step.
 
 Sources: NDQ (Wang et al., ICLR 2020), section 5.2, as released (`smac_plus/join1.py`); the variant with
 groups comes from MASIA and CASEC, whose code is unclear about simultaneous wins (see `Hallway`). The start delay

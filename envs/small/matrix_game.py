@@ -1,4 +1,4 @@
-"""Matrix game: one step, one decision, and one label that another agent could send about what it sees.
+"""Matrix game: a one-step game in which one agent acts on an observation that only the other one has.
 
 Source: RGMComm (Chen et al., ICLR 2024), figure 1. The paper does not print three entries; one follows from
 its sums, the other two are free, and 12 and 36 are a choice that keeps every number that the paper states.

@@ -1,4 +1,4 @@
-"""Independent search: each agent finds the landmark of its own room. Messages cannot help: a test of silence.
+"""Independent search: each agent finds the landmark of its own room. Messages cannot help: silence is best.
 
 Source: NDQ (Wang et al., ICLR 2020), appendix C.1. No code was released; the choices that the paper leaves
 open are those that make its optimum of 96.0 exact.

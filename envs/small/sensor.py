@@ -1,4 +1,4 @@
-"""Sensor: three sensors in a chain decide what to scan; only two see whether the better target is there.
+"""Sensor: three sensors in a chain choose areas to scan; only two observe whether the better target is there.
 
 Source: NDQ (Wang et al., ICLR 2020), section 5.2, as released (`smac_plus/tracker1.py`): one step an episode.
 """

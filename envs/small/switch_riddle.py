@@ -1,4 +1,4 @@
-"""Switch riddle: one prisoner a day visits a room; somebody must say when everybody has been there.
+"""Switch riddle: one prisoner a day visits a room; one must announce when all have been there.
 
 Source: Foerster et al., "Learning to communicate with deep multi-agent reinforcement learning" (NeurIPS 2016), as
 released (`code/game/Switch.lua`). The option `bulb` plays the riddle as it is told.

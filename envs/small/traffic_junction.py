@@ -1,4 +1,4 @@
-"""Traffic junction: cars that see only where they are must not collide at the crossings.
+"""Traffic junction: cars that observe only their own position must not collide at crossings.
 
 Sources: CommNet (Sukhbaatar et al., NeurIPS 2016), and IC3Net (Singh et al., ICLR 2019) with its released
 `traffic_junction_env.py`, whose three levels, routes, constants and order of events these are. Two things differ: a
@@ -67,7 +67,7 @@ class TrafficJunctionState(NamedTuple):
 
 
 class TrafficJunction(Environment[TrafficJunctionState]):
-    """Cars drive on fixed routes through junctions. Each only chooses to go on or to brake, and sees next to nothing.
+    """Cars drive on fixed routes through junctions. Each chooses to go on or to brake, and hardly sees others.
 
     At each step cars with gas move one cell along their route; whoever drives beyond its end leaves the road. Then
     at each entrance in turn, with probability `arrival_rate` and if one of the N cars is off the road, such a car

@@ -1,4 +1,4 @@
-"""Whisper: what the first of a row sees, the last must name; each hears only the one before it."""
+"""Whisper: a secret that only the first agent of a line observes must be named by the last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said, to whom, and what it is worth; and the plots."""
+"""Analysis of learned communication: measures of messages, the return gap, figures, and the page about a run."""
 
 from marlcomm.analysis.figures.ablation import plot_worth
 from marlcomm.analysis.figures.animation import animate_recorded, animate_run, drawn_as_sent

@@ -236,7 +236,7 @@ def test_descent_finds_the_clustering_of_fig_1():
     """The labels of the least distance, found by trying all, and 38.05 (specs/rgmcomm.md, 1.2)."""
     values = np.moveaxis(np.array(RGMCOMM_TABLE), 2, 0)
     found = sender_gap(values, learned_clustering(values, 2, 1, [0.5]))
-    np.testing.assert_allclose(found.labelled_return, 38.05)
+    np.testing.assert_allclose(found.labeled_return, 38.05)
     np.testing.assert_allclose(found.distance, sender_gap(values, exact_clustering(values, 2)).distance)
 
 

@@ -17,7 +17,7 @@ MAX_PAIRS = 20  # that are drawn with their intervals
 
 
 def plot_worth(worth: MessageWorth, *, names: Sequence[str] = ()) -> Figure:
-    """Return lost without a message: a row a pair with 95 % intervals, the largest first, then all messages together.
+    """Return lost without messages: a row for each pair with 95 % intervals, the largest first, then all messages.
 
     A full dot stands for a message that is cut, a hollow one for a message of another episode in its place.
     """

@@ -20,12 +20,12 @@ def plot_cut_curve(
     measure: Literal["team_return", "won"] = "team_return",
     references: Mapping[str, float] | None = None,
 ) -> Figure:
-    """A team's worth over the share of message entries that is really cut: members thin, their mean thick.
+    """Return over the share of message entries that is actually cut: members thin, their mean thick.
 
     Args:
       curves: label -> from `cut_curve`; a solid line is a fixed threshold, a dashed one a rank at every step.
-      measure: what the vertical axis shows.
-      references: label -> height of a thin line, such as what a team without messages is worth.
+      measure: the vertical axis.
+      references: label -> height of a thin line, such as the return of a silent team.
     """
     figure = Figure(figsize=(4.8, 3.6), layout="constrained")
     axes = figure.subplots()

@@ -21,7 +21,7 @@ def plot_dictionary(
     actions: Sequence[str] = (),
     names: Sequence[str] = (),
 ) -> Figure:
-    """A row a code: on the left what the sender sees when it says it, on the right what the receiver does when told.
+    """A row for each code: left, what the sender observes when it sends it; right, what its receiver does.
 
     Args:
       dictionary: from `make_dictionary`.

@@ -32,7 +32,7 @@ def plot_episode_strip(
     first: int = 0,
     steps: int | None = None,
 ) -> Figure:
-    """An episode, a column a step: the task above; below, a lane for each agent with what it sees and does.
+    """An episode with a column for each step: the task above; below, a lane for each agent with messages and actions.
 
     An arrow is a message, and its label the value of each dimension that was sent (a dot for one that was not).
     Without edits, dimensions whose |mean| is below 2.0, the paper's threshold, count as not sent.

@@ -10,7 +10,7 @@ from marlcomm.envs.render.messages import draw_messages
 
 
 def plot_graph(graph: TalkGraph, worth: MessageWorth, *, names: Sequence[str] = ()) -> Figure:
-    """The pairs that need to talk as arrows in the sender's color, each with the return lost if it alone is cut."""
+    """The edges of a `TalkGraph` as arrows in the sender's color, each with the return lost if it alone is cut."""
     flat = len(graph.pairs) == 2  # side by side
     figure = Figure(figsize=(3.4, 1.2 if flat else 3.2), layout="constrained")
     axes = figure.subplots()

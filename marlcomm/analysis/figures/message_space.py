@@ -29,7 +29,7 @@ def plot_message_space(
 ) -> Figure:
     """A panel for every sender (row) and receiver (column): samples as dots, their means as crosses.
 
-    The grey box holds the means that the paper cuts, entry by entry. The color is what the sender saw. Channels of
+    The gray box holds the means that the paper cuts, entry by entry. The color is what the sender saw. Channels of
     one dimension are spread out along the other axis; of more than two, the two most important are shown.
 
     Args:
@@ -72,7 +72,7 @@ def plot_message_space(
 def _panel(axes: Axes, recorded: RecordedEpisodes, group: np.ndarray, sender: int, receiver: int, samples: int) -> None:
     shown = recorded.offered[:, :, sender, receiver]  # [B, T]
     dots = _two(recorded.content[:, :, sender, receiver][shown], recorded, (sender, receiver))
-    colors = np.array(_colours(int(group.max()) + 1))[group[:, :, sender][shown]]
+    colors = np.array(_colors(int(group.max()) + 1))[group[:, :, sender][shown]]
     some = np.linspace(0, len(dots) - 1, min(samples, len(dots))).astype(int)
     axes.scatter(*dots[some].T, s=7, c=colors[some], alpha=0.35, linewidths=0, zorder=3)
     if recorded.mean is None:
@@ -131,7 +131,7 @@ def _views(recorded: RecordedEpisodes, describe: Callable[[np.ndarray], str]) ->
     return labels, group
 
 
-def _colours(count: int) -> list[str]:
+def _colors(count: int) -> list[str]:
     return list(AGENT_COLORS[:count]) if count <= MANY else [AGENT_COLORS[0]] * count
 
 

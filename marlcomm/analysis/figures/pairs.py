@@ -24,7 +24,7 @@ def plot_pairs(
     marked: np.ndarray | None = None,
     names: Sequence[str] = (),
 ) -> Figure:
-    """A matrix with a row a sender and a column a receiver; the darker the more, grey where there is nothing.
+    """A matrix with a row for each sender and a column for each receiver; darker is more, gray is no number.
 
     Args:
       table: [N, N], NaN where there is no number.

@@ -14,7 +14,7 @@ from marlcomm.envs.render.style import plain_frame
 
 
 def plot_talk_over_time(talk: TalkOverTime, *, names: Sequence[str] = ()) -> Figure:
-    """How often each agent says something at each step of an episode, over the share of episodes that get so far."""
+    """Share of episodes in which each agent communicates at each step, over the share of episodes that last so long."""
     figure = Figure(figsize=(4.8, 3.2), layout="constrained")
     axes = figure.subplots()
     steps = np.arange(len(talk.going))

@@ -1,1 +1,1 @@
-"""What is communicated, to whom, and what it is worth: numbers from recorded and replayed episodes."""
+"""Measures of communication: what is sent, to whom, what it means and what return depends on it."""

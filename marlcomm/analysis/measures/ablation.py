@@ -1,4 +1,4 @@
-"""What messages are worth: the return with and without them, and the fewest pairs that need to talk."""
+"""Ablation of messages: return lost without them, and the smallest communication graph that keeps the return."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Difference(ShortRepr):
 
 @dataclass(frozen=True, repr=False)
 class LostReturn(ShortRepr):
-    """Return that is lost when messages do not arrive as they were said: positive where messages help.
+    """Return lost when messages are ablated: positive where they help.
 
     Attributes:
-      pair: [N, N] when it happens to this sender's messages to this receiver; NaN on the diagonal.
-      sender: [N] to all that this agent says.
-      everything: [] to all that anybody says.
+      pair: [N, N] messages of this sender to this receiver; NaN on the diagonal.
+      sender: [N] all messages of this agent.
+      everything: [] all messages between agents.
     """
 
     pair: Difference
@@ -60,12 +60,12 @@ class LostReturn(ShortRepr):
 
 @dataclass(frozen=True, repr=False)
 class MessageWorth(ShortRepr):
-    """What messages are worth, over the same episodes with and without.
+    """Return lost without messages, over the same episodes with and without.
 
     Attributes:
-      team_return: [] undiscounted return as the team is.
-      cut: lost when nothing arrives. A receiver that has never met silence may be put off by it, whatever was said.
-      swapped: lost when what was said in another episode arrives: what the receiver makes of the information.
+      team_return: [] undiscounted return without ablation.
+      cut: lost when messages are zero, which receivers may never have met in training.
+      swapped: lost when messages are those of another episode: the value of the information in them.
     """
 
     team_return: Difference
@@ -75,15 +75,14 @@ class MessageWorth(ShortRepr):
 
 @dataclass(frozen=True, repr=False)
 class TalkGraph(ShortRepr):
-    """The fewest pairs found that keep the return when all others are cut.
+    """The smallest communication graph found that keeps the return when all other pairs are cut.
 
     Attributes:
-      pairs: [N, N] bool, who needs to talk to whom.
+      pairs: [N, N] bool, edges from sender to receiver.
       team_return: [] return with these pairs alone, and `full_return`: [] with all, on episodes not used to find them.
       full_return: see `team_return`.
       keep: share of the return that was to be kept.
-      exhaustive: whether all smaller graphs were tried; else pairs were taken away one by one, and a smaller graph may
-        exist.
+      exhaustive: whether all smaller graphs were tried; else edges were removed greedily, and a smaller one may exist.
     """
 
     pairs: np.ndarray
@@ -94,10 +93,10 @@ class TalkGraph(ShortRepr):
 
 
 def message_worth(policy: AnyTeam, *, episodes: int = 1000, seed: int = 0) -> MessageWorth:
-    """Plays the same episodes with and without messages, greedily.
+    """Return lost without messages of each pair, each sender, and all, over the same greedy episodes.
 
-    A team that has learned to be told something may do worse without it than a team that never talked: compare with a
-    silent algorithm before saying what communication is worth to the task.
+    A team trained with messages may do worse without them than one trained without: what communication is worth to
+    the *task* needs a silent team as baseline.
 
     Args:
       policy: as for `record_episodes`.
@@ -107,13 +106,13 @@ def message_worth(policy: AnyTeam, *, episodes: int = 1000, seed: int = 0) -> Me
     Raises:
       ValueError: fewer than 2 episodes.
     """
-    judge = _Judge(policy, episodes, seed)
-    full, agents = judge.returns(), range(judge.agents)
+    ablated = _SameEpisodes(policy, episodes, seed)
+    full, agents = ablated.returns(), range(ablated.agents)
     everyone = list(itertools.product(agents, agents))
 
     def lost(how: str) -> LostReturn:
         def without(pairs: Iterable[Pair]) -> Difference:
-            return interval(full - judge.returns(**{how: pairs}))
+            return interval(full - ablated.returns(**{how: pairs}))
 
         pair = [without([pair]) if pair[0] != pair[1] else _UNKNOWN for pair in everyone]
         sender = [without([pair for pair in everyone if pair[0] == i]) for i in agents]
@@ -123,15 +122,15 @@ def message_worth(policy: AnyTeam, *, episodes: int = 1000, seed: int = 0) -> Me
 
 
 def smallest_graph(policy: AnyTeam, *, keep: float = 0.95, episodes: int = 1000, seed: int = 0) -> TalkGraph:
-    """The fewest pairs that need to talk for the team to keep a share of its return.
+    """The smallest communication graph with which the team keeps a share of its return.
 
-    Up to three agents, graphs are tried by size until one suffices. With more, pairs are taken away one by one, those
-    first whose single cut costs least, as long as the rest suffices.
+    Up to three agents, graphs are tried by size until one suffices. With more, edges are removed one by one, those
+    first whose single removal costs least, as long as the rest suffices.
 
     Args:
       policy: as for `record_episodes`.
-      keep: the return must be at least R - (1 - keep) |R|, where R is the return when all talk.
-      episodes: B, of each graph, the same for all; the result is judged on others.
+      keep: the return must be at least R - (1 - keep) |R|, where R is the return of the full graph.
+      episodes: B, of each graph, the same for all; the result is evaluated on others.
       seed: decides the episodes and all else.
 
     Raises:
@@ -139,18 +138,18 @@ def smallest_graph(policy: AnyTeam, *, keep: float = 0.95, episodes: int = 1000,
     """
     if not 0.0 <= keep <= 1.0:
         raise ValueError(f"keep is {keep}: must be a share from 0 to 1")
-    judge, fresh = _Judge(policy, episodes, seed), _Judge(policy, episodes, seed + 1)
-    everyone = list(itertools.permutations(range(judge.agents), 2))
+    ablated, fresh = _SameEpisodes(policy, episodes, seed), _SameEpisodes(policy, episodes, seed + 1)
+    everyone = list(itertools.permutations(range(ablated.agents), 2))
 
-    def left(pairs: Sequence[Pair], judge: _Judge = judge) -> float:
-        """The return that is left when these alone talk."""
-        return float(judge.returns(cut=set(everyone) - set(pairs)).mean())
+    def left(pairs: Sequence[Pair], on: _SameEpisodes = ablated) -> float:
+        """The return if these pairs alone communicate."""
+        return float(on.returns(cut=set(everyone) - set(pairs)).mean())
 
     full = left(everyone)
     enough = full - (1.0 - keep) * abs(full)
     exhaustive = len(everyone) <= EXHAUSTIVE
     found = (_fewest if exhaustive else _take_away)(everyone, left, enough)
-    return TalkGraph(_square(judge.agents, found), left(found, fresh), left(everyone, fresh), keep, exhaustive)
+    return TalkGraph(_square(ablated.agents, found), left(found, fresh), left(everyone, fresh), keep, exhaustive)
 
 
 def _square(agents: int, pairs: Iterable[Pair]) -> np.ndarray:
@@ -179,7 +178,7 @@ def _take_away(pairs: list[Pair], left: Callable[[Sequence[Pair]], float], enoug
     return kept
 
 
-class _Judge:
+class _SameEpisodes:
     """Plays the same episodes again and again, with messages cut or swapped between some pairs."""
 
     def __init__(self, policy: AnyTeam, episodes: int, seed: int) -> None:

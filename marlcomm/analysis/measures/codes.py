@@ -1,4 +1,4 @@
-"""What is said as a few codes: numbers that tell things apart, whatever the channel sends."""
+"""Codes: messages of any channel, discretized into a small vocabulary for each sender and receiver."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FITTED = 4000  # rows that clusters are fitted to, at most
 
 @dataclass(frozen=True, repr=False)
 class Codes(ShortRepr):
-    """The vocabulary of every sender for every receiver; K is the largest number of codes.
+    """Codes of every sender for every receiver; K is the largest number of codes of a pair.
 
     Attributes:
-      label: [B, T, N, N] int, which code was said; -1 where there was nobody to speak to.
-      content: [N, N, K, D] what each code is, in lexicographic order; NaN where a pair has fewer codes.
+      label: [B, T, N, N] int, the code sent; -1 where one of both is not alive, and on padding.
+      content: [N, N, K, D] message of each code, in lexicographic order; NaN where a pair has fewer codes.
       count: [N, N] int, codes of each pair; 0 on the diagonal.
-      entropy: [N, N] bits, of the code said at a step; NaN where nothing is. At most log2 of the count.
+      entropy: [N, N] bits, of the code sent at a step, at most log2 of the count; NaN where nothing is sent.
     """
 
     label: np.ndarray
@@ -36,12 +36,12 @@ class Codes(ShortRepr):
 
 
 def find_codes(recorded: RecordedEpisodes, num_codes: int | None = None) -> Codes:
-    """Groups what each sender says to each receiver into codes.
+    """Discretizes the messages of each sender to each receiver into codes.
 
     Args:
       recorded: from `record_episodes`.
-      num_codes: for pairs that say more than 32 different things, how many clusters; None finds as few as noise allows,
-        at most 8. See `discretize`.
+      num_codes: clusters for pairs with more than 32 distinct messages; None selects from 1 to 8 by a likelihood
+        criterion. See `discretize`.
     """
     pairs = recorded.offered
     agents, dims = recorded.content.shape[-2:]
@@ -60,7 +60,7 @@ def find_codes(recorded: RecordedEpisodes, num_codes: int | None = None) -> Code
 
 
 def discretize(values: np.ndarray, num_codes: int | None = MAX_CODES) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers rows that are alike.
+    """Clusters rows: a code for each.
 
     Up to 32 different rows (to a thousandth) are told apart as they are. Of more, k-means makes `num_codes` clusters;
     for None it makes the number from 1 to 8 that the integrated classification likelihood prefers, so that one blurred

@@ -1,4 +1,4 @@
-"""What a team is worth when more and more of what it says is cut."""
+"""Return as a function of the share of message entries that is cut."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ FRACTIONS = (0.0, 0.5, 0.8, 0.9, 1.0)
 
 @dataclass(frozen=True, repr=False)
 class CutCurve(ShortRepr):
-    """Every member's worth at every share that was cut. F shares, P members.
+    """Return and bits of every member at every share of messages cut. F shares, P members.
 
     Attributes:
       kind: "cut" or "rank_cut".
       fraction: [F] share that was to be cut.
       team_return: [F, P] undiscounted return.
       won: [F, P] share of episodes won; NaN where the task knows no winning.
-      sent_fraction: [F, P] share of the entries between living agents that was sent.
+      sent_fraction: [F, P] share of the entries between agents alive that was sent.
       bits_per_step: [F, P] bits of the whole team in an environment step.
       threshold: [F, P] importance below which entries were cut; 0 where nothing is, NaN for "rank_cut".
     """
@@ -53,7 +53,7 @@ def cut_curve(
     episodes: int = 1000,
     seed: int = 0,
 ) -> CutCurve:
-    """Evaluates every member of a run at several cuts, on the same fresh episodes' seed.
+    """Evaluates every member of a run at several cuts, with the same seed for all.
 
     Args:
       run: a run folder, or what `train` or `load_run` gave.

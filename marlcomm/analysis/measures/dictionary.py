@@ -1,4 +1,4 @@
-"""What the codes of one sender mean: what it sees when it says them, and what the receiver does when told."""
+"""What the codes of one sender mean: what it observes when it sends each of them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ MAX_COLUMNS = 10  # views, features or actions
 
 @dataclass(frozen=True, repr=False)
 class Dictionary(ShortRepr):
-    """The codes of one pair, the most frequent first; C columns.
+    """Codes of one sender and receiver, the most frequent first, with what the sender observes; C columns.
 
     Attributes:
       pair: sender, receiver.
-      codes: [K] what to call them.
-      share: [K] how often each is said.
-      columns: [C] what to call the views, or the features of a view.
-      seen: [K, C] how often the sender has each view when it says the code; or how far each feature then lies from its
-        mean, in standard deviations.
+      codes: [K] names.
+      share: [K] how often each is sent.
+      columns: [C] names of views, or of features of a view.
+      seen: [K, C] distribution of the sender's view given the code; or the mean of each feature given the code, in
+        standard deviations from its overall mean.
       usual: [C] the same over all codes.
-      by_view: whether columns are whole views (at most 10 different ones) or features.
+      by_view: whether columns are whole views (if at most 10 are distinct) or features.
     """
 
     pair: tuple[int, int]
@@ -47,7 +47,7 @@ def make_dictionary(
     *,
     describe: Callable[[np.ndarray], str] | None = None,
 ) -> Dictionary:
-    """What a sender sees when it says each of its codes to a receiver; at most the 8 most frequent codes.
+    """What a sender observes when it sends each of its codes to a receiver; at most the 8 most frequent codes.
 
     Args:
       recorded: from `record_episodes`.

@@ -1,4 +1,4 @@
-"""Entropy and mutual information of counted things, with a permutation test that respects episodes."""
+"""Plug-in estimates of entropy and mutual information from counts, and a permutation test over episodes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def joint_counts(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> n
 def permutation_test(
     first: np.ndarray, second: np.ndarray, counted: np.ndarray, permutations: int, rng: np.random.Generator
 ) -> tuple[float, float, float]:
-    """Whether two labels tell something about one another that goes beyond chance, and beyond what the clock tells.
+    """Permutation test of the mutual information of two labels, given the time step.
 
     Steps of an episode are not independent, so whole episodes are permuted: the first label of one episode meets the
     second of another at the same step, where both go on; each step weighs as much as it did. So what both labels share

@@ -1,4 +1,4 @@
-"""What a receiver does when another message is put in its way: the cause behind positive listening."""
+"""Interventions on messages: how a receiver's action changes when one sender's message is replaced."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from marlcomm.validation import check_seed
 
 @dataclass(frozen=True, repr=False)
 class Intervention(ShortRepr):
-    """What receivers do when what one sender tells them is replaced, at one step, all else as it was.
+    """Causal effect of one sender's message on its receiver's action at the same step, all else equal.
 
-    K is the largest number of codes of a pair; NaN on the diagonal and beyond a pair's codes.
+    K is the largest number of codes of a pair; NaN on the diagonal and beyond a pair's codes. Sender first.
 
     Attributes:
-      muted: [N, N] share of steps on which the receiver's greedy action changes when the sender is not heard.
-      swapped: [N, N] the same, when the receiver hears what the sender said in another episode at that step.
-      response: [N, N, K, A] how often the receiver takes each action when the sender says this code, whatever it sees.
-      usual: [N, A] how often each agent takes each action as it is.
+      muted: [N, N] share of steps on which the receiver's greedy action changes if the message is zero.
+      swapped: [N, N] the same if the message is that of another episode at the same step.
+      response: [N, N, K, A] distribution of the receiver's action if the message is code k at every step.
+      usual: [N, A] distribution of each agent's action without intervention.
     """
 
     muted: np.ndarray
@@ -46,15 +46,15 @@ class Intervention(ShortRepr):
 
 
 def intervene(policy: AnyTeam, codes: Codes, *, episodes: int = 500, seed: int = 0) -> Intervention:
-    """Plays greedy episodes; at every step asks what each receiver would have done, had a sender said something else.
+    """Counterfactual actions of every receiver at every step of greedy episodes, for replaced messages of every sender.
 
-    The episode itself goes on undisturbed: memories, views and all other messages are those of the team as it is. Of
-    continuous actions, the number that is largest in size counts as the action. A channel with a delay delivers what
-    is replaced later, so that nothing changes at that step.
+    The episodes themselves are not disturbed: memories, views and all other messages are the team's own. Of a
+    continuous action, the index of the entry largest in size counts. With a delayed channel nothing changes at the
+    same step.
 
     Args:
       policy: as for `record_episodes`.
-      codes: from `find_codes`: what is put into senders' mouths.
+      codes: from `find_codes`: the messages to send instead.
       episodes: B, at least 2.
       seed: decides everything.
 

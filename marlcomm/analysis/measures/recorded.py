@@ -1,4 +1,4 @@
-"""Episodes of a trained team, kept with everything that was said: what the other files here read."""
+"""Greedy episodes of a trained team, recorded with all messages: the data of all measures."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ CALIBRATION_EPISODES = 1000
 
 @dataclass(frozen=True, repr=False)
 class RecordedEpisodes(ShortRepr):
-    """Greedy episodes as numpy arrays, with what stood behind each action. The first agent axis is the sender.
+    """Greedy episodes as numpy arrays, with messages, scores and states. Messages have the sender first.
 
     Attributes:
       episodes: arrays of `Episodes`.
-      content: [B, T, N, N, D] what arrived, after edits: zero where nothing was sent.
-      importance: [B, T, N, N, D] what each entry is worth; |mean| for the gaussian channel.
-      sent: [B, T, N, N, D] bool, after edits.
-      bits: [B, T, N] bits that each sender spends on others.
-      mean: [B, T, N, N, D] the mean that each entry was sampled around, or None where the channel has none.
+      content: [B, T, N, N, D] messages after edits; zero where nothing was sent.
+      importance: [B, T, N, N, D] by which cuts choose; |mean| of the Gaussian channel.
+      sent: [B, T, N, N, D] bool: entries that were sent, after edits.
+      bits: [B, T, N] bits of each sender's messages to others.
+      mean: [B, T, N, N, D] mean of the distribution that each entry was sampled from; None where nothing is sampled.
       scores: [B, T, N, A] action values, or a policy's logits.
       states: states of the task, leading axes [B, T+1].
-      edited: whether edits stood between senders and receivers.
-      said: [B, T, N, N, D] bool: what the channel sent, before edits; None where it is not known.
-      delay: steps that a message is under way.
+      edited: whether messages were edited.
+      said: [B, T, N, N, D] bool: entries that the channel sent, before edits; None where that is not known.
+      delay: steps from sending to receiving.
     """
 
     episodes: Episodes
@@ -62,7 +62,7 @@ class RecordedEpisodes(ShortRepr):
 
     @property
     def lengths(self) -> np.ndarray:
-        """[B] real steps of each episode."""
+        """[B] steps of each episode."""
         return np.asarray(self.episodes.valid).sum(1)
 
     @property
@@ -72,19 +72,19 @@ class RecordedEpisodes(ShortRepr):
 
     @property
     def offered(self) -> np.ndarray:
-        """[B, T, N, N] bool: pairs of different living agents at real steps."""
+        """[B, T, N, N] bool: pairs of different agents that are both alive, on valid steps."""
         return np.asarray(pairs_at_work(self.episodes))
 
     @property
     def received(self) -> np.ndarray:
-        """[B, T, N, N, D] what receivers heard at each step: `content`, but between agents `delay` steps later."""
+        """[B, T, N, N, D] messages as received at each step: `content`, between agents `delay` steps later."""
         late = np.zeros_like(self.content)
         late[:, self.delay :] = self.content[:, : max(self.content.shape[1] - self.delay, 0)]
         between = np.asarray(others(self.content.shape[2]))
         return np.where((between & ~self.offered)[..., None], 0.0, np.where(between[..., None], late, self.content))
 
     def above(self, threshold: float) -> np.ndarray:
-        """[B, T, N, N, D] bool: entries between agents that were sent and are worth at least `threshold`."""
+        """[B, T, N, N, D] bool: entries between agents that were sent and have at least this importance."""
         return self.sent & (self.importance >= threshold) & self.offered[..., None]
 
 
@@ -96,14 +96,14 @@ def record_episodes(
     seed: int = 0,
     edits: Edit | str | Sequence[Edit | str] = (),
 ) -> RecordedEpisodes:
-    """Plays greedy episodes of one team and keeps what was seen, said and done.
+    """Plays greedy episodes of one team and records observations, messages, actions and rewards.
 
     Args:
       run: a run folder, what `train` or `load_run` gave, a policy, or an algorithm and one member's parameters.
       episodes: B.
       member: which member of a run; by default the best.
       seed: decides everything.
-      edits: what happens to messages on their way, in this order; edits or their names, such as "cut:0.8".
+      edits: of messages, applied in this order; edits or their names, such as "cut:0.8".
 
     Returns:
       arrays of numpy; `step_table` and `message_table` make tables of them, `export_run` files.
@@ -134,7 +134,7 @@ def record_episodes(
 
 
 def chosen(action: np.ndarray, continuous: bool) -> np.ndarray:
-    """[...] int: each agent's action; of continuous ones [..., A], the number that is largest in size."""
+    """[...] int: discrete actions as they are; of continuous ones [..., A], the index of the entry largest in size."""
     return np.abs(action).argmax(-1) if continuous else action
 
 

@@ -1,4 +1,4 @@
-"""Whether messages depend on what the sender sees, and receivers act by them (Lowe et al. 2019, sections 3 and 4)."""
+"""Positive signalling and positive listening (Lowe et al. 2019, sections 3 and 4), by mutual information."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from marlcomm.short_repr import ShortRepr
 
 @dataclass(frozen=True, repr=False)
 class Dependence(ShortRepr):
-    """How much the messages of each sender to each receiver tell about something; NaN for pairs that never meet.
+    """Mutual information of messages and another variable, by sender and receiver; NaN for pairs never both alive.
 
     Attributes:
       bits: [N, N] mutual information by the plug-in estimator, which chance and the clock alone make larger than zero.
@@ -39,12 +39,12 @@ class Dependence(ShortRepr):
 
 @dataclass(frozen=True, repr=False)
 class Signalling(ShortRepr):
-    """What messages tell.
+    """Mutual information of messages with observations and with actions.
 
     Attributes:
-      about_view: positive signalling, message and what the sender sees at that step.
-      about_action: positive listening, message and what the receiver does at that step. Both may follow something that
-        sender and receiver see alike: whether the message is the cause is what `intervene` asks.
+      about_view: positive signalling: message and the sender's view of that step.
+      about_action: positive listening: message and the receiver's action at that step. Not causal, as both may follow
+        what sender and receiver observe alike: see `intervene`.
     """
 
     about_view: Dependence

@@ -1,4 +1,4 @@
-"""Who talks to whom."""
+"""How much each agent communicates, to whom, and when."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SPOKEN = 2.0  # |mean| from which on the NDQ paper counts a dimension as sent (c
 
 @dataclass(frozen=True, repr=False)
 class Talk(ShortRepr):
-    """How much each agent says to each other one, sender first; NaN on the diagonal.
+    """How much each agent sends to each other, sender first; NaN on the diagonal.
 
     Attributes:
       share: [N, N] share of the steps on which at least one dimension counts as sent.
@@ -34,7 +34,7 @@ class Talk(ShortRepr):
 
 
 def who_talks(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> Talk:
-    """How much each agent says to each other one, over real steps on which both live.
+    """How much each agent sends to each other, over valid steps on which both are alive.
 
     A step counts if the edits let a dimension pass and its importance is at least `threshold`.
     """
@@ -48,7 +48,7 @@ def who_talks(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> Talk:
 
 @dataclass(frozen=True, repr=False)
 class TalkOverTime(ShortRepr):
-    """When each agent talks; means over the episodes that have come so far and in which the agent lives, else NaN.
+    """Communication by time step: means over the episodes that last so long with the agent alive; NaN where none.
 
     Attributes:
       going: [T] share of episodes that have a step t.
@@ -66,7 +66,7 @@ class TalkOverTime(ShortRepr):
 
 
 def talk_over_time(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> TalkOverTime:
-    """When each agent talks, step by step, by the rule of `who_talks`."""
+    """Communication by time step; a message counts as in `who_talks`."""
     valid = np.asarray(recorded.episodes.valid)
     alive = np.asarray(recorded.episodes.alive)[:, :-1] & valid[..., None]  # [B, T, N]
     count = alive.sum(0).astype(float)

@@ -1,4 +1,4 @@
-"""Everything that can be found out about a trained run, gathered for one page."""
+"""All measures of a trained run, gathered for its page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ACTS_BY_IT = 0.01  # share of a receiver's actions that a message must change to
 
 @dataclass(frozen=True, repr=False)
 class MessageFindings(ShortRepr):
-    """What the messages of one member are: each field is what the instrument of that name gives."""
+    """All measures of one member's messages."""
 
     who: Talk
     when: TalkOverTime
@@ -37,22 +37,22 @@ class MessageFindings(ShortRepr):
     intervention: Intervention
     worth: MessageWorth
     graph: TalkGraph
-    whole: CutCurve | None  # every member's worth when whole messages are cut; None where messages are single numbers
+    whole: CutCurve | None  # when whole messages are cut; None where messages are single numbers
     dictionaries: tuple[Dictionary, ...]  # of the pairs whose messages change most actions
 
 
 @dataclass(frozen=True, repr=False)
 class Inspection(ShortRepr):
-    """What was found out about a run.
+    """All measures of a run.
 
     Attributes:
       saved: the run.
       member: the one that was looked at closely.
       metrics: name -> [time, P], as training recorded them; empty where it recorded nothing.
-      curve: every member's worth at several cuts; at no cut alone where nobody can talk.
+      curve: return of every member at several cuts; without cuts only where there are no messages.
       recorded: greedy episodes of the member.
-      episode: one that is ordinary.
-      messages: what was said; None where nobody can talk.
+      episode: index of a typical one.
+      messages: measures of messages; None where there are none.
     """
 
     saved: SavedRun

@@ -1,4 +1,4 @@
-"""What an inspection found, in plain sentences: a short answer to each question of the page.
+"""An inspection in plain sentences: a short answer to each question of the page.
 
 A sentence says what was measured. Where a threshold decides which sentence is said, the number that was measured stands
 beside it.

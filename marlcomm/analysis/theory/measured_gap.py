@@ -17,7 +17,7 @@ from marlcomm.short_repr import ShortRepr
 
 @dataclass(frozen=True, repr=False)
 class MeasuredGap(ShortRepr):
-    """How much less a team earns than the ideal one, with standard errors of the difference.
+    """Return gap of a team to the fully informed one, with standard errors.
 
     Attributes:
       episode_gap: of the undiscounted return of an episode, as the paper's Fig. 6 plots it.
@@ -56,7 +56,7 @@ def measure_gap(ideal: RecordedEpisodes, team: RecordedEpisodes, discount: float
 
 @dataclass(frozen=True, repr=False)
 class SeenTable(ShortRepr):
-    """What one sender and all others saw in recorded episodes, and what the sender said.
+    """Empirical joint distribution of one sender's and the others' observations, with the sender's labels.
 
     Attributes:
       observation: [J, O] each different view of the sender, in lexicographic order.
@@ -75,7 +75,7 @@ class SeenTable(ShortRepr):
 
 
 def tabulate(recorded: RecordedEpisodes, sender: int) -> SeenTable:
-    """Counts what was seen and said on real steps, for tasks with few different views.
+    """Counts observations and labels over valid steps, for tasks with few distinct views.
 
     What a sender says is what arrives at the next agent (`sender` + 1, from 0 again after the last): meant for channels
     that tell everybody the same, such as `ClusterChannel`.

@@ -45,11 +45,11 @@ _AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class SenderGap:
-    """What one sender's labels cost, and what the theory says they cost at most. Arrays [...], one entry a game.
+    """Return gap of one sender's labels, and its upper bounds. Arrays [...], one entry for each game.
 
     Attributes:
       ideal_return: J(pi*): everybody sees everything.
-      labelled_return: J(pi, g): the others know the sender's label only, and do the best with it.
+      labeled_return: J(pi, g): the others know the sender's label only, and do the best with it.
       distance: epsilon of Eq. 6, the mean cosine distance of action-value vectors to the center of their cluster.
       largest_norm: max |Q(o_j)|, the appendix's Q_max.
       largest_value: max |Q*(o, a)|, the main text's Q_max.
@@ -58,7 +58,7 @@ class SenderGap:
     """
 
     ideal_return: np.ndarray
-    labelled_return: np.ndarray
+    labeled_return: np.ndarray
     distance: np.ndarray
     largest_norm: np.ndarray
     largest_value: np.ndarray
@@ -68,7 +68,7 @@ class SenderGap:
     @property
     def gap(self) -> np.ndarray:
         """[...] J(pi*) - J(pi, g), the right side of Eq. 8; never negative."""
-        return self.ideal_return - self.labelled_return
+        return self.ideal_return - self.labeled_return
 
     @property
     def bound(self) -> np.ndarray:
@@ -86,7 +86,7 @@ class SenderGap:
 
 
 def sender_gap(values: Any, labels: Any, probability: Any = None) -> SenderGap:
-    """The gap that one sender's labels leave, exactly, and its bounds.
+    """The exact return gap of one sender's labels, and its upper bounds.
 
     Args:
       values: [..., J, C, A] action values Q*.
@@ -98,7 +98,7 @@ def sender_gap(values: Any, labels: Any, probability: Any = None) -> SenderGap:
     """
     values, labels, probability = _check(values, labels, probability)
     vectors, own = _weigh(values, probability)
-    center = cluster_centres(vectors, labels, own)
+    center = cluster_centers(vectors, labels, own)
     labeled = np.einsum("...m,...m->...", center.weight, _best(center.vector))
     nearest = np.take_along_axis(center.vector, labels[..., None, None], -3)  # [..., J, C, A]: each one's own center
     distance = cosine_distance(_flat(vectors), _flat(nearest))  # [..., J]
@@ -107,7 +107,7 @@ def sender_gap(values: Any, labels: Any, probability: Any = None) -> SenderGap:
     contexts = values.shape[-2]
     return SenderGap(
         ideal_return=(own * _best(vectors)).sum(-1),
-        labelled_return=labeled,
+        labeled_return=labeled,
         distance=(own * distance).sum(-1),
         largest_norm=np.where(own > 0, norm, 0.0).max(-1),
         largest_value=np.abs(np.where(probability[..., None] > 0, values, 0.0)).max((-3, -2, -1)),
@@ -117,7 +117,7 @@ def sender_gap(values: Any, labels: Any, probability: Any = None) -> SenderGap:
 
 
 @dataclass(frozen=True)
-class Centres:
+class Centers:
     """The centers of clusters (Eq. 21).
 
     Attributes:
@@ -129,7 +129,7 @@ class Centres:
     weight: np.ndarray
 
 
-def cluster_centres(vectors: np.ndarray, labels: np.ndarray, own: np.ndarray) -> Centres:
+def cluster_centers(vectors: np.ndarray, labels: np.ndarray, own: np.ndarray) -> Centers:
     """The mean action-value vector of each label, weighted by how often each observation occurs (Eq. 21).
 
     Args:
@@ -140,7 +140,7 @@ def cluster_centres(vectors: np.ndarray, labels: np.ndarray, own: np.ndarray) ->
     member = (labels[..., None] == np.arange(labels.max() + 1)) * own[..., None]  # [..., J, M]
     weight = member.sum(-2)
     total = np.einsum("...jm,...jca->...mca", member, vectors)
-    return Centres(_ratio(total, weight[..., None, None]), weight)
+    return Centers(_ratio(total, weight[..., None, None]), weight)
 
 
 def weighted_action_values(values: Any, probability: Any = None) -> np.ndarray:
@@ -219,23 +219,23 @@ def count_clusterings(rows: int, vocab_size: int) -> int:
 
 @dataclass(frozen=True)
 class TeamGap:
-    """What the labels of a whole team cost (Theorem 4.3).
+    """Return gap of the labels of a whole team (Theorem 4.3).
 
     Attributes:
       ideal_return: [...] everybody sees everything.
-      labelled_return: [...] everybody knows all labels only, and the team does the best with them. A real agent also
+      labeled_return: [...] everybody knows all labels only, and the team does the best with them. A real agent also
         knows its own observation, and can do no worse.
       senders: what each agent's labels would cost alone.
     """
 
     ideal_return: np.ndarray
-    labelled_return: np.ndarray
+    labeled_return: np.ndarray
     senders: tuple[SenderGap, ...]
 
     @property
     def gap(self) -> np.ndarray:
         """[...] what all labels together cost; never negative."""
-        return self.ideal_return - self.labelled_return
+        return self.ideal_return - self.labeled_return
 
     @property
     def bound(self) -> np.ndarray:
@@ -275,7 +275,7 @@ def team_gap(values: Any, labels: Sequence[Any], probability: Any = None) -> Tea
     sizes = [int(np.max(label)) + 1 for label in labels]
     together = np.ravel_multi_index([np.asarray(label)[cells[i]] for i, label in enumerate(labels)], sizes)
     joint = sender_gap(values.reshape(*games, -1, 1, values.shape[-1]), together, uniform.reshape(*games, -1, 1))
-    return TeamGap(joint.ideal_return, joint.labelled_return, tuple(senders))
+    return TeamGap(joint.ideal_return, joint.labeled_return, tuple(senders))
 
 
 def cosine_distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from marlcomm.analysis.theory.return_gap import cluster_centres, weighted_action_values
+from marlcomm.analysis.theory.return_gap import cluster_centers, weighted_action_values
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def label_policy(values: np.ndarray, labels: np.ndarray, probability: np.ndarray
       [J, C, A], equal for observations of one label.
     """
     own = probability.sum(-1)
-    center = cluster_centres(weighted_action_values(values, probability), labels, own / own.sum())
+    center = cluster_centers(weighted_action_values(values, probability), labels, own / own.sum())
     return _greedy(center.vector)[labels]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from marlcomm.analysis.theory.return_gap import (
     all_clusterings,
     average_cosine_distance,
-    cluster_centres,
+    cluster_centers,
     count_clusterings,
     exact_clustering,
     sender_gap,
@@ -67,7 +67,7 @@ def test_everything_equals_loops_and_the_proofs_chain_holds(seed, rows, contexts
     for game in range(3):
         ideal, labeled, epsilon, orthogonal = by_loops(values[game], labels[game], probability[game])
         np.testing.assert_allclose(found.ideal_return[game], ideal)
-        np.testing.assert_allclose(found.labelled_return[game], labeled)
+        np.testing.assert_allclose(found.labeled_return[game], labeled)
         np.testing.assert_allclose(found.distance[game], epsilon, atol=1e-12)
         slack = 1e-9 * np.abs(values[game]).max()
         assert ideal - labeled <= orthogonal + slack  # eq. 9 and 23
@@ -94,7 +94,7 @@ def best_reply_by_search(values, labels, probability):
 def test_the_gap_is_that_of_the_best_policy_on_labels(seed):
     values, labels, probability = random_games(np.random.default_rng(seed), 1, 4, 2, 3, 3, 0.5)
     found = sender_gap(values[0], labels[0], probability[0])
-    np.testing.assert_allclose(found.labelled_return, best_reply_by_search(values[0], labels[0], probability[0]))
+    np.testing.assert_allclose(found.labeled_return, best_reply_by_search(values[0], labels[0], probability[0]))
     np.testing.assert_allclose(found.ideal_return, (probability[0] * values[0].max(-1)).sum())
 
 
@@ -157,7 +157,7 @@ def test_vectors_of_zeros_and_centres_of_zero_are_safe():
     np.testing.assert_allclose(found.gap, 2 / 3)
     np.testing.assert_allclose(found.distance, 1)
     assert found.gap <= found.tight_bound <= found.bound
-    centers = cluster_centres(weighted_action_values(opposite), np.array([0, 0, 2]), np.full(3, 1 / 3))
+    centers = cluster_centers(weighted_action_values(opposite), np.array([0, 0, 2]), np.full(3, 1 / 3))
     np.testing.assert_allclose(centers.weight, [2 / 3, 0, 1 / 3])
     assert not centers.vector.any()
 
@@ -197,7 +197,7 @@ def test_scales_and_offsets():
 def test_fig_1_every_clustering(labels, value, epsilon):
     """specs/rgmcomm.md, 1.2."""
     found = sender_gap(FIG_1, labels)
-    np.testing.assert_allclose(found.labelled_return, value)
+    np.testing.assert_allclose(found.labeled_return, value)
     np.testing.assert_allclose(found.distance, epsilon, atol=5e-6)
     np.testing.assert_allclose(found.ideal_return, 39.15)
     np.testing.assert_allclose(found.largest_norm, 46.8537, atol=5e-5)
@@ -206,7 +206,7 @@ def test_fig_1_every_clustering(labels, value, epsilon):
 @pytest.mark.parametrize(("vocab_size", "value"), [(1, 33.325), (2, 38.05), (3, 38.7375), (4, 39.15), (9, 39.15)])
 def test_fig_1_exact_clustering_finds_the_best_return(vocab_size, value):
     labels = exact_clustering(FIG_1, vocab_size)
-    np.testing.assert_allclose(sender_gap(FIG_1, labels).labelled_return, value)
+    np.testing.assert_allclose(sender_gap(FIG_1, labels).labeled_return, value)
     if vocab_size == 2:
         assert labels.tolist() == [0, 1, 0, 1]
 
