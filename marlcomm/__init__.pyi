@@ -15,6 +15,7 @@ from .agents import ndq_from_torch as ndq_from_torch
 from .algorithms import Algorithm as Algorithm
 from .algorithms import algorithm_names as algorithm_names
 from .algorithms import algorithm_settings as algorithm_settings
+from .algorithms import build as build
 from .algorithms import commnet as commnet
 from .algorithms import commnet_maddpg as commnet_maddpg
 from .algorithms import commnet_qmix as commnet_qmix
@@ -31,6 +32,7 @@ from .algorithms import ndq as ndq
 from .algorithms import policy_based as policy_based
 from .algorithms import qmix as qmix
 from .algorithms import register_algorithm as register_algorithm
+from .algorithms import register_learner as register_learner
 from .algorithms import rgmcomm as rgmcomm
 from .algorithms import rgmcomm_qmix as rgmcomm_qmix
 from .algorithms import sarnet as sarnet
@@ -74,6 +76,7 @@ from .envs import timestep as timestep
 from .learners import with_params as with_params
 from .messages import AttentionChannel as AttentionChannel
 from .messages import Channel as Channel
+from .messages import ChannelLoss as ChannelLoss
 from .messages import ClusterChannel as ClusterChannel
 from .messages import DiscreteChannel as DiscreteChannel
 from .messages import GatedChannel as GatedChannel
@@ -86,6 +89,9 @@ from .messages import SilentChannel as SilentChannel
 from .messages import check_channel as check_channel
 from .messages import parse_edit as parse_edit
 from .messages import within_reach as within_reach
+from .names import register_channel as register_channel
+from .names import register_critic as register_critic
+from .names import register_mixer as register_mixer
 from .networks import ActionCritic as ActionCritic
 from .networks import CentralCritic as CentralCritic
 from .networks import IndependentMixer as IndependentMixer

@@ -1,4 +1,4 @@
-"""Algorithms, tasks and edits by name, known before anything heavy is imported.
+"""Channels, mixers, critics, learners, algorithms, tasks and edits by name, known before anything heavy is imported.
 
 What comes with the package stands here as `module:attribute`, and is imported when it is first asked for. So the
 command line can answer a misspelled name at once.
@@ -7,12 +7,14 @@ command line can answer a misspelled name at once.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from marlcomm import renamed
 from marlcomm.renamed import today, warn
 from marlcomm.validation import UsageError, did_you_mean, nearest
+
+Thing = TypeVar("Thing")
 
 
 def load(place: str) -> Any:
@@ -70,6 +72,15 @@ class Names:
         """The names of one group, sorted."""
         return tuple(name for name in self if self._groups[name] == title)
 
+    def decorator(self, name: str, group: str = "", *, replace: bool = False) -> Callable[[Thing], Thing]:
+        """Adds what it stands above; see `add`."""
+
+        def register(thing: Thing) -> Thing:
+            self.add(name, thing, group, replace=replace)
+            return thing
+
+        return register
+
     def add(self, name: str, thing: Any, group: str = "", *, replace: bool = False) -> None:
         """Adds something of your own.
 
@@ -88,40 +99,85 @@ class Names:
             self._group_titles += (group,)
 
 
+CHANNELS = Names(
+    "channel",
+    {
+        "": {
+            "attention": "marlcomm.messages:AttentionChannel",
+            "cluster": "marlcomm.messages:ClusterChannel",
+            "discrete": "marlcomm.messages:DiscreteChannel",
+            "gated": "marlcomm.messages:GatedChannel",
+            "gaussian": "marlcomm.messages:GaussianChannel",
+            "mean": "marlcomm.messages:MeanChannel",
+            "memory": "marlcomm.messages:MemoryChannel",
+            "shared": "marlcomm.messages:SharedChannel",
+            "silent": "marlcomm.messages:SilentChannel",
+        }
+    },
+)
+
+MIXERS = Names(
+    "mixer",
+    {
+        "": {
+            "monotonic": "marlcomm.networks:MonotonicMixer",
+            "none": "marlcomm.networks:IndependentMixer",
+            "sum": "marlcomm.networks:SumMixer",
+        }
+    },
+)
+
+CRITICS = Names(  # of policies
+    "critic", {"": {"central": "marlcomm.networks:CentralCritic", "local": "marlcomm.networks:LocalCritic"}}
+)
+
+LEARNERS = Names(
+    "learner",
+    {
+        "": {
+            "actor_critic": "marlcomm.algorithms.kinds:ACTOR_CRITIC",
+            "on_policy": "marlcomm.algorithms.kinds:ON_POLICY",
+            "value": "marlcomm.algorithms.kinds:VALUE",
+        }
+    },
+)
+
+EDIT_SCHEDULES = Names("edit schedule", {"": {"random_cut": "marlcomm.messages.edit_schedules:RandomCut"}})
+
 VALUE = "the value learner"
 ON_POLICY = "the on-policy learner"
-OFF_POLICY = "the off-policy actor-critic learner"
+ACTOR_CRITIC = "the off-policy actor-critic learner"
 
 ALGORITHMS = Names(
     "algorithm",
     {
         VALUE: {
-            "commnet_qmix": "marlcomm.algorithms.channels_qmix:commnet_qmix",
-            "dial": "marlcomm.algorithms.dial:dial",
-            "ic3net_qmix": "marlcomm.algorithms.channels_qmix:ic3net_qmix",
-            "iql": "marlcomm.algorithms.iql:iql",
-            "ndq": "marlcomm.algorithms.ndq:ndq",
-            "qmix": "marlcomm.algorithms.qmix:qmix",
-            "rgmcomm_qmix": "marlcomm.algorithms.rgmcomm:rgmcomm_qmix",
-            "sarnet_qmix": "marlcomm.algorithms.channels_qmix:sarnet_qmix",
-            "shared_qmix": "marlcomm.algorithms.channels_qmix:shared_qmix",
-            "tarmac_qmix": "marlcomm.algorithms.tarmac_qmix:tarmac_qmix",
-            "vdn": "marlcomm.algorithms.vdn:vdn",
+            "commnet_qmix": "marlcomm.algorithms.methods.aliases:commnet_qmix",
+            "dial": "marlcomm.algorithms.methods.dial:dial",
+            "ic3net_qmix": "marlcomm.algorithms.methods.aliases:ic3net_qmix",
+            "iql": "marlcomm.algorithms.methods.iql:iql",
+            "ndq": "marlcomm.algorithms.methods.ndq:ndq",
+            "qmix": "marlcomm.algorithms.methods.qmix:qmix",
+            "rgmcomm_qmix": "marlcomm.algorithms.methods.rgmcomm:rgmcomm_qmix",
+            "sarnet_qmix": "marlcomm.algorithms.methods.aliases:sarnet_qmix",
+            "shared_qmix": "marlcomm.algorithms.methods.aliases:shared_qmix",
+            "tarmac_qmix": "marlcomm.algorithms.methods.aliases:tarmac_qmix",
+            "vdn": "marlcomm.algorithms.methods.vdn:vdn",
         },
         ON_POLICY: {
-            "commnet": "marlcomm.algorithms.commnet:commnet",
-            "ic3net": "marlcomm.algorithms.ic3net:ic3net",
-            "mappo": "marlcomm.algorithms.mappo:mappo",
-            "sarnet": "marlcomm.algorithms.sarnet:sarnet",
-            "tarmac": "marlcomm.algorithms.tarmac:tarmac",
+            "commnet": "marlcomm.algorithms.methods.commnet:commnet",
+            "ic3net": "marlcomm.algorithms.methods.ic3net:ic3net",
+            "mappo": "marlcomm.algorithms.methods.mappo:mappo",
+            "sarnet": "marlcomm.algorithms.methods.sarnet:sarnet",
+            "tarmac": "marlcomm.algorithms.methods.tarmac:tarmac",
         },
-        OFF_POLICY: {
-            "commnet_maddpg": "marlcomm.algorithms.channels_maddpg:commnet_maddpg",
-            "ic3net_maddpg": "marlcomm.algorithms.channels_maddpg:ic3net_maddpg",
-            "maddpg": "marlcomm.algorithms.maddpg:maddpg",
-            "rgmcomm": "marlcomm.algorithms.rgmcomm:rgmcomm",
-            "sarnet_maddpg": "marlcomm.algorithms.channels_maddpg:sarnet_maddpg",
-            "tarmac_maddpg": "marlcomm.algorithms.channels_maddpg:tarmac_maddpg",
+        ACTOR_CRITIC: {
+            "commnet_maddpg": "marlcomm.algorithms.methods.aliases:commnet_maddpg",
+            "ic3net_maddpg": "marlcomm.algorithms.methods.aliases:ic3net_maddpg",
+            "maddpg": "marlcomm.algorithms.methods.maddpg:maddpg",
+            "rgmcomm": "marlcomm.algorithms.methods.rgmcomm:rgmcomm",
+            "sarnet_maddpg": "marlcomm.algorithms.methods.aliases:sarnet_maddpg",
+            "tarmac_maddpg": "marlcomm.algorithms.methods.aliases:tarmac_maddpg",
         },
     },
 )
@@ -213,3 +269,43 @@ def edit_name(text: str) -> str:
         usages = ", ".join(usage for usage, _ in edit_names())
         raise UsageError(f"edit {text!r}: unknown name.{did_you_mean(name, tuple(EDITS))} There are: {usages}.")
     return name
+
+
+LISTS: Mapping[str, str] = {
+    "algorithms": "Algorithms (marlcomm train ALGORITHM ...; their own settings)",
+    "learners": "Learners (settings of all algorithms of each)",
+    "channels": "Channels (--set channel=NAME)",
+    "mixers": "Mixers (--set mixer=NAME, where the value learner learns)",
+    "critics": "Critics (--set critic=NAME, where the on-policy learner learns)",
+    "tasks": "Tasks (marlcomm train ... TASK)",
+    "edits": "Edits (marlcomm evaluate --edit; --set training_edit=EDIT)",
+    "schedules": "Edits that change in training (--set training_edit=NAME)",
+}
+
+
+def register_channel(name: str, *, replace: bool = False) -> Callable[[Thing], Thing]:
+    """Lets `channel=name` stand for the channel class that this stands above; `channel.x=...` sets its field x.
+
+    Args:
+      name: a new name.
+      replace: whether the name may be taken.
+
+    Raises:
+      UsageError: the name is taken and `replace` is False.
+    """
+    return CHANNELS.decorator(name, replace=replace)
+
+
+def register_edit_schedule(name: str, *, replace: bool = False) -> Callable[[Thing], Thing]:
+    """Lets `training_edit=name` stand for the class that this stands above; see `register_channel`."""
+    return EDIT_SCHEDULES.decorator(name, replace=replace)
+
+
+def register_mixer(name: str, *, replace: bool = False) -> Callable[[Thing], Thing]:
+    """Lets `mixer=name` stand for the mixer class that this stands above; see `register_channel`."""
+    return MIXERS.decorator(name, replace=replace)
+
+
+def register_critic(name: str, *, replace: bool = False) -> Callable[[Thing], Thing]:
+    """Lets `critic=name` stand for the critic class that this stands above; see `register_channel`."""
+    return CRITICS.decorator(name, replace=replace)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -91,6 +91,9 @@ class Messages(NamedTuple):
     offered: jax.Array | None = None  #: [..., N, N, D] bool: `sent` before any edit; None until messages are received
 
 
+Loss = Callable[[Any, Episodes, Any], tuple[jax.Array, dict[str, jax.Array]]]  # (unroll, episodes, hparams)
+
+
 class JointQ(NamedTuple):
     """The joint action-value function of a centralized critic, for losses that evaluate counterfactual actions."""
 
@@ -122,6 +125,11 @@ class Unroll(NamedTuple):
     joint_critic: JointCriticOutput | None = None  #: online network, where there is a joint critic
     joint_q: JointQ | None = None  #: the target network of that critic
 
+    @property
+    def scores(self) -> jax.Array:
+        """[B, T+1, N, A] what speaks for each action, as far as it is settled: the target network's values."""
+        return self.target_q
+
 
 class PolicyUnroll(NamedTuple):
     """Outputs of policy and critic on a batch of episodes: what the on-policy learner's losses read."""
@@ -139,6 +147,11 @@ class PolicyUnroll(NamedTuple):
     auxiliary: dict[str, jax.Array]  #: what else the channel reports, by name; leading axes [B, T+1]
     acted: dict[str, jax.Array]  #: the same of the behavior policy, leading axes [B, T]; no gradient
 
+    @property
+    def scores(self) -> jax.Array:
+        """[B, T+1, N, A] what speaks for each action: the policy's logits."""
+        return self.logits
+
 
 class ActorCriticUnroll(NamedTuple):
     """Outputs of actors and critics on a batch from replay: what the actor-critic learner's losses read.
@@ -155,6 +168,11 @@ class ActorCriticUnroll(NamedTuple):
     messages: Messages  #: of the current actors, leading axes [B, T]
     auxiliary: dict[str, jax.Array]  #: what else the channel reports, by name; leading axes [B, T]
     joint_q: JointQ | None = None  #: mean of the target critics, where their input is the views of all agents
+
+    @property
+    def scores(self) -> jax.Array:
+        """[B, T, N, A] what speaks for each action, where actions are discrete: the actors' logits."""
+        return self.outputs
 
 
 def others(num_agents: int) -> jax.Array:

@@ -15,7 +15,7 @@ import pytest
 from flax import linen as nn
 
 import marlcomm as mc
-from marlcomm.algorithms import registry
+from marlcomm.algorithms.kinds import VALUE
 from marlcomm.messages import by_receiver, offer, to_everybody
 from marlcomm.networks.layers import Linear
 from marlcomm.training import RunFolderError
@@ -142,7 +142,7 @@ def test_own_agent_network_and_mixer():
             return 2.0 * values.sum(-1, keepdims=True)
 
     env = Guess()
-    algorithm = mc.value_based("mine", env, mixer=Twice(), agent=Feedforward(env.num_actions), **SMALL)
+    algorithm = mc.build("value", env, name="mine", mixer=Twice(), agent=Feedforward(env.num_actions), **SMALL)
     state, metrics = jax.jit(algorithm.step)(algorithm.init(jax.random.PRNGKey(0)))
     assert int(state.env_steps) == 4
     assert np.isfinite(metrics["loss"])
@@ -157,11 +157,39 @@ def test_registered_task_and_algorithm_go_by_name():
     assert algorithm.settings == {"hidden": 8}
 
 
-def test_a_family_of_your_own_changes_nothing_for_others_of_its_title():
-    own = replace(registry.VALUE, improved={"batch_episodes": 5})
-    mc.register_algorithm("own_family_test", mc.qmix, family=own)
-    assert registry.family_of("own_family_test") is own
-    assert registry.family_of("ndq") is registry.VALUE
-    assert own in registry.families()
-    assert mc.algorithm_settings("own_family_test")["batch_episodes"][1] == 5
-    assert mc.algorithm_settings("ndq")["batch_episodes"][1] == registry.VALUE.settings.batch_episodes
+def test_a_learner_of_your_own_goes_by_its_name():
+    mc.register_learner("summed_test", replace(VALUE, parts={**VALUE.parts, "mixer": "sum"}))
+    assert isinstance(mc.build("summed_test", Guess(), **SMALL).learner.mixer, mc.SumMixer)
+
+    @mc.register_algorithm("own_learner_test", learner="summed_test")
+    def own(env, *, loud: bool = False, **settings):
+        return mc.build("summed_test", env, channel="mean" if loud else "silent", **settings)
+
+    settings = mc.algorithm_settings("own_learner_test")
+    assert settings["loud"] == (bool, False)
+    assert settings["mixer"][1] == "sum"
+    made = mc.make_algorithm("own_learner_test", Guess(), loud=True, **SMALL)
+    assert isinstance(made.learner.agent.channel, mc.MeanChannel)
+    assert made.settings == {"loud": True, **SMALL}
+
+
+@mc.register_channel("whispers_test")
+class Whispers(Signs):
+    """One number to everybody, as quiet as can be."""
+
+    loudness: float = 1.0
+
+    @nn.nowrap
+    def losses(self):
+        return {"loudness": mc.ChannelLoss(loudness_loss, 0.5, short_name="quiet")}
+
+
+def test_a_channel_of_your_own_goes_by_its_name_and_brings_its_loss():
+    algorithm = mc.qmix(Guess(), channel="whispers_test", quiet=0.25, **{"channel.loudness": 2.0}, **SMALL)
+    assert algorithm.learner.agent.channel.loudness == 2.0
+    assert float(algorithm.hparams.weights["loudness"]) == 0.25
+    assert np.isfinite(jax.jit(algorithm.step)(algorithm.init(jax.random.PRNGKey(0)))[1]["loudness"])
+    again = mc.make_algorithm("qmix", Guess(), **algorithm.settings)
+    assert again.describe() == algorithm.describe()
+    silent = mc.qmix(Guess(), channel="whispers_test", losses={"loudness": None}, **SMALL)
+    assert list(silent.learner.losses) == ["temporal_difference"]

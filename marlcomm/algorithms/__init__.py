@@ -1,30 +1,49 @@
-"""Named algorithms: each a short file that names a channel, a mixer, losses and their published defaults."""
+"""Named algorithms, and the builder that puts a learner, a channel and what they need together."""
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.algorithms.channels_maddpg import commnet_maddpg, ic3net_maddpg, sarnet_maddpg, tarmac_maddpg
-from marlcomm.algorithms.channels_qmix import commnet_qmix, ic3net_qmix, sarnet_qmix, shared_qmix
-from marlcomm.algorithms.commnet import commnet
-from marlcomm.algorithms.ddpg_based import ddpg_based
-from marlcomm.algorithms.dial import dial
-from marlcomm.algorithms.ic3net import ic3net
-from marlcomm.algorithms.iql import iql
-from marlcomm.algorithms.maddpg import maddpg
-from marlcomm.algorithms.mappo import mappo
-from marlcomm.algorithms.ndq import ndq
-from marlcomm.algorithms.policy_based import policy_based
-from marlcomm.algorithms.qmix import qmix
-from marlcomm.algorithms.registry import algorithm_names, algorithm_settings, make_algorithm, register_algorithm
-from marlcomm.algorithms.rgmcomm import rgmcomm, rgmcomm_qmix
-from marlcomm.algorithms.sarnet import sarnet
-from marlcomm.algorithms.tarmac import tarmac
-from marlcomm.algorithms.tarmac_qmix import tarmac_qmix
-from marlcomm.algorithms.value_based import value_based
-from marlcomm.algorithms.vdn import vdn
+from marlcomm.algorithms.builder import build
+from marlcomm.algorithms.kinds import LearnerKind
+from marlcomm.algorithms.methods.aliases import (
+    commnet_maddpg,
+    commnet_qmix,
+    ic3net_maddpg,
+    ic3net_qmix,
+    sarnet_maddpg,
+    sarnet_qmix,
+    shared_qmix,
+    tarmac_maddpg,
+    tarmac_qmix,
+)
+from marlcomm.algorithms.methods.commnet import commnet
+from marlcomm.algorithms.methods.dial import dial
+from marlcomm.algorithms.methods.ic3net import ic3net
+from marlcomm.algorithms.methods.iql import iql
+from marlcomm.algorithms.methods.maddpg import maddpg
+from marlcomm.algorithms.methods.mappo import mappo
+from marlcomm.algorithms.methods.ndq import ndq
+from marlcomm.algorithms.methods.qmix import qmix
+from marlcomm.algorithms.methods.rgmcomm import rgmcomm, rgmcomm_qmix
+from marlcomm.algorithms.methods.sarnet import sarnet
+from marlcomm.algorithms.methods.tarmac import tarmac
+from marlcomm.algorithms.methods.vdn import vdn
+from marlcomm.algorithms.named import ddpg_based, policy_based, value_based
+from marlcomm.algorithms.recipe import Recipe, Same, recipe
+from marlcomm.algorithms.registry import (
+    algorithm_names,
+    algorithm_settings,
+    make_algorithm,
+    register_algorithm,
+    register_learner,
+)
 
 __all__ = [
     "Algorithm",
+    "LearnerKind",
+    "Recipe",
+    "Same",
     "algorithm_names",
     "algorithm_settings",
+    "build",
     "commnet",
     "commnet_maddpg",
     "commnet_qmix",
@@ -40,7 +59,9 @@ __all__ = [
     "ndq",
     "policy_based",
     "qmix",
+    "recipe",
     "register_algorithm",
+    "register_learner",
     "rgmcomm",
     "rgmcomm_qmix",
     "sarnet",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, ParamSpec
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from marlcomm import renamed
-from marlcomm.algorithms.arguments import check_losses, checked, convert, naming, plain_types
+from marlcomm.algorithms.arguments import check_losses
 from marlcomm.algorithms.description import describe
 from marlcomm.algorithms.optimizers import refuse_unused
 from marlcomm.envs.api import Environment, Observation
@@ -216,46 +214,6 @@ class Algorithm:
         ]
 
 
-P = ParamSpec("P")
-
-
-def recorded(factory: Callable[P, Algorithm]) -> Callable[P, Algorithm]:
-    """Lets what a factory makes remember its name and the settings given, so that a saved run can make it again."""
-
-    make_checked = checked(factory)
-    known = {*inspect.signature(factory).parameters, *renamed.SETTINGS.values()}
-
-    @functools.wraps(factory)
-    def make(*args: P.args, **settings: P.kwargs) -> Algorithm:
-        settings = renamed.with_todays_names(settings, known)  # pyright: ignore[reportAssignmentType]
-        refuse_unused(settings.get("optimizer"), settings)
-        given = {name: value for name, value in settings.items() if name != "env"}
-        try:
-            made = make_checked(*args, **settings)
-        except ValueError as error:
-            raise naming(error, given) from None
-        return replace(made, name=make.__name__, settings=convert(plain_types(factory), given))
-
-    return make
-
-
-def static_and_traced(settings: Mapping[str, Any], static: type) -> tuple[Any, dict[str, Any]]:
-    """The learner's settings of type `static`, made from those of `settings` that are its fields; and the rest."""
-    names = {field.name for field in fields(static)}
-    fixed = {name: value for name, value in settings.items() if name in names}
-    traced = {name: value for name, value in settings.items() if name not in names}
-    return static(**convert(plain_types(static), fixed)), traced
-
-
-def assemble(
-    name: str, env: Environment, learner: Learner, hparams: Any, changes: Mapping[str, Any], aliases: Mapping[str, str]
-) -> Algorithm:
-    """The algorithm with `changes` to the hyper-parameters by name. Raises as `set_hparams`."""
-    hparams = hparams.replace(training_edit=dict(learner.schedule.hparams))
-    algorithm = Algorithm(name, env, learner, hparams, aliases=aliases)
-    return replace(algorithm, hparams=_changed(algorithm, changes))
-
-
 def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
     """The algorithm's hyper-parameters with `changes` by name.
 
@@ -263,10 +221,11 @@ def set_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
       UsageError: a name that does not exist, what is no number in its range, or what an own optimizer never asks for.
     """
     refuse_unused(getattr(algorithm.learner, "optimizer", None), changes)
-    return _changed(algorithm, changes)
+    return changed_hparams(algorithm, changes)
 
 
-def _changed(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
+def changed_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
+    """As `set_hparams`, whatever the optimizer asks for."""
     hparams = algorithm.hparams
     for name, given in renamed.with_todays_names(changes, algorithm.hparam_names()).items():
         value = as_type(name, given, float)

@@ -15,7 +15,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 
 from marlcomm.cli.printing import print_members, print_tables
 from marlcomm.cli.text import Count, OptionalCount, Seeds
-from marlcomm.names import ALGORITHMS, TASKS, edit_name
+from marlcomm.names import ALGORITHMS, LISTS, TASKS, edit_name
 from marlcomm.validation import UsageError, check_choice
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -228,11 +228,17 @@ def export(
     return 0
 
 
-def list_names() -> int:
-    """List the algorithms and tasks with their settings."""
-    from marlcomm.cli.settings import describe_everything
+def list_names(what: Annotated[Positional[str], arg(metavar="WHAT")] = "everything", /) -> int:
+    """List algorithms, learners, channels, mixers, critics, tasks and edits with their settings.
 
-    print_tables(describe_everything(), ("name", "what", "settings and defaults"))
+    Args:
+        what: One of these, such as channels; everything by default.
+    """
+    chosen = check_choice("WHAT", what, ("everything", *LISTS))
+    from marlcomm.cli.listing import describe
+
+    titles = {LISTS[kind]: kind for kind in LISTS if chosen in (kind, "everything")}
+    print_tables({title: describe(kind) for title, kind in titles.items()}, ("name", "what", "settings and defaults"))
     return 0
 
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
-import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from marlcomm.algorithms import Algorithm, algorithm_names, algorithm_settings, make_algorithm
-from marlcomm.algorithms.registry import factory_of, families, family_of, own_settings, shared_settings
-from marlcomm.cli.text import read_as, read_number
-from marlcomm.envs import env_names, env_options, make_env
-from marlcomm.envs.registry import env_factory, option_types
-from marlcomm.names import edit_names
+from marlcomm.algorithms import Algorithm, algorithm_settings, make_algorithm
+from marlcomm.algorithms.known import OBJECTS
+from marlcomm.algorithms.parts import PARTS
+from marlcomm.cli.text import NONE, read_as, read_number
+from marlcomm.envs import env_options, make_env
+from marlcomm.envs.registry import option_types
 from marlcomm.renamed import today
 from marlcomm.validation import UsageError, nearest
 
 SEVERAL = "|"
-ANY_TASK = "hallway"  # defaults do not depend on the task
 
 
 def split_settings(algorithm: str, task: str, words: Sequence[str]) -> tuple[Algorithm, dict[str, list[float]]]:
@@ -25,23 +22,25 @@ def split_settings(algorithm: str, task: str, words: Sequence[str]) -> tuple[Alg
 
     Args:
       algorithm: its name; task: its name.
-      words: `key=value`; keys of the task begin with `task.`; `a|b` gives several values.
+      words: `key=value`; keys of the task begin with `task.`, those of a part with its name, such as `channel.`; `a|b`
+        gives several values.
 
     Raises:
       UsageError: a word without `=`, a key twice, an unknown key (with the nearest), a value of the wrong type.
     """
     options: dict[str, Any] = {}
-    settings: dict[str, Any] = {}
-    sweep: dict[str, list[float]] = {}
+    texts: dict[str, str] = {}
+    several: dict[str, str] = {}
     for key, text in _pairs(words):
         if key.startswith("task."):
             option = key.removeprefix("task.")
             options[option] = read_as(key, text, option_types(task).get(option))
-        elif SEVERAL in text:
-            sweep[key] = _several(algorithm, key, text)
         else:
-            settings[key] = _one(algorithm, task, key, text)
-    return make_algorithm(algorithm, make_env(task, **options), **settings), sweep
+            (several if SEVERAL in text else texts)[key] = text
+    settings = _read(algorithm, task, texts)
+    made = make_algorithm(algorithm, make_env(task, **options), **settings)
+    known = algorithm_settings(algorithm, **settings)
+    return made, dict(_several(made, known, key, text) for key, text in several.items())
 
 
 def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -56,25 +55,45 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield key, text
 
 
-def _one(algorithm: str, task: str, key: str, text: str) -> Any:
+def _read(algorithm: str, task: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """The values of settings: of parts first, as they decide which others there are."""
+    chosen = {key: text for key, text in texts.items() if today(key, PARTS) in PARTS}
+    settings: dict[str, Any] = {}
+    known = algorithm_settings(algorithm, **chosen)
+    in_parts = [key for key in texts if key.partition(".")[0] in PARTS]
+    for key in [*in_parts, *(key for key in texts if key not in in_parts)]:
+        settings[key] = _one(algorithm, task, key, texts[key], known)
+        if key in in_parts:
+            known = algorithm_settings(algorithm, **{**chosen, **settings})
+    return settings
+
+
+def _one(algorithm: str, task: str, key: str, text: str, known: Mapping[str, Any]) -> Any:
     """The value of a setting."""
-    known = algorithm_settings(algorithm)
+    if key == "training_edit" and text.lower() in NONE:
+        return None
     if today(key, known) in known:
         return read_as(key, text, known[today(key, known)][0])
     if key.startswith("weights."):
         return read_number(key, text)
-    if key in (objects := _objects(algorithm)):
-        if objects[key]:
-            return text
+    if key.startswith("losses.") and key.count(".") == 1 and text.lower() == "none":
+        return None
+    if key in PARTS:
+        return text
+    if key in OBJECTS or key == "env":
         raise UsageError(f"--set {key}: takes no number, flag or word; only Python can pass what it takes")
     if key in env_options(task):
         raise UsageError(f"--set {key}: belongs to the task: write task.{key}={text}")
-    raise UsageError(f"Algorithm {algorithm!r} has no setting {key!r}.{nearest(key, [*known, *_task_keys(task)])}")
+    tasks = [f"task.{option}" for option in env_options(task)]
+    part, dot, _ = key.partition(".")
+    near = [name for name in known if name.startswith(f"{part}.")] if dot else []
+    listed = near or [*(name for name in known if "." not in name), *tasks]
+    raise UsageError(f"Algorithm {algorithm!r} has no setting {key!r}.{nearest(key, listed)}")
 
 
-def _several(algorithm: str, key: str, text: str) -> list[float]:
-    """The values of a hyper-parameter that members of a population differ in."""
-    known, sweepable = algorithm_settings(algorithm), made_for_any_task(algorithm).hparam_names()
+def _several(algorithm: Algorithm, known: Mapping[str, Any], key: str, text: str) -> tuple[str, list[float]]:
+    """A hyper-parameter, and the values of it that members of a population differ in."""
+    sweepable = algorithm.hparam_names()
     key = today(key, sweepable)
     if key in known and key not in sweepable:
         raise UsageError(
@@ -83,61 +102,4 @@ def _several(algorithm: str, key: str, text: str) -> list[float]:
         )
     if key not in sweepable:
         raise UsageError(f"--set {key}={text}: no hyper-parameter {key!r}.{nearest(key, sweepable)}")
-    return [read_number(f"--set {key}", part) for part in text.split(SEVERAL)]
-
-
-def _task_keys(task: str) -> list[str]:
-    return [f"task.{option}" for option in env_options(task)]
-
-
-def describe_everything() -> dict[str, list[tuple[str, str, str]]]:
-    """Title -> rows (name, what it is, settings and defaults), for `marlcomm list`."""
-    algorithms = []
-    for family in families():
-        names = [name for name in algorithm_names() if family_of(name) == family]
-        algorithms += [(name, _first_line(factory_of(name)), _listed(_defaults(name))) for name in names]
-        shared = {key: default for key, (_, default) in shared_settings(family).items()}
-        algorithms.append(("all of these", f"settings of {family.title}", _listed(shared)))
-    tasks = [
-        (
-            name,
-            _first_line(env_factory(name)),
-            ", ".join(f"task.{key}={_default(value)}" for key, value in env_options(name).items()) or "-",
-        )
-        for name in env_names()
-    ]
-    edits = [(usage, purpose, "") for usage, purpose in edit_names()]
-    return {"Algorithms": algorithms, "Tasks": tasks, "Edits (marlcomm evaluate --edit)": edits}
-
-
-def made_for_any_task(name: str) -> Algorithm:
-    """An algorithm with its defaults, on some task."""
-    return make_algorithm(name, make_env(ANY_TASK))
-
-
-def _defaults(name: str) -> dict[str, Any]:
-    """An algorithm's own settings, and those of its family that it sets otherwise."""
-    made = made_for_any_task(name)
-    found = vars(made.learner.config) | vars(made.hparams)
-    shared = shared_settings(family_of(name))
-    otherwise = {key: found[key] for key, (_, default) in shared.items() if found.get(key, default) != default}
-    return {key: default for key, (_, default) in own_settings(name).items()} | otherwise
-
-
-def _objects(algorithm: str) -> dict[str, bool]:
-    """The parameters of an algorithm that take an object, and whether a word can name one, as with an optimizer."""
-    makers = factory_of(algorithm), family_of(algorithm).build
-    kinds = {name: kind for maker in makers for name, kind in typing.get_type_hints(maker).items()}
-    return {name: str in typing.get_args(kind) for name, kind in kinds.items() if kind is not str}
-
-
-def _listed(settings: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={default}" for key, default in settings.items()) or "-"
-
-
-def _first_line(thing: Any) -> str:
-    return (inspect.getdoc(thing) or "").split("\n")[0]
-
-
-def _default(value: Any) -> str:
-    return "(required)" if value is inspect.Parameter.empty else str(value)
+    return key, [read_number(f"--set {key}", part) for part in text.split(SEVERAL)]

@@ -11,11 +11,10 @@ import optax
 
 from marlcomm.learners.state import LearnerState
 from marlcomm.losses.interval import Every
-from marlcomm.types import Episodes
+from marlcomm.types import Episodes, Loss
 from marlcomm.validation import UsageError
 
 Metrics = dict[str, jax.Array]
-Loss = Callable[[Any, Episodes, Any], tuple[jax.Array, Metrics]]
 
 
 def weighted_sum(

@@ -55,7 +55,9 @@ class ValueHParams(OffPolicyHParams):
     """Numbers that may be traced; see `LearnerHParams`."""
 
     learning_rate: Scalar = 5e-4
-    overestimate_weight: Scalar = 1.0  #: of errors above an episode's outcome; 1 once exploration is at its final
+    learning_rate_decay_to: Scalar = 0.1  #: as in `LearnerHParams`
+    exploration_steps: Scalar = 150_000  #: as in `OffPolicyHParams`
+    overestimate_weight: Scalar = 0.5  #: of errors above an episode's outcome; 1 once exploration is at its final
 
     RANGES: ClassVar[Ranges] = OffPolicyHParams.RANGES | {"overestimate_weight": (0.0, 1.0)}
 

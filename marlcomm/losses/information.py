@@ -11,18 +11,20 @@ import distrax
 import jax
 import jax.numpy as jnp
 
-from marlcomm.types import Episodes, Unroll
+from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
 
 RELEASED_FLOOR = 1e-6  # what the released NDQ adds to a probability before it takes the logarithm
 
 
 def expressiveness_loss(
-    unroll: Unroll, episodes: Episodes, hparams: Any, floor: float = 0.0
+    unroll: Unroll | PolicyUnroll | ActorCriticUnroll, episodes: Episodes, hparams: Any, floor: float = 0.0
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Variational bound on the mutual information of messages and the receiver's greedy action (expressiveness).
 
-    Cross entropy between the target network's greedy action and a posterior that reads the messages received. Needs
-    `posterior_logits` [B, T+1, N, A] in `unroll.auxiliary`, which the Gaussian channel reports.
+    Cross entropy between the greedy action and a posterior that reads the messages received. The greedy action is the
+    best that is allowed by `unroll.scores`: the target network's values (published), a policy's logits, or an actor's,
+    of discrete actions. Needs `posterior_logits` [B, T+1, N, A] in `unroll.auxiliary`, which the Gaussian channel
+    reports.
 
     Args:
       unroll, episodes, hparams: as of every loss.
@@ -31,7 +33,7 @@ def expressiveness_loss(
     """
     steps = episodes.valid.shape[1]
     allowed = episodes.action_mask[:, :steps]
-    label = jnp.argmax(jnp.where(allowed, unroll.target_q[:, :steps], -jnp.inf), -1)
+    label = jnp.argmax(jnp.where(allowed, unroll.scores[:, :steps], -jnp.inf), -1)
     counts = episodes.valid[..., None] & episodes.alive[:, :steps]
     logits = jnp.where(counts[..., None], unroll.auxiliary["posterior_logits"][:, :steps], 0.0)
     posterior = distrax.Categorical(logits=logits)
@@ -42,7 +44,9 @@ def expressiveness_loss(
     return loss, {"posterior_accuracy": guessed.sum() / jnp.maximum(counts.sum(), 1)}
 
 
-def succinctness_loss(unroll: Unroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+def succinctness_loss(
+    unroll: Unroll | PolicyUnroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
+) -> tuple[jax.Array, dict[str, jax.Array]]:
     """KL divergence of message distributions from the unit Gaussian: a bound on their entropy (succinctness).
 
     Needs `message_mean` [B, T+1, N, N, D] in `unroll.auxiliary`. Counts messages to oneself, as the released code.

@@ -1,6 +1,6 @@
 """How agents talk: one file a channel, one interface, and the edits that stand between sender and receiver."""
 
-from marlcomm.messages.channel import Channel, Heard, by_receiver, offer, to_everybody, within_reach
+from marlcomm.messages.channel import Channel, ChannelLoss, Heard, by_receiver, offer, to_everybody, within_reach
 from marlcomm.messages.channels import (
     AttentionChannel,
     ClusterChannel,
@@ -35,6 +35,7 @@ __all__ = [
     "Budget",
     "Channel",
     "ChannelContractError",
+    "ChannelLoss",
     "ClusterChannel",
     "CutBelow",
     "Delay",

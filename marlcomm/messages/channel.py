@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from marlcomm.types import Messages, others
+from marlcomm.types import Loss, Messages, others
+from marlcomm.validation import UsageError
 
 BITS_PER_REAL = 32.0
 
@@ -48,6 +49,17 @@ class Transmit(Protocol):
         ...
 
 
+class ChannelLoss(NamedTuple):
+    """A loss that a channel brings to whatever it is part of."""
+
+    loss: Loss
+    weight: float = 1.0  #: by default
+    #: what the loss cannot do without: a learner by policy gradient, a centralized critic of joint actions, ...
+    needs: Literal["", "policy_gradient", "joint_critic", "discrete_actions"] = ""
+    instead: str = ""  #: what to do where that is not to be had, such as "set channel.sampled=False"
+    short_name: str = ""  #: of its weight as a setting, such as beta
+
+
 class Channel(nn.Module):
     """How agents talk. Subclass it, write `send` and `receive` (layers in `setup`), and pass an instance.
 
@@ -61,8 +73,8 @@ class Channel(nn.Module):
       input_size: K.
       reads_memory: True if the channel reads the agents' hidden memory of earlier steps; it then runs inside the scan
         over time. Channels that read inputs only run once over all steps, which is faster.
-      graph: [N, N] who can reach whom, sender first, such as `within_reach(5, 1)`; None for everybody. Agents always
-        hear themselves.
+      graph: [N, N] who can reach whom, sender first, such as `within_reach(5, 1)`, or a word for it, such as
+        "within_reach:1"; None for everybody. Agents always hear themselves.
       delay: steps that a message is under way; 0 for messages that arrive at the step in which they are sent. Agents
         hear themselves at once.
       bandwidth: entries that an agent may send at a step, over all receivers and rounds; the most important ones go,
@@ -76,17 +88,21 @@ class Channel(nn.Module):
     num_actions: int = 0
     input_size: int = 0
     reads_memory: bool = False
-    graph: Sequence[Sequence[bool]] | np.ndarray | None = None
+    graph: str | Sequence[Sequence[bool]] | np.ndarray | None = None
     delay: int = 0
     bandwidth: int | None = None
     after_memory: bool = False
+    #: whether its parameters learn from its own losses only: they are then moved by an Adam of their own
+    learns_apart: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.delay < 0:
             raise ValueError(f"delay is {self.delay}: a message is under way for 0 steps or more")
         if self.bandwidth is not None and self.bandwidth < 0:
             raise ValueError(f"bandwidth is {self.bandwidth}: must be at least 0 entries, or None for no cap")
-        if self.graph is not None:
+        if isinstance(self.graph, str):
+            self.graph = _graph_of_word(self.graph, self.num_agents)
+        elif self.graph is not None:
             self.graph = _checked_graph(self.graph, self.num_agents)
         super().__post_init__()
 
@@ -134,6 +150,11 @@ class Channel(nn.Module):
           [..., N, M] what each receiver's network reads, or `Heard`; and named arrays for losses.
         """
         raise TypeError(f"{type(self).__name__} must define receive(inputs, messages)")
+
+    @nn.nowrap
+    def losses(self) -> Mapping[str, ChannelLoss]:
+        """The losses that train what no other loss reaches, by name; they join those of the learner."""
+        return {}
 
     def talk(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
@@ -230,6 +251,14 @@ def within_reach(num_agents: int, reach: int) -> np.ndarray:
     """[N, N] bool: a graph of agents in a row, each of which reaches those at most `reach` places away."""
     place = np.arange(num_agents)
     return np.abs(place[:, None] - place) <= reach
+
+
+def _graph_of_word(word: str, num_agents: int) -> Any:
+    """The graph that a word stands for; the word itself as long as the number of agents is not known."""
+    name, _, number = word.partition(":")
+    if name != "within_reach" or not number.isdecimal():
+        raise UsageError(f"graph={word!r} must be a word such as 'within_reach:1', or rows of who reaches whom.")
+    return _checked_graph(within_reach(num_agents, int(number)), num_agents) if num_agents else word
 
 
 def _checked_graph(graph: Sequence[Sequence[bool]] | np.ndarray, num_agents: int) -> tuple[tuple[bool, ...], ...]:

@@ -37,8 +37,17 @@ SMALL = {"hidden": 8, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 4}
         ("ndq", {"betta": 1.0}, r"'betta'.* Did you mean 'beta'\?"),
         ("ndq", {"num_env": 1.0}, r"'num_env'.* Did you mean 'num_envs'\?"),
         ("ndq", {"hidden": "8"}, "hidden='8' .*must be int"),
-        ("ndq", {"channel": "mean"}, "channel"),
-        ("qmix", {"mixer": "sum"}, "mixer='sum' must be a flax module"),
+        ("ndq", {"channel": "meen"}, r"'meen'.* Did you mean 'mean'\?"),
+        ("ndq", {"channel": 3}, "channel=3 must be a flax module, or a word such as 'attention'"),
+        ("ndq", {"channel": "mean", "beta": 1.0}, "has no setting 'beta'"),
+        ("qmix", {"channel": "mean", "channel.round": 2}, r"'channel\.round'.* Did you mean 'channel\.rounds'\?"),
+        ("qmix", {"channel": "mean", "channel.rounds": "two"}, r"channel\.rounds='two' .*must be int"),
+        ("qmix", {"channel": "mean", "channel.graph": "ring"}, r"graph='ring' must be a word such as 'within_reach:1'"),
+        ("qmix", {"hypernet_layers": 2, "mixer.hypernet_layers": 1}, "are the same setting"),
+        ("qmix", {"critic": "central"}, "the value learner has no critic"),
+        ("maddpg", {"mixer": "sum"}, "the off-policy actor-critic learner has no mixer"),
+        ("rgmcomm", {"losses.labels.rowz": 3}, r"Did you mean 'losses\.labels\.rows'\?"),
+        ("qmix", {"mixer": "summ"}, r"'summ'.* Did you mean 'sum'\?"),
         ("qmix", {"mixer": mc.SumMixer}, "mixer=.*must be a flax module"),
         ("dial", {"mixing": "sun"}, "mixing"),
         ("maddpg", {"saturation": True}, "saturation=True .*must be float"),
@@ -65,9 +74,9 @@ def test_what_cannot_be_is_refused_by_name(env, name, settings, said, by_name):
 
 def test_builders_check_too(env):
     with pytest.raises(UsageError, match=r"hidden=1\.5"):
-        mc.value_based("mine", env, mixer=mc.SumMixer(), hidden=1.5)  # pyright: ignore[reportArgumentType]
+        mc.build("value", env, mixer=mc.SumMixer(), hidden=1.5)  # pyright: ignore[reportArgumentType]
     with pytest.raises(UsageError, match="env='sensor'"):
-        mc.policy_based("mine", "sensor")  # pyright: ignore[reportArgumentType]
+        mc.build("on_policy", "sensor")  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("env", ["sensor", "rgmcomm", None, mc.Environment])

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from marlcomm.algorithms import value_based
+from marlcomm.algorithms import build
 from marlcomm.envs import make_env
 from marlcomm.messages.channel import deliver, offer
 from marlcomm.networks import SumMixer
@@ -49,7 +49,7 @@ class ScriptedTeams:
     """As `Untrained`, but its two members know what they do: the first as above, the second redundant."""
 
     def __init__(self) -> None:
-        self.algorithm = value_based("scripted", make_env("sensor"), mixer=SumMixer(), agent=ScriptedSensors())
+        self.algorithm = build("value", make_env("sensor"), mixer=SumMixer(), agent=ScriptedSensors())
 
     def team(self, member: int):
         return self.algorithm, {"agent": {"params": {"redundant": jnp.float32(member)}}, "mixer": {}}

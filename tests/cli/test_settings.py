@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from marlcomm.algorithms import algorithm_names, algorithm_settings
 from marlcomm.cli import main
-from marlcomm.cli.settings import describe_everything, split_settings
+from marlcomm.cli.listing import describe, describe_everything
+from marlcomm.cli.settings import split_settings
 from marlcomm.cli.text import read_as, read_count, read_flag, read_literal, read_number, read_seeds
 from marlcomm.validation import UsageError
 
@@ -170,7 +171,31 @@ def test_an_argument_that_is_no_number_is_named(capsys):
     assert "--steps" in capsys.readouterr().err
 
 
-def test_list_shows_what_an_algorithm_sets_otherwise_than_its_family():
-    rows = {name: settings for name, _, settings in describe_everything()["Algorithms"] if name != "all of these"}
+def test_list_shows_what_an_algorithm_sets_otherwise_than_its_learner():
+    rows = {name: settings for name, _, settings in describe("algorithms")}
     assert "cut_in_training=True" in rows["ndq"]
     assert "cut_in_training" not in rows["qmix"]
+    assert "channel=mean" in rows["commnet_qmix"]
+
+
+def test_every_name_is_listed_with_what_it_is():
+    for title, rows in describe_everything().items():
+        for name, what, _ in rows:
+            assert all((name, what)), title
+
+
+def test_parts_go_by_name():
+    words = ["channel=mean", "channel.rounds=2", "mixer=sum", "channel.graph=within_reach:1", "critic=none"]
+    made, _ = split_settings("qmix", "hallway", words[:-1])
+    assert (made.learner.agent.channel.rounds, type(made.learner.mixer).__name__) == (2, "SumMixer")
+    assert made.learner.agent.channel.graph == ((True, True), (True, True))
+    with pytest.raises(UsageError, match="has no critic"):
+        split_settings("qmix", "hallway", words)
+
+
+def test_a_loss_of_a_channel_is_left_out_or_set():
+    made, _ = split_settings("qmix", "hallway", ["channel=gaussian", "losses.expressiveness=none", "beta=0.5"])
+    assert list(made.learner.losses) == ["temporal_difference", "succinctness"]
+    assert made.hparams.weights["succinctness"] == 0.5
+    made, _ = split_settings("qmix", "hallway", ["channel=cluster", "losses.labels.interval=3", "channel.vocab_size=8"])
+    assert (made.learner.losses["labels"].interval, made.learner.agent.channel.vocab_size) == (3, 8)

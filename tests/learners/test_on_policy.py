@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from toy_env import ACTIONS, AGENTS, HORIZON, Toy
 
-from marlcomm.algorithms import policy_based
+from marlcomm.algorithms import build
 from marlcomm.envs import Environment, restart, timestep
 from marlcomm.learners.schedules import progress_of
 from marlcomm.learners.update import weighted_sum
-from marlcomm.messages import Channel, GaussianChannel, Noise, SilentChannel
+from marlcomm.losses import gate_loss
+from marlcomm.messages import Channel, ChannelLoss, GaussianChannel, Noise, SilentChannel
 from marlcomm.messages.channel import by_receiver, offer
 from marlcomm.networks import CentralCritic
 
@@ -41,8 +42,8 @@ class Acting:
 
     def __init__(self):
         channel = GaussianChannel(dims=2, hidden=4, posterior_width=1, reads_memory=True)
-        self.algorithm = policy_based(
-            "noisy", Toy(), channel=channel, hidden=4, num_envs=BATCH, last_action=True, training_edit=Noise(0.5)
+        self.algorithm = build(
+            "on_policy", Toy(), channel=channel, hidden=4, num_envs=BATCH, last_action=True, training_edit=Noise(0.5)
         )
         self.state = jax.jit(self.algorithm.init)(KEY).replace(params=random_params(self.algorithm))
         edit = self.algorithm.learner.training_edit
@@ -173,8 +174,8 @@ def every_episode(algorithm, params):
 def test_expected_gradient_is_that_of_the_return_whatever_the_critic_says():
     """The mean over all episodes, weighted by their probability, against the return's own gradient."""
     settings = {"gae_lambda": 1.0, "discount": 1.0, "entropy": 0.0, "value_weight": 0.0}
-    algorithm = policy_based(
-        "exact", TwoSteps(), channel=SilentChannel(), critic=CentralCritic(4), hidden=4, num_envs=1, epochs=1,
+    algorithm = build(
+        "on_policy", TwoSteps(), channel=SilentChannel(), critic=CentralCritic(4), hidden=4, num_envs=1, epochs=1,
         normalize_returns=False, **settings,
     )  # fmt: skip
     state = algorithm.init(KEY).replace(params=random_params(algorithm, 1))
@@ -215,7 +216,9 @@ class Coin(Channel):
     """Each agent says 1 or nothing to all, as a gate drawn from a logit of its own decides; `forced` fixes gates."""
 
     forced: tuple[float, ...] | None = None
-    sampled: bool = True
+
+    def losses(self):
+        return {"gate": ChannelLoss(gate_loss, needs="policy_gradient")}
 
     def setup(self):
         self.logit = self.param("logit", jax.nn.initializers.normal(1.0), (2,))
@@ -246,8 +249,15 @@ class OneStep(TwoSteps):
 def test_gates_are_taught_by_their_score():
     """The mean gradient over many episodes against that of the return, summed over all gates and actions."""
     episodes, settings = 40_000, {"gae_lambda": 1.0, "discount": 1.0, "entropy": 0.0, "value_weight": 0.0}
-    algorithm = policy_based(
-        "coin", OneStep(), channel=Coin(), hidden=4, num_envs=episodes, epochs=1, normalize_returns=False, **settings
+    algorithm = build(
+        "on_policy",
+        OneStep(),
+        channel=Coin(),
+        hidden=4,
+        num_envs=episodes,
+        epochs=1,
+        normalize_returns=False,
+        **settings,
     )
     learner = algorithm.learner
     params = jax.tree.map(lambda x: 2.0 * x, random_params(algorithm, 6))
@@ -285,7 +295,7 @@ def test_gates_are_taught_by_their_score():
     [(0, 1000, 0.5, 0.0), (250, 1000, 0.3, 0.1), (500, 1000, 0.1, 0.2), (900, 1000, 0.1, 0.2), (900, np.inf, 0.5, 0.2)],
 )
 def test_talk_gets_dearer_as_the_entropy_falls_and_is_paid_in_full_without_a_limit(env_steps, limit, entropy, talk):
-    algorithm = policy_based("plain", Toy(), hidden=4, num_envs=BATCH, entropy_decay_to=0.2)
+    algorithm = build("on_policy", Toy(), hidden=4, num_envs=BATCH, entropy_decay_to=0.2)
     state = algorithm.init(KEY)
     state = state.replace(hparams=state.hparams.replace(weights={"entropy": 0.5, "talk": 0.2, "value": 0.7}))
     now = algorithm.learner.hparams_now(state, progress_of(jnp.int32(env_steps), limit))
@@ -301,7 +311,7 @@ class Members:
     """Four members of the toy task: one well, one that meets a NaN, one with a limit, and a twin of the first."""
 
     def __init__(self):
-        self.algorithm = policy_based("plain", Toy(), hidden=4, num_envs=BATCH, epochs=2)
+        self.algorithm = build("on_policy", Toy(), hidden=4, num_envs=BATCH, epochs=2)
         keys = jnp.stack([jax.random.PRNGKey(seed) for seed in (0, 1, 2, 0)])
         limits = jnp.array([10_000, 10_000, 40, 10_000])
         step = jax.jit(jax.vmap(self.algorithm.step))
@@ -396,4 +406,4 @@ def test_learning_without_decisions_is_refused(members):
 )
 def test_settings_out_of_range_or_unknown_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
-        policy_based("bad", Toy(), **settings)
+        build("on_policy", Toy(), **settings)

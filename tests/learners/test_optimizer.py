@@ -7,7 +7,8 @@ import numpy as np
 import optax
 from hypothesis import strategies as st
 
-from marlcomm.algorithms.value_based import torch_rmsprop
+from marlcomm.algorithms.methods.shared import PYMARL
+from marlcomm.algorithms.optimizers import torch_rmsprop
 from marlcomm.learners import ValueHParams
 
 HPARAMS = ValueHParams(learning_rate=0.01, gradient_clip=3.0)
@@ -51,6 +52,6 @@ def test_eps_stands_outside_the_root():
 
 def test_published_settings():
     """specs/ndq.md, 2.8."""
-    hparams = ValueHParams()
+    hparams = ValueHParams(**PYMARL)
     assert (hparams.learning_rate, hparams.discount, hparams.gradient_clip) == (5e-4, 0.99, 10.0)
     assert (hparams.exploration_start, hparams.exploration_final, hparams.exploration_steps) == (1.0, 0.05, 50_000)

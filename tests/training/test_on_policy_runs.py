@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import marlcomm as mc
-from marlcomm.algorithms.registry import ON_POLICY, family_of
+from marlcomm.algorithms.registry import learner_of
 from marlcomm.cli import main
 
 NAMES = ("commnet", "ic3net", "mappo", "sarnet", "tarmac")
@@ -97,7 +97,7 @@ def test_settings_of_another_learner_are_refused(capsys):
 @pytest.mark.parametrize("name", NAMES)
 def test_settings_by_name_and_as_published(name):
     settings = mc.algorithm_settings(name)
-    assert family_of(name) is ON_POLICY
+    assert learner_of(name) == "on_policy"
     assert {"epochs", "clip_ratio", "gae_lambda", "entropy", "value_weight", "hidden", "paper"} <= settings.keys()
     assert "exploration_start" not in settings
     env = mc.make_env("sensor")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 import distrax
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
-from marlcomm.messages.channel import Channel, by_receiver, offer, seen_by, to_everybody
+from marlcomm.losses import Every, LabelLoss
+from marlcomm.messages.channel import Channel, ChannelLoss, by_receiver, offer, seen_by, to_everybody
 from marlcomm.networks.layers import MLP, one_each
 from marlcomm.types import Messages, others
 
@@ -38,6 +41,7 @@ class ClusterChannel(Channel):
     hidden: int = 64
     encoding: str = "one_hot"
     shared: bool = False
+    learns_apart: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.vocab_size < 2:
@@ -49,6 +53,11 @@ class ClusterChannel(Channel):
         if self.encoding not in ENCODINGS:
             raise ValueError(f"encoding is {self.encoding!r}: must be one of {', '.join(ENCODINGS)}")
         super().__post_init__()
+
+    @nn.nowrap
+    def losses(self) -> Mapping[str, ChannelLoss]:
+        """What finds the clusters, at every tenth gradient step."""
+        return {"labels": ChannelLoss(Every(10, LabelLoss()), needs="joint_critic")}
 
     def setup(self) -> None:
         network = MLP if self.shared else one_each(MLP, self.num_agents)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import distrax
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
-from marlcomm.messages.channel import Transmit, offer, seen_by
+from marlcomm.losses.policy import gate_loss, talk_loss
+from marlcomm.messages.channel import ChannelLoss, Transmit, offer, seen_by
 from marlcomm.messages.channels.mean import MeanChannel
 from marlcomm.networks.layers import Linear
 from marlcomm.types import Messages
@@ -28,6 +32,17 @@ class GatedChannel(MeanChannel):
     """
 
     sampled: bool = False
+
+    @nn.nowrap
+    def losses(self) -> Mapping[str, ChannelLoss]:
+        """Where gates are drawn, what teaches them, and the price of an open gate, by default nothing."""
+        if not self.sampled:
+            return {}
+        instead = "set channel.sampled=False, which passes gradient straight through the gates"
+        return {
+            "gate": ChannelLoss(gate_loss, needs="policy_gradient", instead=instead),
+            "talk": ChannelLoss(talk_loss, 0.0, needs="policy_gradient", instead=instead, short_name="talk_price"),
+        }
 
     def setup(self) -> None:
         super().setup()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
+from flax import linen as nn
 
-from marlcomm.messages.channel import Channel, by_receiver, offer
+from marlcomm.losses.information import expressiveness_loss, succinctness_loss
+from marlcomm.messages.channel import Channel, ChannelLoss, by_receiver, offer
 from marlcomm.networks.layers import MLP
 from marlcomm.types import Messages, others
 
@@ -36,6 +40,14 @@ class GaussianChannel(Channel):
         if self.dims < 1:
             raise ValueError(f"dims is {self.dims}: a message has at least 1 dimension (SilentChannel has none)")
         super().__post_init__()
+
+    @nn.nowrap
+    def losses(self) -> Mapping[str, ChannelLoss]:
+        """NDQ's two, by its weights: beta is that of succinctness."""
+        return {
+            "expressiveness": ChannelLoss(expressiveness_loss, 0.1, needs="discrete_actions"),
+            "succinctness": ChannelLoss(succinctness_loss, 1e-3, short_name="beta"),
+        }
 
     def setup(self) -> None:
         received = self.num_agents * self.dims

@@ -7,7 +7,7 @@ from handmade import drawn_curve
 from html_reader import Reader, facts, is_self_contained
 
 import marlcomm as mc
-from marlcomm.algorithms import ddpg_based
+from marlcomm.algorithms import build
 from marlcomm.messages.channel import deliver, offer, to_everybody
 from marlcomm.training import Population, SavedRun
 
@@ -50,7 +50,7 @@ class Obedient(nn.Module):
 
 def test_actions_that_are_numbers_are_looked_into_by_the_largest(tmp_path, monkeypatch):
     monkeypatch.setattr("marlcomm.analysis.report.inspection.cut_curve", drawn_curve)
-    algorithm = ddpg_based("obedient", Lean(), agent=Obedient())
+    algorithm = build("actor_critic", Lean(), agent=Obedient())
     params = {"agent": {"params": {"unused": jnp.zeros(1)}}}
     saved = SavedRun(tmp_path, algorithm, Population((0,), ({},)), params, {})
     page = mc.inspect_run(saved, episodes=50).read_text()

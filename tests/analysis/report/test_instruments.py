@@ -13,7 +13,7 @@ from html_reader import Reader, facts, is_self_contained
 from scripted import HIGHER, NOOP, ScriptedTeams
 
 import marlcomm as mc
-from marlcomm.algorithms import value_based
+from marlcomm.algorithms import build
 from marlcomm.analysis import (
     find_codes,
     inspect_run,
@@ -297,7 +297,7 @@ class SaysNothing(nn.Module):
 
 def test_a_silent_team_on_a_task_without_pictures_or_winning(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("marlcomm.analysis.report.inspection.cut_curve", drawn_curve)
-    algorithm = value_based("mute", Mute(), mixer=SumMixer(), agent=SaysNothing())
+    algorithm = build("value", Mute(), mixer=SumMixer(), agent=SaysNothing())
     params = {"agent": {"params": {"unused": jnp.zeros(1)}}}
     saved = SavedRun(tmp_path, algorithm, Population((7,), ({},)), params, {"algorithm": "<mute>"})
     page = mc.inspect_run(saved, tmp_path / "deep" / "page.html", episodes=20).read_text()

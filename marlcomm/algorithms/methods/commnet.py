@@ -3,11 +3,11 @@
 from functools import partial
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm, recorded
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.methods.shared import REINFORCE
 from marlcomm.algorithms.optimizers import torch_rmsprop
-from marlcomm.algorithms.policy_based import REINFORCE, policy_based
+from marlcomm.algorithms.recipe import recipe
 from marlcomm.envs.api import Environment
-from marlcomm.messages import MeanChannel
 
 # as IC3Net's release trains it, with the paper's learning rate, width and weight of the baseline
 PUBLISHED = {
@@ -22,18 +22,19 @@ PUBLISHED = {
 }
 
 
-@recorded
-def commnet(
-    env: Environment, *, message_dims: int = 50, rounds: int = 2, paper: bool = False, **settings: Any
-) -> Algorithm:
+@recipe(
+    "on_policy",
+    {"channel": "mean", "channel.dims": 50, "channel.rounds": 2, "channel.reads_memory": True},
+    published=PUBLISHED,
+    short_names={"message_dims": "channel.dims", "rounds": "channel.rounds"},
+)
+def commnet(env: Environment, **settings: Any) -> Algorithm:
     """CommNet: everybody hears the mean of what the others say (mean x on-policy).
 
     Args:
       env: the task.
-      message_dims: D, the size of what is said.
-      rounds: how many times agents talk within a step.
-      paper: take the published value of everything that is not given.
-      **settings: as for `policy_based`.
+      **settings: as for the on-policy learner, and by short names:
+        message_dims: D, the size of what is said.
+        rounds: how many times agents talk within a step.
     """
-    channel = MeanChannel(dims=message_dims, rounds=rounds, reads_memory=True)
-    return policy_based("commnet", env, **{"channel": channel, **(PUBLISHED if paper else {}), **settings})
+    ...

@@ -5,8 +5,8 @@ from typing import Any
 
 import optax
 
-from marlcomm.algorithms.algorithm import Algorithm, recorded
-from marlcomm.algorithms.ddpg_based import ddpg_based
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.recipe import recipe
 from marlcomm.envs.api import Environment
 
 # As released with RGMComm, which plays one environment and learns at every step; networks are one an agent.
@@ -36,15 +36,11 @@ PUBLISHED: Mapping[str, Any] = {
 }
 
 
-@recorded
-def maddpg(env: Environment, *, paper: bool = False, **settings: Any) -> Algorithm:
+@recipe("actor_critic", {"channel": "silent"}, published=PUBLISHED)
+def maddpg(env: Environment, **settings: Any) -> Algorithm:
     """MADDPG: off-policy actors with centralized critics (silent x centralized critic x off-policy actor-critic).
 
-    On `FullObservation` it is RGMComm's ideal policy.
-
-    Args:
-      env: the task; actions may be continuous or discrete.
-      paper: take the value released with RGMComm of everything that is not given.
-      **settings: as for `ddpg_based`.
+    On `FullObservation` it is RGMComm's ideal policy. Actions may be continuous or discrete. Settings as for the
+    off-policy actor-critic learner.
     """
-    return ddpg_based("maddpg", env, **{**(PUBLISHED if paper else {}), **settings})
+    ...

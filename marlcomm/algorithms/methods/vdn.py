@@ -2,16 +2,18 @@
 
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm, recorded
-from marlcomm.algorithms.value_based import value_based
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.methods.shared import PYMARL
+from marlcomm.algorithms.recipe import recipe
 from marlcomm.envs.api import Environment
-from marlcomm.networks import SumMixer
+
+PUBLISHED = PYMARL
 
 
-@recorded
+@recipe("value", {"channel": "silent", "mixer": "sum"}, published=PUBLISHED)
 def vdn(env: Environment, **settings: Any) -> Algorithm:
     """Value decomposition: the team's value is the sum of the agents' (silent x sum x value).
 
-    Settings as for `value_based`.
+    Settings as for the value learner.
     """
-    return value_based("vdn", env, **{"mixer": SumMixer(), **settings})
+    ...

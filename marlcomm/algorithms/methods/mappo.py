@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from marlcomm.algorithms.algorithm import Algorithm, recorded
-from marlcomm.algorithms.policy_based import policy_based
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.recipe import recipe
 from marlcomm.envs.api import Environment
-from marlcomm.networks import CentralCritic
 
 # Yu et al. 2022, recurrent, as tuned for the StarCraft maps; their critic is recurrent too, and values are normalized.
 PUBLISHED = {
@@ -23,13 +22,10 @@ PUBLISHED = {
 }
 
 
-@recorded
-def mappo(env: Environment, *, paper: bool = False, **settings: Any) -> Algorithm:
+@recipe("on_policy", {"channel": "silent", "critic": "central"}, published=PUBLISHED)
+def mappo(env: Environment, **settings: Any) -> Algorithm:
     """MAPPO: PPO with a critic that reads the global state (silent x on-policy).
 
-    Args:
-      env: the task.
-      paper: take the published value of everything that is not given.
-      **settings: as for `policy_based`.
+    Settings as for the on-policy learner.
     """
-    return policy_based("mappo", env, **{"critic": CentralCritic(), **(PUBLISHED if paper else {}), **settings})
+    ...

@@ -1,0 +1,193 @@
+"""Puts an algorithm together: a learner, a channel, and whatever the two need of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from marlcomm.algorithms.algorithm import Algorithm, changed_hparams
+from marlcomm.algorithms.arguments import check_losses, check_module, check_task
+from marlcomm.algorithms.kinds import LearnerKind, Losses
+from marlcomm.algorithms.known import (
+    OBJECTS,
+    Known,
+    config_names,
+    full_names,
+    known_settings,
+    left_out,
+    losses_of_channel,
+    with_loss_settings,
+)
+from marlcomm.algorithms.optimizers import MakeOptimizer, Own, apart, as_function
+from marlcomm.algorithms.parts import as_kind, by_part, make_part, make_training_edit
+from marlcomm.algorithms.team import communicating_agent
+from marlcomm.envs.api import Environment
+from marlcomm.messages import ChannelLoss
+from marlcomm.names import LEARNERS
+from marlcomm.validation import UsageError, nearest
+
+
+def build(
+    learner: str | LearnerKind,
+    env: Environment,
+    *,
+    name: str = "",
+    aliases: Mapping[str, str] | None = None,
+    **settings: Any,
+) -> Algorithm:
+    """An algorithm of a learner, a channel and whatever else is chosen.
+
+    The channel's losses join the learner's, with their default weights. What they need is added, or refused with a
+    sentence that says what would be right.
+
+    Args:
+      learner: "value", "on_policy" or "actor_critic", or what `register_learner` added.
+      env: the task.
+      name: what to call the algorithm.
+      aliases: short names of settings, such as beta for weights.succinctness.
+      **settings: those that `marlcomm list` shows, and objects:
+        `channel`, `mixer` (value learner) and `critic` (the others) are words or flax modules; their own settings have
+        a dot, such as `channel.rounds`. `agent` is a flax module with the methods of `CommunicatingAgent`, in place of
+        it and of the channel; `joint_critic` (value learner) one such as `JointCritic`.
+        `losses` are more losses by name, or others in place of those that there are; None leaves one out. `weights` are
+        theirs. `optimizer` is "adam", "rmsprop", an optax transformation, or a function from hyper-parameters to one.
+        `training_edit` is what happens to messages in training.
+
+    Raises:
+      UsageError: a setting that does not exist, a value that cannot be, or a channel that this learner cannot train.
+    """
+    kind: LearnerKind = LEARNERS.get(learner) if isinstance(learner, str) else learner
+    check_task(env)
+    short_names = {**(aliases or {}), **kind.short_names}
+    settings, without = full_names(settings, short_names), left_out(settings)
+    settings = _checked(name or kind.title, kind, settings, short_names)
+    brought = losses_of_channel(kind, settings)
+    for loss in sorted(without - brought.keys() - kind.losses.keys()):
+        raise UsageError(f"losses.{loss}: there is no such loss.{nearest(loss, [*kind.losses, *brought])}")
+    brought = {key: loss for key, loss in brought.items() if key not in without}
+    settings, added = _with_what_losses_need(kind, env, brought, settings)
+    plain, dotted = by_part(settings)
+    agent = plain.pop("agent", None)
+    check_module("agent", agent)
+    modules = {slot: make_part(slot, plain.pop(slot, word), dotted.pop(slot, {})) for slot, word in kind.parts.items()}
+    losses, weights = _losses(kind, brought, added, plain, dotted.pop("losses", {}), without)
+    optimizer = _optimizer(kind, bool(brought) and modules["channel"].learns_apart, plain)
+    training_edit = make_training_edit(plain.pop("training_edit", None), dotted.pop("training_edit", {}))
+    options = {option: plain.pop(option, default) for option, default in kind.all_options.items()}
+    config = kind.config(**{key: plain.pop(key) for key in config_names(kind) & plain.keys()})
+    networks = kind.networks(
+        communicating_agent(env, config, modules["channel"], options) if agent is None else None, modules, options
+    )
+    learner_ = kind.learner(
+        task=env.task_spec, losses=losses, optimizer=optimizer, config=config, training_edit=training_edit,
+        **{"agent": agent, **networks},
+    )  # fmt: skip
+    short_names |= {loss.short_name: f"weights.{key}" for key, loss in brought.items() if loss.short_name}
+    traced = plain | {f"weights.{key}": weight for key, weight in dotted.pop("weights", {}).items()}
+    return _assembled(name or kind.learner.__name__, env, learner_, kind.hparams(weights=weights), traced, short_names)
+
+
+def _assembled(
+    name: str, env: Environment, learner: Any, hparams: Any, traced: Mapping[str, Any], short_names: Mapping[str, str]
+) -> Algorithm:
+    """The algorithm with hyper-parameters `traced`; its aliases are those of hyper-parameters that it has."""
+    hparams = hparams.replace(training_edit=dict(learner.schedule.hparams))
+    algorithm = Algorithm(name, env, learner, hparams)
+    known = algorithm.hparam_names()
+    aliases = {short: full for short, full in short_names.items() if full in known}
+    algorithm = replace(algorithm, aliases=aliases)
+    return replace(algorithm, hparams=changed_hparams(algorithm, traced))
+
+
+def _checked(
+    name: str, kind: LearnerKind, settings: Mapping[str, Any], short_names: Mapping[str, str]
+) -> dict[str, Any]:
+    """The settings by their full names, each as its type. Raises UsageError where one does not exist or fit."""
+    known = known_settings(kind, settings, short_names)
+    checked, without = {}, left_out(settings)
+    for key, value in settings.items():
+        shown = next((short for short, full in short_names.items() if full == key), key)
+        if key in OBJECTS and not (key in kind.parts or key in _EVERY_LEARNERS):
+            raise UsageError(f"{kind.title} has no {key}: leave {key}={value!r} out.")
+        if key.removeprefix("losses.") in without:
+            continue
+        if key not in known and key not in OBJECTS:
+            raise UsageError(_no_such_setting(name, kind, shown, known))
+        checked[key] = value if key in OBJECTS else as_kind(shown, value, known[key][0])
+    return checked
+
+
+_EVERY_LEARNERS = {"agent", "losses", "weights", "optimizer", "training_edit"}
+
+
+def _no_such_setting(name: str, kind: LearnerKind, setting: str, known: Known) -> str:
+    part, dot, _ = setting.partition(".")
+    listed = [key for key in known if key.startswith(f"{part}.")] if dot else [key for key in known if "." not in key]
+    return f"Algorithm {name!r} has no setting {setting!r}.{nearest(setting, listed or list(known))}"
+
+
+def _with_what_losses_need(
+    kind: LearnerKind, env: Environment, brought: Mapping[str, ChannelLoss], settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], Losses]:
+    """The settings, and losses, with what the channel's losses need.
+
+    Raises:
+      UsageError: it cannot be had.
+    """
+    settings, added = dict(settings), {}
+    for name, loss in brought.items():
+        who = f"The channel brings the loss {name!r}, which"
+        leave = f"leave it out with losses.{name}=none"
+        instead = f", or {loss.instead}" if loss.instead else ""
+        if loss.needs == "policy_gradient" and not kind.policy_gradient:
+            raise UsageError(
+                f"{who} is a policy gradient, and {kind.title} takes none: use an on-policy algorithm, such as mappo"
+                f"{instead}."
+            )
+        if loss.needs == "discrete_actions" and env.continuous:
+            raise UsageError(
+                f"{who} needs discrete actions, and {type(env).__name__} has continuous ones: make the task discrete, "
+                f"or {leave}."
+            )
+        if loss.needs == "joint_critic":
+            if kind.joint_critic is None:
+                raise UsageError(
+                    f"{who} asks a centralized critic of joint actions, and {kind.title} has none: use qmix or maddpg"
+                    f"{instead}."
+                )
+            settings, critics = kind.joint_critic(env, settings)
+            added |= critics
+    return settings, added
+
+
+def _losses(
+    kind: LearnerKind,
+    brought: Mapping[str, ChannelLoss],
+    added: Losses,
+    plain: dict[str, Any],
+    changes: Mapping[str, Any],
+    without: set[str],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Losses and their weights: the learner's, the channel's, what these need, and the user's; taken out of `plain`."""
+    own = {**kind.losses, **{name: (loss.loss, loss.weight) for name, loss in brought.items()}, **added}
+    losses = {name: loss for name, (loss, _) in own.items()} | (plain.pop("losses", None) or {})
+    weights = {name: weight for name, (_, weight) in own.items()} | (plain.pop("weights", None) or {})
+    losses, weights = check_losses(
+        {name: loss for name, loss in losses.items() if name not in without},
+        {name: weight for name, weight in weights.items() if name not in without},
+    )
+    _, dotted = by_part(changes)
+    return {name: with_loss_settings(name, loss, dotted.get(name, {})) for name, loss in losses.items()}, weights
+
+
+def _optimizer(kind: LearnerKind, learns_apart: bool, plain: dict[str, Any]) -> MakeOptimizer:
+    """What moves the parameters; those of the channel apart, where it asks for that or a rate is set."""
+    optimizer, rate = as_function(plain.pop("optimizer", kind.optimizer)), plain.pop("channel_rate", None)
+    if rate is None and not learns_apart:
+        return optimizer
+    if isinstance(optimizer, Own):
+        if rate is not None:
+            raise UsageError(f"channel_rate={rate} says nothing to an optimizer of your own: leave it out.")
+        return optimizer
+    return apart(1.0 if rate is None else rate, optimizer)

@@ -1,0 +1,134 @@
+"""The settings that algorithms of a learner have, with types and defaults, given the parts that are chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from flax import linen as nn
+
+from marlcomm.algorithms.kinds import LearnerKind
+from marlcomm.algorithms.parts import PARTS, Known, by_part, is_plain, make_part, settings_of_part
+from marlcomm.learners.config import GROUPS
+from marlcomm.messages import Channel, ChannelLoss
+from marlcomm.validation import UsageError, nearest
+
+# what may be an object, of which Python passes more than a word says
+OBJECTS = {"agent", "joint_critic", "losses", "weights", "optimizer", *PARTS}
+
+
+def known_settings(kind: LearnerKind, chosen: Mapping[str, Any], short_names: Mapping[str, str]) -> Known:
+    """Setting -> (type, default) of all that take a number, a flag or a word; short names first.
+
+    Args:
+      kind: the learner's.
+      chosen: what is given so far: its parts decide which settings with a dot there are, its values are the defaults.
+      short_names: of some of them.
+    """
+    known: Known = {}
+    for slot, word in {**kind.parts, "training_edit": None}.items():
+        given = chosen.get(slot, word)
+        if slot in PARTS:
+            known[slot] = (str, given) if isinstance(given, str) else (str | None, None)
+            known |= {f"{slot}.{key}": it for key, it in _of_part(slot, given).items()}
+    weights = {name: weight for name, (_, weight) in kind.losses.items()}
+    losses = {name: loss for name, (loss, _) in kind.losses.items()}
+    for name, brought in _losses_as_far_as_known(kind, chosen).items():
+        if name in left_out(chosen):
+            continue
+        losses[name], weights[name] = brought.loss, brought.weight
+        short_names = {**short_names, **({brought.short_name: f"weights.{name}"} if brought.short_name else {})}
+    known |= {f"weights.{name}": (float, weight) for name, weight in weights.items()}
+    known |= {f"losses.{name}.{key}": it for name, loss in losses.items() for key, it in settings_of_loss(loss).items()}
+    known |= {name: (type(default), default) for name, default in kind.all_options.items()}
+    known |= {"optimizer": (str, kind.optimizer), "channel_rate": (float | None, None)}
+    known |= _fields(kind.config) | _fields(kind.hparams)
+    known |= {name: (known[name][0], value) for name, value in chosen.items() if name in known and _is_word(value)}
+    return {short: known[full] for short, full in short_names.items() if full in known} | known
+
+
+def losses_of_channel(kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str, ChannelLoss]:
+    """The losses that the chosen channel brings."""
+    if chosen.get("agent") is not None:
+        return {}
+    plain, dotted = by_part(chosen)
+    channel = make_part("channel", plain.get("channel", kind.parts["channel"]), dotted.get("channel", {}))
+    if not isinstance(channel, Channel):
+        return {}
+    return dict(channel.losses())
+
+
+def _losses_as_far_as_known(kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str, ChannelLoss]:
+    """As `losses_of_channel`; none where the channel cannot be made, which is for the builder to say."""
+    try:
+        return losses_of_channel(kind, chosen)
+    except ValueError:
+        return {}
+
+
+def left_out(settings: Mapping[str, Any]) -> set[str]:
+    """The losses that are left out, as by `losses={"talk": None}` or `losses.talk=None`."""
+    plain, dotted = by_part(settings)
+    given = {**(plain.get("losses") or {}), **dotted.get("losses", {})}
+    return {name for name, loss in given.items() if loss is None}
+
+
+def settings_of_loss(loss: Any) -> Known:
+    """Setting -> (type, default) of a loss that is a dataclass, and of the one within it."""
+    if not dataclasses.is_dataclass(loss) or isinstance(loss, type):
+        return {}
+    hints = typing.get_type_hints(type(loss))
+    plain = [field.name for field in dataclasses.fields(loss) if is_plain(hints[field.name])]
+    own = {name: (hints[name], getattr(loss, name)) for name in plain}
+    return own | settings_of_loss(getattr(loss, "loss", None))
+
+
+def with_loss_settings(name: str, loss: Any, settings: Mapping[str, Any]) -> Any:
+    """The loss with other settings. Raises UsageError, with the nearest, where it has no such setting."""
+    known = settings_of_loss(loss)
+    for key in settings:
+        if key not in known:
+            raise UsageError(f"the loss {name!r} has no setting {key!r}.{nearest(key, list(known))}")
+    if not settings:
+        return loss
+    names = {field.name for field in dataclasses.fields(loss)}
+    own = {key: value for key, value in settings.items() if key in names}
+    rest = {key: value for key, value in settings.items() if key not in names}
+    return dataclasses.replace(loss, **own, **({"loss": with_loss_settings(name, loss.loss, rest)} if rest else {}))
+
+
+def full_names(settings: Mapping[str, Any], short_names: Mapping[str, str]) -> dict[str, Any]:
+    """The settings by what their short names stand for. Raises UsageError where one is given by both names."""
+    for short, full in short_names.items():
+        if short in settings and full in settings:
+            raise UsageError(f"{short} and {full} are the same setting: give one of them.")
+    return {short_names.get(name, name): value for name, value in settings.items()}
+
+
+def config_names(kind: LearnerKind) -> set[str]:
+    """The settings that fix a shape or a branch, and so are no hyper-parameters."""
+    return {field.name for field in dataclasses.fields(kind.config)}
+
+
+def _of_part(slot: str, given: Any) -> Known:
+    if isinstance(given, str):
+        known_word = slot != "training_edit" or given in PARTS[slot]  # an edit is written in one word
+        return settings_of_part(PARTS[slot].get(given)) if known_word else {}
+    return settings_of_part(type(given)) if isinstance(given, nn.Module) else {}
+
+
+@functools.cache
+def _fields(kind: type) -> Known:
+    hints = typing.get_type_hints(kind)
+    return {
+        field.name: (hints[field.name] if is_plain(hints[field.name]) else float, field.default)
+        for field in dataclasses.fields(kind)
+        if field.name not in GROUPS
+    }
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, bool | int | float | str | None)
