@@ -74,7 +74,8 @@ def digests(chosen: Trained, steps: int, seeds: int) -> list[dict[str, Any]]:
     """
     import marlcomm as mc
 
-    sizes = {name: TINY[name] for name in mc.algorithm_settings(chosen.algorithm).keys() & TINY.keys()}
+    known = mc.algorithm_settings(chosen.algorithm, **chosen.settings)
+    sizes = {name: TINY[name] for name in known.keys() & TINY.keys()}
     env = mc.make_env(chosen.task, **chosen.task_options)
     algorithm = mc.make_algorithm(chosen.algorithm, env, **{**sizes, **chosen.settings})
 

@@ -30,6 +30,8 @@ SETTINGS: Mapping[str, str] = {
     "weights.teacher": "weights.joint_critic",
     "words": "message_length",
 }
+# what a setting of two values is called now: old name -> setting, and its value for True and for False
+RESTATED: Mapping[str, tuple[str, Any, Any]] = {"cut_in_training": ("training_edit", "random_cut", None)}
 EDITS: Mapping[str, str] = {"quantise": "quantize"}
 
 
@@ -46,10 +48,18 @@ def with_todays_names(given: Mapping[str, Value], known: Collection[str]) -> dic
       given: name -> value.
       known: the names that there are.
     """
-    for name in given:
-        if (new := today(name, known)) != name:
+    for name, value in given.items():
+        if is_restated(name, known):
+            setting, *values = RESTATED[name]
+            warn(f"{name}={value}", f"{setting}={values[not value]}")
+        elif (new := today(name, known)) != name:
             warn(name, new)
-    return {today(name, known): value for name, value in given.items()}
+    return recorded_names(given, known)
+
+
+def is_restated(name: str, known: Collection[str]) -> bool:
+    """Whether it is an old flag that is another setting now."""
+    return name in RESTATED and name not in known
 
 
 def warn(old: str, new: str, stacklevel: int = 3) -> None:
@@ -59,4 +69,11 @@ def warn(old: str, new: str, stacklevel: int = 3) -> None:
 
 def recorded_names(settings: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """The settings of an old record, by today's names, without a warning: nobody can change what is on record."""
-    return {today(name, known): value for name, value in settings.items()}
+    found = {}
+    for name, value in settings.items():
+        if is_restated(name, known):
+            setting, *values = RESTATED[name]
+            found.setdefault(setting, values[not value])
+        else:
+            found[today(name, known)] = value
+    return found

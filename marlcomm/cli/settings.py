@@ -8,10 +8,14 @@ from typing import Any
 from marlcomm.algorithms import Algorithm, algorithm_settings, make_algorithm
 from marlcomm.algorithms.known import OBJECTS
 from marlcomm.algorithms.parts import PARTS
+<<<<<<< HEAD
 from marlcomm.cli.text import NONE, read_as, read_number
+=======
+from marlcomm.cli.text import read_as, read_flag, read_number
+>>>>>>> 74141cf (cut_in_training is training_edit=random_cut; digests take the settings that there are)
 from marlcomm.envs import env_options, make_env
 from marlcomm.envs.registry import option_types
-from marlcomm.renamed import today
+from marlcomm.renamed import is_restated, today
 from marlcomm.validation import UsageError, nearest
 
 SEVERAL = "|"
@@ -74,6 +78,8 @@ def _one(algorithm: str, task: str, key: str, text: str, known: Mapping[str, Any
         return None
     if today(key, known) in known:
         return read_as(key, text, known[today(key, known)][0])
+    if is_restated(key, known):
+        return read_flag(key, text)
     if key.startswith("weights."):
         return read_number(key, text)
     if key.startswith("losses.") and key.count(".") == 1 and text.lower() == "none":

@@ -173,8 +173,8 @@ def test_an_argument_that_is_no_number_is_named(capsys):
 
 def test_list_shows_what_an_algorithm_sets_otherwise_than_its_learner():
     rows = {name: settings for name, _, settings in describe("algorithms")}
-    assert "cut_in_training=True" in rows["ndq"]
-    assert "cut_in_training" not in rows["qmix"]
+    assert "training_edit=random_cut" in rows["ndq"]
+    assert "training_edit" not in rows["qmix"]
     assert "channel=mean" in rows["commnet_qmix"]
 
 
