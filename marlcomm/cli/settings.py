@@ -8,11 +8,7 @@ from typing import Any
 from marlcomm.algorithms import Algorithm, algorithm_settings, make_algorithm
 from marlcomm.algorithms.known import OBJECTS
 from marlcomm.algorithms.parts import PARTS
-<<<<<<< HEAD
-from marlcomm.cli.text import NONE, read_as, read_number
-=======
-from marlcomm.cli.text import read_as, read_flag, read_number
->>>>>>> 74141cf (cut_in_training is training_edit=random_cut; digests take the settings that there are)
+from marlcomm.cli.text import NONE, read_as, read_flag, read_number
 from marlcomm.envs import env_options, make_env
 from marlcomm.envs.registry import option_types
 from marlcomm.renamed import is_restated, today
