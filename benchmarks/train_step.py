@@ -1,7 +1,7 @@
 """Speed and memory of training: collecting and learning, as `marlcomm train` runs them.
 
 By default ndq on hallway 4x4 with the published settings (16 environments, batches of 32 episodes, 64 hidden units),
-for 1 and for 8 members, beside the floor of DESIGN.md. `--baseline plain` measures the same step with a plain agent
+for 1 and for 8 members, beside a plainly written step that was measured once on two cores (the floor). `--baseline plain` measures the same step with a plain agent
 in turns with ours, so that load on the machine meets both alike. `--channels` measures QMIX with every channel instead,
 in turns too, each held to silence. No compiled program is cached.
 """
@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.measured import Measured, measure, ratio, spread, table
 
-# DESIGN.md, 2 cores: updates/s in all and environment steps/s in all by members; compile seconds
+# of the floor: updates/s in all and environment steps/s in all by members; compile seconds
 FLOOR_UPDATES, FLOOR_STEPS, FLOOR_COMPILE = {1: 80.0, 8: 115.0}, {1: 17_000.0}, (12.0, 25.0)
 CHANNEL_COMPILATIONS = 3  # so that one that a busy machine disturbed is told from a slow one
 
@@ -148,7 +148,7 @@ def _against_floor(each: Measured) -> str:
         parts.append(f"{np.median(each.env_steps_per_second) / floor:.2f} x its {floor:,.0f} env steps/s")
     low, high = FLOOR_COMPILE
     parts.append(f"compile {np.median(each.compile_seconds):.1f} s against its {low:g} .. {high:g} s")
-    return f"{each.label}, {each.members} members, against DESIGN.md's floor: {'; '.join(parts)}"
+    return f"{each.label}, {each.members} members, against the floor: {'; '.join(parts)}"
 
 
 if __name__ == "__main__":
