@@ -3,7 +3,7 @@
 By default ndq on hallway 4x4 with the published settings (16 environments, batches of 32 episodes, 64 hidden units),
 for 1 and for 8 members, beside the floor: a plainly written step, measured once on two cores. `--baseline plain`
 measures the same step with a plain agent in turns with ours, so that load on the machine meets both alike.
-`--channels` measures QMIX with every channel instead, in turns too, each held to silence. No compiled program is cached.
+`--channels` measures QMIX with every channel instead, in turns too, each held to silence. Nothing compiled is cached.
 """
 
 from __future__ import annotations
