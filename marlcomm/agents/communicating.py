@@ -272,6 +272,14 @@ def run_agent(
     return agent.apply(params, *given, method=method, **known)
 
 
+def init_agent(
+    agent: Any, key: jax.Array, memory: Any, inputs: jax.Array, alive: jax.Array, noise_key: jax.Array
+) -> Any:
+    """Parameters of an agent, also those that a channel needs in training only; arguments as for `run_agent`'s step."""
+    known = {"training": True} if isinstance(agent, CommunicatingAgent) else {}
+    return agent.init(key, memory, inputs, alive, noise_key, None, method="step", **known)
+
+
 def beside(x: jax.Array, heard: Heard | None) -> jax.Array:
     """[..., F] -> [..., F+M]: with the features that are heard."""
     return x if heard is None or heard.features is None else jnp.concatenate([x, heard.features], -1)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from marlcomm.agents import run_agent
+from marlcomm.agents import init_agent, run_agent
 from marlcomm.envs.api import Observation
 from marlcomm.learners.actions import Actions
 from marlcomm.learners.config import LearnerConfig
@@ -131,7 +131,7 @@ class Learner(abc.ABC):
         n, memory = self.task.num_agents, self.initial_memory(1)
         inputs = self.inputs(jnp.zeros((1, n, self.task.observation_size)), memory.last_action)
         alive = jnp.ones((1, n), bool)
-        agent = self.agent.init(agent_key, memory.hidden, inputs, alive, noise_key, None, method="step")
+        agent = init_agent(self.agent, agent_key, memory.hidden, inputs, alive, noise_key)
         params = {"agent": agent, **self.init_networks(networks_key, memory)}
         edit = self.schedule.init()
         return LearnerState(

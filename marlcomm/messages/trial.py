@@ -172,7 +172,7 @@ class Trial:
         """As at the start of training, but larger, so that what is wrong shows."""
 
         def draw(key: jax.Array) -> Any:
-            params = channel.init(key, scene, key, False, method=_talk)
+            params = channel.init(key, scene, key, True, method=_talk)
             leaves, structure = jax.tree.flatten(params)
             keys = jax.random.split(key, max(len(leaves), 1))
             moved = [x + 0.3 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=False)]

@@ -47,6 +47,7 @@ class HostDriver(abc.ABC):
         exploration: Scalar = 0.0,
         edit: Edit | None = None,
         progress: Scalar = 1.0,
+        training: bool = False,
     ) -> Played:
         """Whole episodes of one team, from reset to their ends, as NumPy or JAX arrays; as `Algorithm.play`.
 
@@ -55,13 +56,13 @@ class HostDriver(abc.ABC):
           params: of one member.
           key: decides what the team does. All episodes act together, at step t with the key t of `episode_keys`.
           episodes: B.
-          exploration, edit, progress: as for `Algorithm.play`.
+          exploration, edit, progress, training: as for `Algorithm.play`.
         """
 
-    def acting(self, algorithm: Algorithm, edit: Edit | None = None) -> Acting:
-        """The team as it acts under an edit, whose delays are part of its memory."""
+    def acting(self, algorithm: Algorithm, edit: Edit | None = None, training: bool = False) -> Acting:
+        """The team as it acts under an edit, whose delays are part of its memory, in training or in evaluation."""
         edit, delay = split_delay(edit)
-        return _acting(Same(algorithm), delay)._replace(edit=edit)
+        return _acting(Same(algorithm), delay, training)._replace(edit=edit)
 
     def trainer(self, algorithm: Algorithm, population: Population) -> Program:
         """See `Driver`; what learns is compiled when the first episodes are there."""
@@ -127,7 +128,8 @@ class _HostTrainer:
     def _play(self, params: Any, how: dict[str, Any], member: int) -> Played:
         num_envs = self._algorithm.learner.config.num_envs
         own = member_of((params, how), member)
-        return self._driver.play(self._algorithm, own[0], episodes=num_envs, **own[1])._replace(states=None)
+        played = self._driver.play(self._algorithm, own[0], episodes=num_envs, training=True, **own[1])
+        return played._replace(states=None)
 
     def _goes_on(self, state: Any, total_steps: jax.Array) -> bool:
         return bool((np.asarray(state.healthy) & (np.asarray(state.env_steps) < int(total_steps))).any())
@@ -160,6 +162,6 @@ class _HostMeasurer:
 
 
 @functools.lru_cache(maxsize=16)
-def _acting(algorithm: Same[Algorithm], delay: int) -> Acting:
+def _acting(algorithm: Same[Algorithm], delay: int, training: bool) -> Acting:
     learner, _ = with_delay(algorithm.value.learner, Delay(delay) if delay else None)
-    return Acting(jax.jit(learner.act), learner.initial_memory, None)
+    return Acting(jax.jit(functools.partial(learner.act, training=training)), learner.initial_memory, None)

@@ -91,9 +91,9 @@ class NumpyDriver(HostDriver):
 
     played = 0  # how often it was asked
 
-    def play(self, algorithm, params, key, episodes, *, exploration=0.0, edit=None, progress=1.0):
+    def play(self, algorithm, params, key, episodes, *, exploration=0.0, edit=None, progress=1.0, training=False):
         self.played += 1
-        act, memory, edit = self.acting(algorithm, edit)
+        act, memory, edit = self.acting(algorithm, edit, training)
         memory, (reset_key, step_keys) = memory(episodes), episode_keys(key, HORIZON)
         simulator, over = Simulator(np.asarray(jax.random.split(reset_key, episodes))), np.zeros(episodes, bool)
         seen, steps, decisions = [simulator.look(over)], [], []
