@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
 
 
 @pytest.mark.slow
@@ -25,3 +26,12 @@ def test_every_python_block_runs_in_order(tmp_path, monkeypatch):
 def test_the_set_up_commands_are_there():
     assert "\npip install . && marlcomm train ndq hallway\n" in README
     assert '\npip install -e ".[test]" && pytest\n' in README
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_files_that_are_named_are_there(page):
+    text = (ROOT / page).read_text()
+    named = re.findall(r"`((?:\w+/)+[\w./]*)`", text) + re.findall(r"\]\(([\w/.-]+)\)", text)
+    ours = [path for path in named if path.split("/")[0] in {*(each.name for each in ROOT.iterdir())}]
+    assert len(ours) >= 5
+    assert [path for path in ours if not (ROOT / path).exists()] == []

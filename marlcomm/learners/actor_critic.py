@@ -34,7 +34,9 @@ class ActorCriticLearner(OffPolicyLearner):
     A learning batch is drawn from replay step by step, as published; agents that remember need what came before, and
     so learn from whole episodes. One gradient step is taken for every `update_interval` steps that are played.
 
-    Attributes (see `Learner` for the others):
+    See `Learner` for the other attributes.
+
+    Attributes:
       critic: a flax module [..., F] what critics see, [..., N, N, A] joint actions -> [..., N]; see `ActionCritic`.
       optimizer: one is made for the actors and one for the critics, which is given `critic_learning_rate` as
         `learning_rate`.

@@ -76,7 +76,9 @@ class OnPolicyLearner(Learner):
     and edits are those that the actions were chosen under. Given these, the probability of an action is exact, and
     gradient flows through what was said. No gradient passes through a gate that is drawn: `gate_loss` teaches it.
 
-    Attributes (see `Learner` for the others):
+    See `Learner` for the other attributes.
+
+    Attributes:
       critic: a flax module [..., N, H] memories, [..., S] state -> [..., N] values.
       config: what fixes shapes and branches.
     """

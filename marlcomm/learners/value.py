@@ -66,7 +66,9 @@ class ValueHParams(OffPolicyHParams):
 class ValueLearner(OffPolicyLearner):
     """Recurrent double Q-learning for a communicating agent and a mixer.
 
-    Attributes (see `Learner` for the others):
+    See `Learner` for the other attributes.
+
+    Attributes:
       mixer: a flax module [..., N] values, [..., S] state -> [..., G]; its field `team` says whether G is 1.
       config: what fixes shapes and branches.
       parts: networks that a method's losses ask beside the team's, by the name of their parameters.

@@ -107,7 +107,7 @@ class Channel(nn.Module):
         super().__post_init__()
 
     def initial_state(self, *batch: int) -> Any:
-        """What the channel carries from step to step, as it is before the first: a pytree of arrays [*batch, ...].
+        """What the channel carries from step to step, as it is before the first: a pytree of arrays `[*batch, ...]`.
 
         None for nothing (the default). `batch` ends with N. A channel that carries something runs inside the scan over
         time; in `talk` it reads `transmit.state`, and gives the next in `Heard.state`.

@@ -39,10 +39,8 @@ def ic3net(env: Environment, **settings: Any) -> Algorithm:
 
     Args:
       env: the task.
-      **settings: as for the on-policy learner, but that `team_share` is 0, so that each agent is paid for itself; and
-        by short names:
-        message_dims: D, the size of what is said.
-        talk_price: what an open gate costs its agent at a step, in deviations of the return. Published: nothing; then
-          nothing shuts the gate of one whose messages are useless, but do no harm. It grows over the run's first half.
+      **settings: as for the on-policy learner, with `team_share` 0 (each agent has its own reward), and by short names:
+        message_dims: D, the size of a message.
+        talk_price: cost of an open gate a step, in deviations of the return; grows over half the run. Published: 0.
     """
     ...

@@ -47,8 +47,7 @@ def ndq(env: Environment, **settings: Any) -> Algorithm:
         expressiveness: weight of expressiveness (the released c_beta; the paper does not say that there is one).
         hypernet_layers: of the mixer, 1 as released or 2 as in PyMARL.
         self_message: whether a receiver also gets its own message, as released.
-        reads_memory: whether messages are made of the memory too, as the paper says, and not of the current input
-          alone, as released. Who must pass on what it heard needs it.
+        reads_memory: whether messages are made of the memory too (the paper), or of the current input only (released).
         encoder_hidden: width of the message encoder's two hidden layers; by default that of the agent, as released.
         cut_share, cut_start: of `RandomCut`: the largest share, and environment steps before cutting begins.
     """
