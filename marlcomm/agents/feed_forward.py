@@ -7,6 +7,7 @@ import jax
 from marlcomm.agents.communicating import CommunicatingAgent, beside, plus
 from marlcomm.messages.channel import Heard
 from marlcomm.networks.layers import MLP, one_each
+from marlcomm.validation import UsageError
 
 
 class FeedForwardAgent(CommunicatingAgent):
@@ -25,9 +26,9 @@ class FeedForwardAgent(CommunicatingAgent):
 
     def __post_init__(self) -> None:
         if self.channel.after_memory:
-            raise ValueError(
-                f"{type(self.channel).__name__} has after_memory=True, and a feed-forward agent has no memory: use a "
-                "recurrent one, or after_memory=False"
+            raise UsageError(
+                f"{type(self.channel).__name__} has after_memory=True, and a feed-forward agent has no memory: use "
+                "recurrent=True, or after_memory=False"
             )
         super().__post_init__()
 

@@ -12,6 +12,7 @@ from marlcomm.agents import CommunicatingAgent
 from marlcomm.envs.api import Environment
 from marlcomm.learners.base import agent_inputs
 from marlcomm.messages import Channel
+from marlcomm.messages.contract import check_shapes
 from marlcomm.validation import UsageError
 
 
@@ -27,7 +28,7 @@ def communicating_agent(
       options: with `hidden`, H; and `delay` and `bandwidth`, those of the channel where they are not 0.
 
     Raises:
-      UsageError: a size below 1, a delay or bandwidth below 0, or what is no channel.
+      UsageError: a size below 1, a delay or bandwidth below 0, what is no channel, or one that gives wrong shapes.
     """
     if options["hidden"] < 1:
         raise UsageError(f"hidden is {options['hidden']}: must be at least 1")
@@ -44,4 +45,6 @@ def communicating_agent(
         delay=min(options["delay"] or channel.delay, env.horizon + 1),  # what takes longer never arrives
         bandwidth=options["bandwidth"] or channel.bandwidth,
     )
+    if not type(channel).__module__.startswith("marlcomm."):  # one of the user's: ours are tested
+        check_shapes(channel)
     return CommunicatingAgent(channel, env.num_actions, options["hidden"])

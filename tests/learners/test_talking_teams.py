@@ -5,13 +5,14 @@ import functools
 import jax
 import numpy as np
 import pytest
-from talkers import OnChange, Restless, Unsure
+from talkers import OnChange, Plain, Restless, Unsure
 from toy_env import Toy
 
 import marlcomm as mc
 from marlcomm.algorithms import ddpg_based, policy_based, value_based
 from marlcomm.messages import Delay, Silence
 from marlcomm.networks import MonotonicMixer
+from marlcomm.validation import UsageError
 
 KEY = jax.random.PRNGKey(0)
 SIZES = {"hidden": 6, "num_envs": 4}
@@ -107,3 +108,12 @@ def test_only_training_is_told_that_it_is():
     learner = algorithm.learner
     unroll = learner.unroll(state.params, state.target_params, episodes, algorithm.hparams, KEY)
     assert np.all(unroll.auxiliary["drawn"])
+
+
+def test_a_channel_of_wrong_shapes_is_refused_where_the_algorithm_is_made():
+    class OneRowForAll(Plain):
+        def receive(self, inputs, messages):
+            return messages.content.sum((-3, -2)), {}
+
+    with pytest.raises(UsageError, match=r"OneRowForAll gives features of shape \(8, 1\): must be \(8, 3, any\)"):
+        LEARNERS["value"](Toy(), channel=OneRowForAll())
