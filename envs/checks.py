@@ -30,7 +30,7 @@ def check_env(env: Environment[Any], *, key: chex.PRNGKey | None = None, episode
     """Plays random allowed actions and checks all that a learner relies on. Costs three compilations.
 
     Checked: sizes; shapes and types of all that `reset` and `step` return against the specs; finite numbers;
-    masks that allow each living agent something; rewards [N]; discounts of 0 or 1, and 0 only at a last step;
+    masks that allow each agent alive something; rewards [N]; discounts of 0 or 1, and 0 only at a last step;
     an end within the horizon, and numbers and allowed actions beyond it (episodes are padded with what comes
     then); a step count that counts; `extras` of the same structure throughout, with `won`
     [] bool if there; one compilation of `step`; the same key giving the same episode; and the same results
@@ -240,7 +240,7 @@ def _check_observations(name: str, seen: Any, times: np.ndarray | None, problems
     stuck = seen.alive & ~seen.action_mask.any(axis=-1)
     if stuck.any():
         agent = int(np.argwhere(stuck)[0][-1])
-        problems.add(f"action_mask of {name} allows agent {agent} nothing; a living agent needs at least one action.")
+        problems.add(f"action_mask of {name} allows agent {agent} nothing; whoever is alive needs at least one action.")
     wrong = np.flatnonzero(False if times is None else seen.step_count != times)
     if wrong.size:
         found, right = int(seen.step_count[wrong[0]]), int(np.asarray(times)[wrong[0]])

@@ -84,7 +84,7 @@ class Centralized(Wrapper[State]):
 
     Joint actions count in base A, the first agent's action is the highest digit: A becomes A ** N. The reward
     [1] is the mean over agents, so the team's reward stays the same. A joint action is allowed if each of its
-    parts is (for a dead agent, whatever its mask allows, or action 0 if that is nothing). The one agent lives
+    parts is (for one not alive, whatever its mask allows, or action 0 if that is nothing). The one agent lives
     while any does.
 
     Raises:
@@ -119,7 +119,7 @@ class Centralized(Wrapper[State]):
         return jnp.stack(parts).astype(jnp.int32)
 
     def convert(self, step: TimeStep[Observation]) -> TimeStep[Observation]:
-        """Joins views, masks, lives and rewards."""
+        """Joins views, action masks, `alive` and rewards."""
         old = step.observation
         nothing = ~old.alive & ~jnp.any(old.action_mask, axis=1)  # [N]
         masks = old.action_mask | (nothing[:, None] & (jnp.arange(self.env.num_actions) == 0))

@@ -1,4 +1,4 @@
-"""How results show themselves: one line in a terminal, a small table in a notebook, whatever arrays they hold."""
+"""Short representations of results: one line in a terminal, a small table in a notebook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks and conversions of what users hand in, for Python and the command line alike.
+"""Checks and conversions of arguments, for Python and the command line alike.
 
 Every error names the field, its value and what would be right. Numbers of numpy become those of Python, so that they
 can be recorded. Nothing here needs JAX.
@@ -20,7 +20,7 @@ MEMBERS = 100_000  # of a population: each has its own copy of all that is learn
 
 
 class UsageError(ValueError):
-    """What the user asked for cannot be; the message says what would be right."""
+    """An argument is wrong; the message names it, its value and what would be right."""
 
 
 def to_python(value: Any) -> Any:

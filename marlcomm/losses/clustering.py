@@ -218,22 +218,22 @@ def clustering_loss(
         raise ValueError(f"logits have {len(logits)} rows and vectors {len(vectors)}: must be one each an observation")
     share = jnp.ones(len(logits)) if frequency is None else frequency
     share = share / jnp.maximum(share.sum(), 1e-12)
-    said = jax.nn.softmax(logits) if labels == "soft" else jnp.argmax(logits, -1)[:, None].astype(jnp.float32)
-    locality = _locality(said, jax.lax.stop_gradient(vectors), share, neighbors, pull)
+    assignment = jax.nn.softmax(logits) if labels == "soft" else jnp.argmax(logits, -1)[:, None].astype(jnp.float32)
+    locality = _locality(assignment, jax.lax.stop_gradient(vectors), share, neighbors, pull)
     entropy, remaining = _entropies(logits, share)
     information = entropy_weight * entropy - remaining
     metrics = {"locality": locality, "label_entropy": entropy, "label_information": entropy - remaining}
     return locality - information_weight * information, metrics
 
 
-def _locality(said: jax.Array, vectors: jax.Array, share: jax.Array, neighbors: int, pull: str) -> jax.Array:
+def _locality(assignment: jax.Array, vectors: jax.Array, share: jax.Array, neighbors: int, pull: str) -> jax.Array:
     if pull not in ("similarity", "distance"):
         raise ValueError(f"pull is {pull!r}: must be similarity or distance")
     similarity = cosine_similarity(vectors)
     near = nearest_neighbors(jnp.where(share > 0, similarity, -jnp.inf), neighbors)  # [K1, j]
     found = jnp.take_along_axis(similarity, near, -1)
     strength = jnp.clip(found, 0.0, 1.0) if pull == "similarity" else 1.0 - found
-    disagreement = ((said[:, None] - said[near]) ** 2).sum(-1)
+    disagreement = ((assignment[:, None] - assignment[near]) ** 2).sum(-1)
     counts = share[near] > 0
     pulled = jnp.where(counts, strength * disagreement, 0.0).sum(-1) / jnp.maximum(counts.sum(-1), 1)
     return (share * pulled).sum()

@@ -109,7 +109,7 @@ def gru(p, x, h):
 
 @pytest.mark.parametrize("name", ["gaussian", "memory"])
 def test_one_step_is_the_papers(name):
-    """Encoder, routing, agent and posterior with loops over agents (specs/ndq.md, 2.1 to 2.4; the dead are silent)."""
+    """Encoder, routing, agent and posterior with loops over agents (agents that are not alive are silent)."""
     team = team_with(name)
     rng = np.random.default_rng(1)
     before = rng.normal(size=(BATCH, AGENTS, HIDDEN)).astype(np.float32)

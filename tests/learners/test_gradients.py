@@ -1,4 +1,4 @@
-"""NDQ on hallway: which loss teaches which module, and that padding teaches nothing (specs/ndq.md, 2.7)."""
+"""NDQ on hallway: which loss teaches which module, and that padding teaches nothing."""
 
 import jax
 import jax.numpy as jnp

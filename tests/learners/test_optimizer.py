@@ -51,7 +51,7 @@ def test_eps_stands_outside_the_root():
 
 
 def test_published_settings():
-    """specs/ndq.md, 2.8."""
+    """The released settings."""
     hparams = ValueHParams(**PYMARL)
     assert (hparams.learning_rate, hparams.discount, hparams.gradient_clip) == (5e-4, 0.99, 10.0)
     assert (hparams.exploration_start, hparams.exploration_final, hparams.exploration_steps) == (1.0, 0.05, 50_000)

@@ -1,4 +1,4 @@
-"""RGMComm's clustering loss against loops over rows and neighbors (specs/rgmcomm.md, 3.2)."""
+"""RGMComm's clustering loss against loops over rows and neighbors (Chen et al. 2024, eq. 13)."""
 
 import hypothesis
 import jax
@@ -233,7 +233,7 @@ def learned_clustering(values, vocab_size, neighbors, information_weights):
 
 
 def test_descent_finds_the_clustering_of_fig_1():
-    """The labels of the least distance, found by trying all, and 38.05 (specs/rgmcomm.md, 1.2)."""
+    """The labels of the least distance, found by trying all, and 38.05."""
     values = np.moveaxis(np.array(RGMCOMM_TABLE), 2, 0)
     found = sender_gap(values, learned_clustering(values, 2, 1, [0.5]))
     np.testing.assert_allclose(found.labeled_return, 38.05)

@@ -1,4 +1,4 @@
-"""NDQ's two losses against loops over real steps and living agents (specs/ndq.md, 2.7, with the mask it lacks)."""
+"""NDQ's two losses against loops over real steps and agents alive (as released, but masked)."""
 
 import hypothesis
 import jax
@@ -32,7 +32,7 @@ succinctness = _loss_and_gradient("message_mean")
 
 
 def heard(batch):
-    """(episode, step, receiver, label, posterior) of every living agent at every real step."""
+    """(episode, step, receiver, label, posterior) of every agent alive at every real step."""
     episodes = batch.episodes
     for b, t in real_steps(batch):
         for j in range(AGENTS):
@@ -65,7 +65,7 @@ def test_expressiveness_gradient_is_posterior_minus_label():
 
 
 def means_that_count(batch):
-    """Where a message between two living agents (or to oneself) was made at a real step."""
+    """Where a message between two agents alive (or to oneself) was made at a real step."""
     alive = batch.episodes.alive
     for b, t in real_steps(batch):
         for i in range(AGENTS):

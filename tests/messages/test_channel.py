@@ -180,7 +180,7 @@ def test_without_self_message_nothing_is_told_to_oneself():
 
 
 def test_published_sizes_of_encoder_and_posterior():
-    """Sensor: encoder 5-64-64-6, posterior 11-24-24-5 (specs/ndq.md, 2.12)."""
+    """Sensor: encoder 5-64-64-6, posterior 11-24-24-5 as released."""
     channel = GaussianChannel(num_agents=3, num_actions=5)
 
     def both(module):

@@ -72,7 +72,7 @@ def mlp(layers, x):
 @settings
 @hypothesis.given(seed=SEEDS)
 def test_monotonic_formula(mixer, seed):
-    """elu(q |W1(s)| + b1(s)) |W2(s)| + v(s), with loops over agents and units (specs/ndq.md, 2.5)."""
+    """elu(q |W1(s)| + b1(s)) |W2(s)| + v(s), with loops over agents and units."""
     layers, shapes, apply = mixer
     rng = np.random.default_rng(seed)
     params = random_params(shapes, rng)

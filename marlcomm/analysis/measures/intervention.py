@@ -137,7 +137,7 @@ def ask_receivers(
 
 
 def _alive(played: Episodes) -> np.ndarray:
-    """[B, T, N] bool: who lives at real steps."""
+    """[B, T, N] bool: agents alive at valid steps."""
     return np.asarray(played.alive)[:, :-1] & np.asarray(played.valid)[..., None]
 
 

@@ -79,7 +79,7 @@ def step_table(recorded: RecordedEpisodes) -> Table:
 
 
 def message_table(recorded: RecordedEpisodes) -> Table:
-    """The messages of recorded episodes as a table: a row for each pair of different living agents at each real step.
+    """Messages of recorded episodes as a table: a row for each pair of different agents alive at each valid step.
 
     Columns: episode, step, sender, receiver, and for each dimension d: offered_d (whether the sender's channel sent
     it), sent_d (whether edits let it pass), content_d (what passed, 0 where nothing did), received_d (what the receiver

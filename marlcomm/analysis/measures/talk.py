@@ -40,7 +40,7 @@ def who_talks(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> Talk:
     """
     offered = recorded.offered  # [B, T, N, N]
     steps = offered.sum((0, 1)).astype(float)
-    steps[steps == 0] = np.nan  # what agents tell themselves never counts, nor does a pair that never lives together
+    steps[steps == 0] = np.nan  # messages to oneself never count, nor does a pair that is never alive together
     spoken = recorded.above(threshold).any(-1).sum((0, 1))
     total = np.where(offered[..., None], recorded.importance, 0.0).sum((0, 1))
     return Talk(spoken / steps, total / steps[..., None], threshold)

@@ -195,7 +195,7 @@ def test_scales_and_offsets():
     ],
 )
 def test_fig_1_every_clustering(labels, value, epsilon):
-    """specs/rgmcomm.md, 1.2."""
+    """The returns of the matrix game, computed by hand."""
     found = sender_gap(FIG_1, labels)
     np.testing.assert_allclose(found.labeled_return, value)
     np.testing.assert_allclose(found.distance, epsilon, atol=5e-6)
