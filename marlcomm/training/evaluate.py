@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +45,7 @@ class Trained(Protocol):
     def params(self) -> Any: ...  # leading axis P
 
 
+@functools.partial(jax.jit, inline=True)
 def assess(episodes: Episodes, decisions: Decision) -> dict[str, jax.Array]:
     """A team's worth over whole episodes; each value is [].
 
@@ -122,6 +124,7 @@ def find_threshold(player: Player, key: jax.Array, fraction: Scalar, whole: jax.
     return jnp.where(fraction >= 1.0, jnp.inf, jnp.where(fraction <= 0.0, 0.0, nearest))
 
 
+@functools.partial(jax.jit, inline=True)
 def _share_cut(episodes: Episodes, messages: Messages, whole: jax.Array | bool) -> tuple[jax.Array, jax.Array]:
     """[] the share that edits cut of what the channel said between agents, and [] the greatest importance of that."""
     pairs = pairs_at_work(episodes)[..., None]

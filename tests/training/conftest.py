@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import jax
 import pytest
 
 import marlcomm as mc
@@ -30,3 +31,23 @@ def hears_sigint():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def compiled_quickly(tmp_path_factory):
+    """Programs are compiled without much effort, and once, for those who run little of them and the same twice."""
+    new = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_disable_most_optimizations": True,
+    }
+    old = {
+        "jax_compilation_cache_dir": jax.config.jax_compilation_cache_dir,
+        "jax_persistent_cache_min_compile_time_secs": jax.config.jax_persistent_cache_min_compile_time_secs,
+        "jax_disable_most_optimizations": jax.config.read("jax_disable_most_optimizations"),
+    }
+    for name, value in new.items():
+        jax.config.update(name, value)
+    yield
+    for name, value in old.items():
+        jax.config.update(name, value)

@@ -31,28 +31,8 @@ def train(out, *more):
     return main([*COMMAND, "--out", str(out), "--checkpoint-seconds", "0", *more, *SETTINGS])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compile_once(tmp_path_factory):
-    """A run and its resumption are the same programs."""
-    new = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_disable_most_optimizations": True,
-    }
-    old = {
-        "jax_compilation_cache_dir": jax.config.jax_compilation_cache_dir,
-        "jax_persistent_cache_min_compile_time_secs": jax.config.jax_persistent_cache_min_compile_time_secs,
-        "jax_disable_most_optimizations": jax.config.read("jax_disable_most_optimizations"),
-    }
-    for name, value in new.items():
-        jax.config.update(name, value)
-    yield
-    for name, value in old.items():
-        jax.config.update(name, value)
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, compiled_quickly):
     """Two values of entropy, two chunks with a checkpoint each."""
     out = tmp_path_factory.mktemp("on_policy") / "run"
     assert train(out) == 0
