@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from marlcomm.messages.channel import said_by_channel
 from marlcomm.messages.edits import CutBelow, Edit, chain_edits, importance_quantile, pairs_at_work
@@ -55,6 +56,15 @@ class EditSchedule(Protocol):
 
     def update(self, state: Any, moment: Moment) -> Any:
         """Its state after a gradient step."""
+        ...
+
+    def news(self, hparams: Mapping[str, np.ndarray], before: np.ndarray, now: np.ndarray) -> str | None:
+        """What a person who watches should know of what has begun since; None where nothing has.
+
+        Args:
+          hparams: its numbers by name, [P] of all members.
+          before, now: [P] environment steps.
+        """
         ...
 
 
@@ -125,6 +135,16 @@ class RandomCut:
         quantile = importance_quantile(importance, said, share)
         return jnp.where(share > 0, jnp.nextafter(quantile, jnp.inf), 0.0)  # equals are cut too
 
+    def news(self, hparams: Mapping[str, np.ndarray], before: np.ndarray, now: np.ndarray) -> str | None:
+        """Once, that cutting has begun: until teams have learned to live with it, they win less."""
+        start = hparams["start"]
+        if (before > start).any() or not (now > start).any():
+            return None
+        return (
+            f"cutting in training has begun, after {start.min():,.0f} steps: more and more of what is said is cut, "
+            "and returns may fall before they come back"
+        )
+
     def _drawn(self, largest: jax.Array, force: jax.Array, key: jax.Array) -> jax.Array:
         """[] the share to cut: a ramp of the uniform number that is flat at both of its ends."""
         uniform = jax.random.uniform(key, dtype=jnp.float32)
@@ -167,6 +187,9 @@ class Constant:
     def update(self, state: None, moment: Moment) -> None:
         """Nothing."""
 
+    def news(self, hparams: Mapping[str, np.ndarray], before: np.ndarray, now: np.ndarray) -> None:
+        """None."""
+
 
 @dataclass(frozen=True)
 class _Chain:
@@ -191,6 +214,10 @@ class _Chain:
 
     def update(self, state: tuple, moment: Moment) -> tuple:
         return tuple(link.update(own, moment) for link, own in zip(self.links, state, strict=True))
+
+    def news(self, hparams: Mapping[str, np.ndarray], before: np.ndarray, now: np.ndarray) -> str | None:
+        told = [link.news(hparams, before, now) for link in self.links]
+        return "; ".join(each for each in told if each) or None
 
 
 def in_order(*given: EditSchedule | Edit | None) -> Any:

@@ -184,7 +184,7 @@ class _Run:
             spent += seconds
             rows = _to_numpy(metrics)
             self.report_diverged(state, before.healthy & ~now.healthy, rows)
-            self.report_cutting(state, before, now)
+            self.report_news(state, before, now)
             if self.is_over(now) or self.schedule.evaluation_due(before.done, now.done):
                 self.found = self.evaluate(evaluate, state, FINAL_ROUNDS if self.is_over(now) else 1)
                 self.report.evaluated(now, (now.all_steps - evaluated.all_steps) / spent, self.found)
@@ -238,16 +238,11 @@ class _Run:
                 style="bold red",
             )
 
-    def report_cutting(self, state: LearnerState, before: Standing, now: Standing) -> None:
-        """Says once that cutting in training has begun: until teams have learned to live with it, they win less."""
-        if "start" not in state.hparams.training_edit:
-            return
-        start = np.asarray(state.hparams.training_edit["start"])
-        if (now.env_steps > start).any() and not (before.env_steps > start).any():
-            self.report.say(
-                f"cutting in training has begun, after {start.min():,.0f} steps: more and more of what is said is cut, "
-                "and returns may fall before they come back"
-            )
+    def report_news(self, state: LearnerState, before: Standing, now: Standing) -> None:
+        """Says what the edit schedule has begun to do to messages."""
+        numbers = _to_numpy(state.hparams.training_edit)
+        if news := self.algorithm.learner.schedule.news(numbers, before.env_steps, now.env_steps):
+            self.report.say(news)
 
 
 def _to_numpy(values: Mapping[str, jax.Array]) -> dict[str, np.ndarray]:
