@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from marlcomm.messages import Channel, Edit
-from marlcomm.messages.channel import deliver
+from marlcomm.messages.channel import as_heard, deliver
 from marlcomm.networks.layers import Linear, uniform_within
 from marlcomm.types import Messages
 
@@ -40,7 +40,9 @@ class PlainAgent(nn.Module):
         messages, sent = self.channel.send(inputs, memory if self.channel.reads_memory else None, send_key)
         messages = deliver(messages if edit is None else edit(messages, edit_key), alive)
         received, heard = self.channel.receive(inputs, messages)
-        hidden = nn.relu(self.input_layer(jnp.concatenate([inputs, received], -1)))
+        features = as_heard(received).features
+        parts = [inputs] if features is None else [inputs, features]
+        hidden = nn.relu(self.input_layer(jnp.concatenate(parts, -1)))
         memory, _ = self.recurrent(memory, hidden)
         return memory, self.head(memory), messages, {**sent, **heard}
 

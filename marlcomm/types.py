@@ -98,10 +98,10 @@ class JointQ(NamedTuple):
     """The joint action-value function of a centralized critic, for losses that evaluate counterfactual actions."""
 
     #: (views [..., N, O], actions [..., N, A]) -> [...] action values; no gradient
-    worth: Callable[[jax.Array, jax.Array], jax.Array]
+    value: Callable[[jax.Array, jax.Array], jax.Array]
     action: jax.Array  #: [B, T, N, A] of the current policy, one-hot where actions are discrete; no gradient
     #: (views [..., N, O], action mask [..., N, A]) -> [..., N, A] greedy joint action; None where Q does not factorize
-    best: Callable[[jax.Array, jax.Array], jax.Array] | None = None
+    greedy: Callable[[jax.Array, jax.Array], jax.Array] | None = None
 
 
 class JointCriticOutput(NamedTuple):

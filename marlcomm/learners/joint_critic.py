@@ -79,9 +79,9 @@ def evaluate_joint_critic(
     )
     frozen = jax.lax.stop_gradient(target_params)
     joint_q = JointQ(
-        worth=jax.tree_util.Partial(joint_critic.apply, frozen),
+        value=jax.tree_util.Partial(joint_critic.apply, frozen),
         action=_highest(target_utilities, allowed)[:, :-1],
-        best=jax.tree_util.Partial(functools.partial(_best, joint_critic), frozen),
+        greedy=jax.tree_util.Partial(functools.partial(_greedy, joint_critic), frozen),
     )
     return output, joint_q
 
@@ -110,7 +110,7 @@ def for_each_critic(action: jax.Array) -> jax.Array:
     return jnp.broadcast_to(action[..., None, :, :], (*action.shape[:-1], *action.shape[-2:]))
 
 
-def _best(joint_critic: Any, params: Any, views: jax.Array, allowed: jax.Array) -> jax.Array:
+def _greedy(joint_critic: Any, params: Any, views: jax.Array, allowed: jax.Array) -> jax.Array:
     """The joint critic's best joint action: [..., N, O] views, [..., N, A] what is allowed -> [..., N, A] one-hot."""
     return _highest(joint_critic.apply(params, views, method="utilities"), allowed)
 

@@ -51,16 +51,16 @@ class LabelLoss:
 
     For each sender, rows are its distinct views in the batch, weighted by frequency, and columns are contexts: views
     and actions of the others. With discrete actions, each context occurs once for every action of every other agent,
-    where the sender, or the whole rest of the team if `JointQ.best` is known, acts greedily; with continuous ones, once
+    where the sender, or all the rest of the team if `JointQ.greedy` is known, acts greedily; with continuous ones, once
     with the actions taken. `JointQ` is evaluated for every row and column, and `clustering_loss` labels the rows. The
     loss is the mean over senders, and 0 for one agent alone. Our adaptation of RGMComm, which clusters a batch of rows.
 
     Rows and columns come from the same stretch of the episodes, as all agents know the time and labels need not tell
     it; single steps from replay are one stretch. Equal views get equal labels, whatever the sender remembers.
 
-    Memory: K1 * contexts * (N - 1) * k^2 joint actions are evaluated for each sender (k instead of k^2 if `JointQ.best`
-    is known), where k is the smaller of A and `actions`, in batches of about `MAX_NUMBERS` inputs of the critic. So the
-    peak does not grow with vocabulary, rows or contexts.
+    Memory: K1 * contexts * (N - 1) * k^2 joint actions are evaluated for each sender (k in place of k^2 if
+    `JointQ.greedy` is known), where k is the smaller of A and `actions`, in batches of about `MAX_NUMBERS` inputs of
+    the critic. So the peak does not grow with vocabulary, rows or contexts.
 
     Attributes:
       rows: most rows of a sender, K1; the most frequent views. 0 takes twice as many as give every label a row and its
@@ -139,7 +139,7 @@ class LabelLoss:
         """[stretches, N, K1, K2] of every sender in every stretch. No gradient."""
         num_agents, num_actions = chosen.rows.action.shape[-2:]
         asked = min(num_actions, self.actions)
-        choices = 1 if joint_q.best is not None else asked
+        choices = 1 if joint_q.greedy is not None else asked
         questions = choices * asked * (num_agents - 1) if discrete else 1  # about one row in one context
         # a question is what all see and do, which each of N critics may read with a note of whose it is
         size = num_agents**2 * (chosen.rows.views.shape[-1] + num_actions + 1)
@@ -147,7 +147,7 @@ class LabelLoss:
         numbers = jnp.arange(self.contexts)
 
         def of_sender(chosen: _Chosen) -> jax.Array:
-            worth = functools.partial(self._worth, joint_q, discrete, chosen.sender)
+            worth = functools.partial(self._values, joint_q, discrete, chosen.sender)
             values = action_value_matrix(worth, chosen.rows, (chosen.contexts, numbers), at_once)
             values = jnp.where(chosen.frequency[:, None] > 0, values, 0.0)  # who may do nothing has no best action
             normalization = self.normalization or ("advantage" if discrete else "range")
@@ -157,7 +157,7 @@ class LabelLoss:
         of_stretch = functools.partial(in_batches, of_sender, at_once=senders_at_once)
         return in_batches(of_stretch, chosen, senders_at_once // num_agents)
 
-    def _worth(
+    def _values(
         self, joint_q: JointQ, discrete: bool, sender: jax.Array, own: _Steps, context: tuple[_Steps, jax.Array]
     ) -> jax.Array:
         """Joint action values of one row in one context: [], or [(N - 1) * actions] of alternative actions."""
@@ -167,18 +167,18 @@ class LabelLoss:
         views = jnp.where(is_sender, own.views, other.views)
         allowed = jnp.where(is_sender, own.allowed, other.allowed)
         if not discrete:
-            return joint_q.worth(views, jnp.where(is_sender, own.action, other.action))
+            return joint_q.value(views, jnp.where(is_sender, own.action, other.action))
         asked = min(num_actions, self.actions)
         which = (number * asked + jnp.arange(asked)) % num_actions  # others in the next context
-        if joint_q.best is not None:
-            return joint_q.worth(views, _alternatives(joint_q.best(views, allowed), allowed, sender, which))
+        if joint_q.greedy is not None:
+            return joint_q.value(views, _alternatives(joint_q.greedy(views, allowed), allowed, sender, which))
         choices, may = jnp.eye(num_actions, dtype=jnp.float32), allowed[sender]  # the sender does what is best then
         if asked < num_actions:
-            first = joint_q.worth(views, jnp.where(is_sender, choices[:, None], other.action))
+            first = joint_q.value(views, jnp.where(is_sender, choices[:, None], other.action))
             _, likely = jax.lax.top_k(jnp.where(may, first, -jnp.inf), asked)
             choices, may = choices[likely], may[likely]
         joint = jnp.where(is_sender, choices[:, None, None], _alternatives(other.action, allowed, sender, which))
-        return jnp.where(may[:, None], joint_q.worth(views, joint), -jnp.inf).max(0)
+        return jnp.where(may[:, None], joint_q.value(views, joint), -jnp.inf).max(0)
 
     def _cluster(self, chosen: _Chosen, vectors: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         return clustering_loss(

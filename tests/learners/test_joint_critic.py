@@ -47,7 +47,7 @@ def taught():
         worth = [joint_critic.apply(p, views[:, :, None], joint) for p in params]
         utilities = [joint_critic.apply(p, views, method="utilities") for p in params]
         output, joint_q = evaluate_joint_critic(joint_critic, *params, episodes, DISCOUNT)
-        return worth, utilities, output, joint_q.action, joint_q.worth(views[:, :-1], joint_q.action)
+        return worth, utilities, output, joint_q.action, joint_q.value(views[:, :-1], joint_q.action)
 
     keys = jax.random.split(KEY)
     return episodes, joint, *jax.device_get(compute(jax.tree.map(jnp.asarray, episodes)))

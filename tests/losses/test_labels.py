@@ -73,7 +73,7 @@ def best_of(views, action, sender, choices):
     return max(found)
 
 
-def judged_best_of(views, allowed, np=jnp):
+def greedy_by_hand(views, allowed, np=jnp):
     """Some joint action that depends on all views, and is allowed."""
     wanted = np.stack([np.sin(3 * views).sum(-1), np.cos(5 * views).sum(-1), np.sin(7 * views).sum(-1)], -1)
     return np.eye(ACTIONS)[np.where(allowed, wanted, -np.inf).argmax(-1)]
@@ -86,7 +86,7 @@ def likeliest(views, action, sender, choices, count):
 
 def expected(unroll, episodes, continuous, asked=ACTIONS):
     losses = []
-    judged_best = judged_best_of if unroll.joint_q.best else None
+    greedy = greedy_by_hand if unroll.joint_q.greedy else None
     best = episodes.action if continuous else unroll.joint_q.action
     counts = []
     acts = episodes.alive[:, :-1] & episodes.valid[..., None]
@@ -113,10 +113,10 @@ def expected(unroll, episodes, continuous, asked=ACTIONS):
                 c, s = at[around.index(column)]
                 views, action = episodes.agents_view[c, s].copy(), best[c, s].copy()
                 views[sender], action[sender] = episodes.agents_view[b, t, sender], best[b, t, sender]
-                if judged_best is not None:
+                if greedy is not None:
                     allowed = mask[c, s].copy()
                     allowed[sender] = mask[b, t, sender]
-                    action = judged_best(views, allowed, np)
+                    action = greedy(views, allowed, np)
                     choices = [None]
                 else:
                     choices = likeliest(views, action, sender, np.eye(ACTIONS)[mask[b, t, sender]], asked)
@@ -146,10 +146,10 @@ def expected(unroll, episodes, continuous, asked=ACTIONS):
 
 
 @pytest.mark.parametrize(("continuous", "knows_best"), [(False, False), (False, True), (True, False)])
-def test_equals_asking_the_judge_one_question_at_a_time(continuous, knows_best):
+def test_equals_asking_the_joint_critic_one_question_at_a_time(continuous, knows_best):
     unroll, episodes = make_case(continuous)
     if knows_best:
-        unroll.joint_q = unroll.joint_q._replace(best=judged_best_of)
+        unroll.joint_q = unroll.joint_q._replace(greedy=greedy_by_hand)
     found, metrics = jax.jit(lambda logits: loss_of(unroll, episodes, logits))(unroll.auxiliary["label_logits"])
     np.testing.assert_allclose(found, expected(unroll, episodes, continuous), rtol=1e-4)
     assert 0 <= metrics["label_information"] <= np.log(LABELS)
@@ -159,7 +159,7 @@ def test_equals_asking_the_judge_one_question_at_a_time(continuous, knows_best):
 def test_of_many_actions_some_are_asked_about_in_each_context(knows_best):
     unroll, episodes = make_case(continuous=False)
     if knows_best:
-        unroll.joint_q = unroll.joint_q._replace(best=judged_best_of)
+        unroll.joint_q = unroll.joint_q._replace(greedy=greedy_by_hand)
     found, _ = jax.jit(lambda logits: loss_of(unroll, episodes, logits, dataclasses.replace(LOSS, actions=2)))(
         unroll.auxiliary["label_logits"]
     )

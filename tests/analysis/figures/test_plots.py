@@ -1,18 +1,12 @@
-import gc
-import weakref
-
 import numpy as np
 import pytest
-from IPython.core.formatters import DisplayFormatter
 from PIL import Image
 
 from marlcomm.analysis import (
     CutCurve,
-    plot_curves,
     plot_cut_curve,
     plot_episode_strip,
     plot_message_space,
-    run_labels,
 )
 
 
@@ -72,46 +66,3 @@ def test_cut_curves(tmp_path):
     }
     figure = plot_cut_curve(curves, measure="won", references={"qmix": 0.2})
     assert is_picture(figure, tmp_path / "cut.png")
-
-
-def test_learning_curves(tmp_path):
-    steps = np.arange(1, 6)[:, None] * [1e5, 1e5]
-    run = {"env_steps": steps, "test_return": steps / 1e5, "test_won": np.full((5, 2), np.nan)}
-    figure = plot_curves({"a": run, "b": run}, references={"best": 5.0})
-    assert len(figure.axes) == 1
-    assert is_picture(figure, tmp_path / "curves.png")
-
-
-def test_a_panel_may_be_any_metric_that_a_run_has():
-    run = {"env_steps": np.array([[10.0], [20.0]]), "exploration": np.array([[1.0], [0.5]])}
-    figure = plot_curves({"a": run}, panels=["exploration"])
-    assert [axes.get_title() for axes in figure.axes] == ["exploration"]
-    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [1.0, 0.5])
-
-
-def test_an_unknown_panel_is_named_with_the_nearest():
-    with pytest.raises(ValueError, match=r"panels='exploratoin'.*Did you mean 'exploration'"):
-        plot_curves({"a": {"env_steps": np.ones((1, 1)), "exploration": np.ones((1, 1))}}, panels=["exploratoin"])
-
-
-@pytest.mark.parametrize(
-    ("paths", "labels"),
-    [
-        (["a/run", "b/run"], ["a/run", "b/run"]),
-        (["a/run", "b/other"], ["run", "other"]),
-        (["x/a/run", "x/b/run", "y/a/run", "z"], ["x/a/run", "b/run", "y/a/run", "z"]),
-        (["a/run", "a/../a/run"], ["run", "run"]),  # one run
-    ],
-)
-def test_runs_of_one_name_are_told_apart_by_their_folders(paths, labels):
-    assert run_labels(paths) == labels
-
-
-def test_a_figure_shows_itself_in_a_notebook_and_is_held_by_nobody_else():
-    figure = plot_curves({"a": {"env_steps": np.ones((1, 1)), "test_return": np.ones((1, 1))}})
-    shown, _ = DisplayFormatter().format(figure)
-    assert shown["image/png"].startswith(b"\x89PNG")
-    held = weakref.ref(figure)
-    del figure
-    gc.collect()
-    assert held() is None

@@ -1,0 +1,53 @@
+"""Learning curves: panels, their names, and the labels of runs."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+from IPython.core.formatters import DisplayFormatter
+
+from marlcomm.training.curves import plot_curves, run_labels
+
+
+def test_a_panel_that_no_run_has_is_left_out():
+    steps = np.arange(1, 6)[:, None] * [1e5, 1e5]
+    run = {"env_steps": steps, "test_return": steps / 1e5, "test_won": np.full((5, 2), np.nan)}
+    figure = plot_curves({"a": run, "b": run}, references={"best": 5.0})
+    (axes,) = figure.axes
+    assert [line.get_label() for line in axes.lines if not line.get_label().startswith("_")] == ["a", "b"]
+
+
+def test_a_panel_may_be_any_metric_that_a_run_has():
+    run = {"env_steps": np.array([[10.0], [20.0]]), "exploration": np.array([[1.0], [0.5]])}
+    figure = plot_curves({"a": run}, panels=["exploration"])
+    assert [axes.get_title() for axes in figure.axes] == ["exploration"]
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [1.0, 0.5])
+
+
+def test_an_unknown_panel_is_named_with_the_nearest():
+    with pytest.raises(ValueError, match=r"panels='exploratoin'.*Did you mean 'exploration'"):
+        plot_curves({"a": {"env_steps": np.ones((1, 1)), "exploration": np.ones((1, 1))}}, panels=["exploratoin"])
+
+
+@pytest.mark.parametrize(
+    ("paths", "labels"),
+    [
+        (["a/run", "b/run"], ["a/run", "b/run"]),
+        (["a/run", "b/other"], ["run", "other"]),
+        (["x/a/run", "x/b/run", "y/a/run", "z"], ["x/a/run", "b/run", "y/a/run", "z"]),
+        (["a/run", "a/../a/run"], ["run", "run"]),  # one run
+    ],
+)
+def test_runs_of_one_name_are_told_apart_by_their_folders(paths, labels):
+    assert run_labels(paths) == labels
+
+
+def test_a_figure_shows_itself_in_a_notebook_and_is_held_by_nobody_else():
+    figure = plot_curves({"a": {"env_steps": np.ones((1, 1)), "test_return": np.ones((1, 1))}})
+    shown, _ = DisplayFormatter().format(figure)
+    assert shown["image/png"].startswith(b"\x89PNG")
+    held = weakref.ref(figure)
+    del figure
+    gc.collect()
+    assert held() is None
