@@ -11,6 +11,8 @@ Value = TypeVar("Value")
 SETTINGS: Mapping[str, str] = {
     "alphabet": "vocab_size",
     "clip": "clip_ratio",
+    "cut_share": "training_edit.share",
+    "cut_start": "training_edit.start",
     "entropy_finish": "entropy_decay_to",
     "epsilon_finish": "exploration_final",
     "epsilon_start": "exploration_start",

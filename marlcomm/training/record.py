@@ -15,8 +15,9 @@ import numpy as np
 
 from marlcomm.training.checkpoint import Checkpoints
 from marlcomm.training.metrics_file import MetricsFile, Row, missing, read_rows, replace_file, stack_metrics
+from marlcomm.training.old_records import with_todays_words
 from marlcomm.training.run_lock import LOCK, PROCESS, RunFolderError, RunLock
-from marlcomm.training.same_run import FORMAT, as_asked_today, differences, versions
+from marlcomm.training.same_run import FORMAT, differences, versions
 
 __all__ = ["RunFolder", "RunFolderError", "commit", "free_folder", "plain", "stack_metrics", "versions"]
 
@@ -94,7 +95,7 @@ class RunFolder:
           RunFolderError: there is no run here, or it was asked for something else; the message shows the difference.
         """
         recorded = self.read_json(CONFIG)
-        different, said = differences(as_asked_today(recorded), config)
+        different, said = differences(with_todays_words(recorded), config)
         changed = self._was_changed(recorded)
         if changed and different:
             different.append(f"{changed}: if what you ask for now is right, move that file away, and resume")
@@ -141,7 +142,7 @@ class RunFolder:
             value = config[name]
             if not isinstance(value, _TYPES.get(name, object)) or (name == "members" and not _are_members(value)):
                 raise RunFolderError(f"{self.path / CONFIG} is no configuration of a run: {name} is {value!r}")
-        return as_asked_today(config)
+        return with_todays_words(config)
 
     def read_json(self, name: str) -> dict[str, Any]:
         """The contents of a file of the run. Raises RunFolderError where it is missing or damaged."""

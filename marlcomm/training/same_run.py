@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
-from marlcomm.messages.edit_schedules import RandomCut
-
 PACKAGES = ("marlcomm", "jax", "jaxlib", "flax", "optax", "distrax", "flashbax", "jumanji", "numpy")
-FORMAT = 2  # of config.json: since 2 it holds what every part is made of
+FORMAT = 3  # of config.json: since 2 it holds what every part is made of, since 3 in today's words
 
 # how a run was asked for
 _HOW = ("settings", "task_options")
@@ -42,20 +39,6 @@ def differences(recorded: Mapping[str, Any], config: Mapping[str, Any]) -> tuple
         elif how not in _HOW:
             unknown.append(name)
     return different, [*_not_compared(unknown, older), *_around(recorded, asked)]
-
-
-def as_asked_today(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """A record with what had to be asked for today to get the same run.
-
-    The width of NDQ's encoder was 64 once, whatever `hidden` was; its cut in training was a flag of the learner's.
-    """
-    found, settings, resolved = dict(recorded), _mapping(recorded, "settings"), _mapping(recorded, "resolved")
-    if "format" not in recorded and recorded.get("algorithm") == "ndq" and settings.get("hidden", 64) != 64:
-        found["settings"] = {**settings, "encoder_hidden": 64}
-    if resolved.get("cut_in_training") and resolved.get("training_edit") is None:
-        cut = asdict(RandomCut(share=resolved["cut_share"], start=resolved["cut_start"]))
-        found["resolved"] = {**resolved, "training_edit": {"type": RandomCut.__name__, **cut}}
-    return found
 
 
 def versions() -> dict[str, str]:
