@@ -156,8 +156,7 @@ def _with_what_losses_need(
                     f"{who} asks a centralized critic of joint actions, and {kind.title} has none: use qmix or maddpg"
                     f"{instead}."
                 )
-            settings, critics = kind.joint_critic(env, settings)
-            added |= critics
+            settings, added = kind.joint_critic(env, settings), kind.joint_critic_losses
     return settings, added
 
 

@@ -45,8 +45,9 @@ class LearnerKind:
       options: what `networks` can be told, with defaults.
       short_names: of weights and other settings.
       optimizer: the word of its default.
-      joint_critic: (env, settings) -> the settings and losses with which losses can ask a critic of joint actions; None
-        where that cannot be.
+      joint_critic: (env, settings) -> the settings with which losses can ask a centralized critic of joint actions;
+        None where that cannot be.
+      joint_critic_losses: those that this critic learns by, where the learner's own do not teach it.
       policy_gradient: whether it learns by policy gradient, and so can teach what a channel draws.
     """
 
@@ -60,7 +61,8 @@ class LearnerKind:
     options: Mapping[str, Any] = field(default_factory=dict)
     short_names: Mapping[str, str] = field(default_factory=dict)
     optimizer: str = "adam"
-    joint_critic: Callable[[Environment, Mapping[str, Any]], tuple[dict[str, Any], Losses]] | None = None
+    joint_critic: Callable[[Environment, Mapping[str, Any]], dict[str, Any]] | None = None
+    joint_critic_losses: Losses = field(default_factory=dict)
     policy_gradient: bool = False
 
     @property
@@ -112,17 +114,17 @@ def _feed_forward(agent: CommunicatingAgent, layers: int, separate: bool) -> Fee
     return FeedForwardAgent(agent.channel, agent.num_actions, agent.hidden, layers, separate)
 
 
-def _joint_critic_beside(env: Environment, settings: Mapping[str, Any]) -> tuple[dict[str, Any], Losses]:
+def _joint_critic_beside(env: Environment, settings: Mapping[str, Any]) -> dict[str, Any]:
     """A critic of joint actions that learns beside the team, from the same replay."""
     critic = settings.get("joint_critic") or JointCritic(env.num_agents, env.num_actions)
-    return {**settings, "joint_critic": critic}, {"joint_critic": (joint_critic_loss, 1.0)}
+    return {**settings, "joint_critic": critic}
 
 
-def _critics_that_see_views(env: Environment, settings: Mapping[str, Any]) -> tuple[dict[str, Any], Losses]:
+def _critics_that_see_views(env: Environment, settings: Mapping[str, Any]) -> dict[str, Any]:
     """The learner's own critics, which losses can ask where they see all agents' views and nothing else."""
     if settings.get("critics_see", "observations") != "observations":
         raise UsageError('critics_see must be "observations": labels are found by asking critics about agents\' views')
-    return {**settings, "critics_see": "observations"}, {}
+    return {**settings, "critics_see": "observations"}
 
 
 VALUE = LearnerKind(
@@ -135,6 +137,7 @@ VALUE = LearnerKind(
     parts={"channel": "silent", "mixer": "monotonic", "joint_critic": None},
     optimizer="rmsprop",
     joint_critic=_joint_critic_beside,
+    joint_critic_losses={"joint_critic": (joint_critic_loss, 1.0)},
 )
 # Entropy: on sensor 3 of 3 seeds of the silent team come to its best, 12.5, with a weight of 0.4 at the start; with 0.2
 # or less, none (nobody scans). Teams that talk do better there with 0.8.

@@ -40,6 +40,8 @@ def known_settings(kind: LearnerKind, chosen: Mapping[str, Any], short_names: Ma
         if name in left_out(chosen):
             continue
         losses[name], weights[name] = brought.loss, brought.weight
+        if brought.needs == "joint_critic":
+            weights |= {critic: weight for critic, (_, weight) in kind.joint_critic_losses.items()}
         short_names = {**short_names, **({brought.short_name: f"weights.{name}"} if brought.short_name else {})}
     known |= {f"weights.{name}": (float, weight) for name, weight in weights.items()}
     known |= {f"losses.{name}.{key}": it for name, loss in losses.items() for key, it in settings_of_loss(loss).items()}

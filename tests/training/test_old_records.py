@@ -14,14 +14,14 @@ from marlcomm.training.same_run import differences
 # as the version before wrote them: `settings`, and what of `resolved` has another name today
 NDQ = {
     "algorithm": "ndq",
-    "settings": {"hidden": 8, "epsilon_steps": 1000.0, "cut_start": 500.0},
+    "settings": {"hidden": 8, "epsilon_steps": 1000.0},
     "resolved": {
         "epsilon_steps": 1000.0,
         "epsilon_finish": 0.05,
         "learning_rate_finish": 0.1,
         "cut_in_training": True,
         "cut_share": 0.95,
-        "cut_start": 500.0,
+        "cut_start": 300_000.0,
         "optimiser": {"type": "torch_rmsprop", "decay": 0.99, "eps": 1e-05},
         "teacher": None,
         "training_edit": None,
