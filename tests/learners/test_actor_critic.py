@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from typing import Any
 
 import jax
@@ -13,7 +12,7 @@ import pytest
 from flax import linen as nn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_env import ACTIONS, AGENTS, HORIZON, Toy
+from toy_env import ACTIONS, AGENTS, HORIZON, ContinuousToy, Toy
 
 from marlcomm.algorithms import maddpg, make_algorithm, vdn
 from marlcomm.envs import Environment, FullObservation, Observation, make_env, restart, timestep
@@ -22,12 +21,6 @@ from marlcomm.messages import AttentionChannel, MeanChannel, MemoryChannel
 KEY = jax.random.PRNGKey(8)
 BATCH, HIDDEN = 8, 4
 LOSSES = ("actor", "critic", "saturation")
-
-
-class ContinuousToy(Toy):
-    """The toy task, whose agents give numbers."""
-
-    continuous = True
 
 
 SMALL: dict[str, Any] = {"hidden": HIDDEN, "layers": 1, "num_envs": BATCH, "replay_steps": 160, "batch_steps": 20}
@@ -193,77 +186,6 @@ def test_nothing_after_the_end_changes_any_loss_or_gradient(case, seed):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5), gradients_then, gradients)
     at_first = case.episodes._replace(reward=case.episodes.reward + 1.0)
     assert case.losses(case.params, at_first)[0][1] != losses[1], "what is before the end does change the losses"
-
-
-WELL, SICK, LIMIT, TWIN = range(4)
-CALLS = 6
-
-
-class Members:
-    """Four members of the toy task: one well, one that meets a NaN, one with a limit, and a twin of the first."""
-
-    def __init__(self):
-        self.algorithm = maddpg(
-            ContinuousToy(), **{**SMALL, "update_interval": BATCH * HORIZON, "replay_steps": 80, "target_rate": 0.25}
-        )
-        keys = jnp.stack([jax.random.PRNGKey(seed) for seed in (0, 1, 2, 0)])
-        limits = jnp.array([10_000, 10_000, 60, 10_000])
-        step = jax.jit(jax.vmap(self.algorithm.step))
-        self.states = [jax.jit(jax.vmap(self.algorithm.init))(keys)]
-        for t in range(CALLS):
-            before = self.states[-1]
-            if t == 3:
-                rate = before.hparams.discount.at[SICK].set(jnp.nan)
-                before = before.replace(hparams=before.hparams.replace(discount=rate))
-            self.states.append(step(before, limits)[0])
-
-
-@pytest.fixture(scope="module")
-def members():
-    return Members()
-
-
-def member(state, index):
-    return jax.tree.map(lambda x: np.asarray(x[index]), state)
-
-
-def equal(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
-
-
-def test_a_member_learns_and_the_same_key_gives_the_same_bits(members):
-    assert [int(state.updates[WELL]) for state in members.states] == list(range(CALLS + 1))
-    for before, after in itertools.pairwise(members.states):
-        assert not equal(member(before.params, WELL), member(after.params, WELL))
-        assert equal(member(after, WELL), member(after, TWIN))
-        assert int(after.episodes[WELL]) - int(before.episodes[WELL]) == BATCH
-
-
-def test_a_nan_freezes_its_member_as_it_was(members):
-    assert [bool(state.healthy[SICK]) for state in members.states] == [True] * 4 + [False] * 3
-    before = member(members.states[3], SICK)
-    for state in members.states[4:]:
-        for name in ("params", "target_params", "optimizer", "updates"):
-            assert equal(getattr(member(state, SICK), name), getattr(before, name)), name
-
-
-def test_a_member_at_its_limit_no_longer_changes_but_for_replay_beyond_its_pointers(members):
-    steps = [int(state.env_steps[LIMIT]) for state in members.states]
-    reached = next(t for t, count in enumerate(steps) if count >= 60)
-    assert 0 < reached < CALLS - 1
-    kept = [member(state, LIMIT) for state in members.states[reached:]]
-    for state in kept[1:]:
-        assert equal(state.without_replay(), kept[0].without_replay())
-        assert equal(state.replay.replace(experience=None), kept[0].replay.replace(experience=None))
-
-
-def test_target_moves_softly_after_every_gradient_step(members):
-    for before, after in itertools.pairwise(members.states):
-        old, new, params = (member(x, WELL) for x in (before.target_params, after.target_params, after.params))
-        wanted = jax.tree.map(lambda p, t: 0.25 * p + 0.75 * t, params, old)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), wanted, new)
-    first, last = members.states[0], members.states[-1]
-    assert not equal(member(first.target_params, WELL), member(last.target_params, WELL))
 
 
 def test_gradient_steps_follow_from_environment_steps():

@@ -1,7 +1,5 @@
 """`Algorithm.step` of several members at once: each has a life, a limit and a failure of its own."""
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,33 +57,6 @@ def equal(one, other):
     return all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True))
 
 
-def test_the_same_key_gives_the_same_bits_and_another_key_others(case):
-    for state in case.states:
-        assert equal(member(state, WELL), member(state, TWIN))
-    assert not equal(member(case.states[-1], WELL)["params"], member(case.states[-1], LIMIT)["params"])
-
-
-def test_a_member_that_is_well_learns_at_every_step_once_a_batch_is_there(case):
-    updates = [int(state.updates[WELL]) for state in case.states]
-    assert updates == [0, 0, 1, 2, 3, 4, 5]
-    assert all(bool(state.healthy[WELL]) for state in case.states)
-    for before, after in itertools.pairwise(case.states[1:]):
-        assert not equal(member(before, WELL)["params"], member(after, WELL)["params"])
-
-
-def test_target_interval_0_moves_the_target_softly(case):
-    states = [member(state, WELL) for state in case.states]
-    assert equal(states[1]["target_params"], states[0]["target_params"]), "nothing learned yet"
-    for before, after in itertools.pairwise(states[1:]):
-        jax.tree.map(
-            lambda new, old, online: np.testing.assert_allclose(new, 0.8 * old + 0.2 * online, rtol=1e-5, atol=1e-7),
-            after["target_params"],
-            before["target_params"],
-            after["params"],
-        )
-    assert not equal(states[-1]["target_params"], states[0]["target_params"])
-
-
 def test_a_sick_member_learns_nothing_from_its_nan_and_then_stays_as_it_is_while_others_go_on(case):
     healthy = [bool(state.healthy[SICK]) for state in case.states]
     assert healthy == [True, True, True, True, False, False, False]
@@ -106,18 +77,6 @@ def test_the_key_that_a_step_leaves_has_not_been_used(case):
     params = member(before, WELL)["params"]
     assert np.any(stored)
     assert not np.array_equal(play(params, member(after, WELL)["key"])[:, 0], stored[:, 0])
-
-
-def test_a_member_at_its_limit_no_longer_changes(case):
-    steps = [int(state.env_steps[LIMIT]) for state in case.states]
-    reached = next(t for t, count in enumerate(steps) if count >= LIMITED)
-    assert 0 < reached < STEPS - 1
-    assert steps[reached - 1] < LIMITED
-    for state in case.states[reached + 1 :]:
-        assert equal(member(state, LIMIT), member(case.states[reached], LIMIT))
-        assert bool(state.healthy[LIMIT])
-    for before, after in itertools.pairwise(case.states[: reached + 1]):
-        assert not equal(member(before, LIMIT), member(after, LIMIT))
 
 
 def test_replay_of_a_member_at_its_limit_holds_what_it_held(case):

@@ -28,10 +28,13 @@ class ToyState(NamedTuple):
 class Toy(Environment[ToyState]):
     """Ends after 1 .. T steps, by the task or by a limit; agents die; masks change at every step."""
 
-    num_agents, num_actions, observation_size, state_size, horizon = AGENTS, ACTIONS, VIEW, STATE, HORIZON
+    def __init__(self, num_agents=AGENTS, num_actions=ACTIONS):
+        self.num_agents, self.num_actions = num_agents, num_actions
+        self.observation_size, self.state_size, self.horizon = VIEW, STATE, HORIZON
+        super().__init__()
 
     def reset(self, key):
-        t, n, a = HORIZON + 1, AGENTS, ACTIONS
+        t, n, a = HORIZON + 1, self.num_agents, self.num_actions
         shapes = [(t, n, VIEW), (t, n, a), (t, n, 1), (t, STATE), (n,), (HORIZON, n), (), ()]
         drawn = iter(jnp.split(jax.random.uniform(key, (sum(map(prod, shapes)),)), _ends(shapes)))
         view, mask, always, world, death, reward, length, truncated = (next(drawn).reshape(shape) for shape in shapes)
@@ -58,6 +61,12 @@ class Toy(Environment[ToyState]):
     def _look(self, state):
         t = state.time
         return self.observe(state.view[t], state.world[t], t, state.mask[t], state.alive[t])
+
+
+class ContinuousToy(Toy):
+    """The toy task, whose agents give numbers."""
+
+    continuous = True
 
 
 def _ends(shapes):
