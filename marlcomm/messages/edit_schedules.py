@@ -239,7 +239,10 @@ def as_schedule(given: EditSchedule | Edit | Sequence[Any] | None) -> EditSchedu
         names = [name for link in links for name in link.hparams]
         if len(names) > len(set(names)):
             raise UsageError(f"training_edit={given!r}: two of these schedules have a number of the same name.")
-        return links[0] if len(links) == 1 else _Chain(links) if links else Constant()
+        constant = [link.always for link in links if isinstance(link, Constant)]
+        if len(constant) == len(links):
+            return Constant(chain_edits([edit for edit in constant if edit is not None]))
+        return links[0] if len(links) == 1 else _Chain(links)
     if not callable(given):
         raise UsageError(f"training_edit={given!r} must be an edit, such as Noise(0.1), or an edit schedule.")
     return Constant(given)

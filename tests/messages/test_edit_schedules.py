@@ -78,6 +78,7 @@ def test_numbers_that_cannot_be_are_named(settings, message):
 def test_edits_are_schedules_that_never_change_and_several_follow_one_another():
     assert as_schedule(None).edit(None) is None
     assert as_schedule(Silence()) == Constant(Silence())
+    assert as_schedule([Delay(2), Noise(0.5)]).init() is None, "nothing changes"
     one = as_schedule([None, RandomCut()])
     assert one == RandomCut()
     schedule = as_schedule([Delay(2), Noise(0.5), RandomCut(share=0.8)])
