@@ -10,7 +10,10 @@ import pytest
 
 jax.config.update("jax_num_cpu_devices", 2)
 
-RUN_ONCE = ("agents", "envs", "adapters", "particle", "render", "small", "learners", "losses", "messages", "networks")
+RUN_ONCE = (
+    *("agents", "algorithms", "learners", "losses", "messages", "networks"),
+    *("envs", "adapters", "particle", "render", "small"),
+)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -46,7 +46,7 @@ def test_what_follows_a_death_is_worth_what_it_gives(seed):
     def train(key):
         state = algorithm.init(key)
         state, _ = jax.lax.scan(lambda state, _: (algorithm.step(state)[0], None), state, None, length=800)
-        return algorithm.play(state.params, key)[1].q[0, 0].max(-1)
+        return algorithm.play(state.params, key)[1].scores[0, 0].max(-1)
 
     first, second = train(jax.random.PRNGKey(seed)).tolist()
     assert first == pytest.approx(1.0, abs=0.15)
