@@ -24,6 +24,14 @@ class TeamMemory(NamedTuple):
     channel: Any = None  #: the channel's own state, as `Channel.initial_state` gives it
 
 
+class _Given(NamedTuple):
+    """What a team is given at all steps, time first."""
+
+    inputs: jax.Array  # [T, B, N, K]
+    alive: jax.Array  # [T, B, N] bool
+    mask: jax.Array | None  # [T, B, N, A] bool
+
+
 Memory = jax.Array | TeamMemory  # [..., N, H] alone, where the channel carries nothing
 
 
@@ -145,21 +153,17 @@ class CommunicatingAgent(nn.Module):
           scores [B, T, N, A], messages and what the channel reports with leading axes [B, T].
         """
         mask = action_mask if self.channel.after_memory else None  # nobody else reads it
-        inputs, alive, mask = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0), (inputs, alive, mask))  # as scans want it
+        given = _Given(inputs, alive, mask)
+        given = jax.tree.map(lambda x: jnp.moveaxis(x, 1, 0), given)  # as the scan wants it
         unrolled = self._step_by_step if self.channel.step_by_step else self._at_once
-        outputs = unrolled(inputs, alive, mask, key, edit, training)
+        outputs = unrolled(given, key, edit, training)
         return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), outputs)
 
     def _at_once(
-        self,
-        inputs: jax.Array,
-        alive: jax.Array,
-        mask: jax.Array | None,
-        key: jax.Array,
-        edit: Edit | None,
-        training: bool,
+        self, given: _Given, key: jax.Array, edit: Edit | None, training: bool
     ) -> tuple[jax.Array, Messages, Reported]:
         """The talk of all steps as one batch: nothing that is heard is needed to go on talking."""
+        inputs, alive, mask = given
         talk = functools.partial(self._talk, inputs, alive, key, _each_step(edit, inputs.shape[0]), training=training)
         if self.channel.after_memory:
             hidden = self._remember_through(inputs)
@@ -169,23 +173,18 @@ class CommunicatingAgent(nn.Module):
         return self._think_through(inputs, heard), messages, reported
 
     def _step_by_step(
-        self,
-        inputs: jax.Array,
-        alive: jax.Array,
-        mask: jax.Array | None,
-        key: jax.Array,
-        edit: Edit | None,
-        training: bool,
+        self, given: _Given, key: jax.Array, edit: Edit | None, training: bool
     ) -> tuple[jax.Array, Messages, Reported]:
-        def step(
-            module: CommunicatingAgent, memory: Memory, x: jax.Array, alive: jax.Array, mask: Any, key: jax.Array
-        ) -> tuple[Memory, tuple]:
-            memory, *outputs = module.step(memory, x, alive, key, edit, training=training, action_mask=mask)
+        """Step after step, in the scan over time: what is said depends on what was heard."""
+
+        def step(module: CommunicatingAgent, memory: Memory, now: _Given, key: jax.Array) -> tuple[Memory, tuple]:
+            inputs, alive, mask = now
+            memory, *outputs = module.step(memory, inputs, alive, key, edit, training=training, action_mask=mask)
             return memory, tuple(outputs)
 
-        memory = self.initial_memory(*inputs.shape[1:3])
+        memory = self.initial_memory(*given.inputs.shape[1:3])
         scan = nn.scan(step, variable_broadcast="params", split_rngs={"params": False}, in_axes=0, out_axes=0)
-        _, outputs = scan(self, memory, inputs, alive, mask, jax.random.split(key, inputs.shape[0]))
+        _, outputs = scan(self, memory, given, jax.random.split(key, given.inputs.shape[0]))
         return outputs
 
     def _talk(
