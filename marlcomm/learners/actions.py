@@ -153,12 +153,3 @@ class DiscreteActions(_Choices):
 def actor_actions(task: TaskSpec, noise: float) -> ContinuousActions | DiscreteActions:
     """The kind of actions of an actor-critic on a task; `noise`: see `ContinuousActions`."""
     return ContinuousActions(task.num_actions, noise) if task.continuous else DiscreteActions(task.num_actions)
-
-
-def require_discrete(task: TaskSpec, learner: str) -> None:
-    """Raises ValueError where the task is continuous, which this learner is not made for."""
-    if task.continuous:
-        raise ValueError(
-            f"the task has continuous=True: {learner} chooses among {task.num_actions} actions; "
-            "use maddpg, or make the task discrete"
-        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,9 @@ class ActorCriticLearner(OffPolicyLearner):
 
     critic: Any
     config: ActorCriticConfig
+
+    TITLE: ClassVar[str] = "the actor-critic learner"
+    CONTINUOUS: ClassVar[bool] = True
 
     @property
     def actions(self) -> ContinuousActions | DiscreteActions:
@@ -93,31 +96,17 @@ class ActorCriticLearner(OffPolicyLearner):
         return optax.partition(each, {name: name for name in each})
 
     def unroll(
-        self,
-        params: Any,
-        target_params: Any,
-        episodes: Episodes,
-        hparams: ActorCriticHParams,
-        key: jax.Array,
-        edit: Edit | None = None,
+        self, params: Any, target_params: Any, batch: Episodes, hparams: Any, key: jax.Array, edit: Edit | None = None
     ) -> ActorCriticUnroll:
-        """What actors and critics make of episodes [B, ...], or of steps of them; no gradient into the targets.
-
-        Args:
-          params: as `state.params`; target_params: the same.
-          episodes: whole ones where agents remember; else any number of steps, and the observation after them.
-          hparams: discount, temperature and team_share are read.
-          key: randomness of messages, edit and discrete actions.
-          edit: what happens to the messages on their way.
-        """
+        """See `OffPolicyLearner`; whole episodes where agents remember, else parts of any length."""
         talk_key, draw_key, target_key = jax.random.split(key, 3)
-        steps, actions = episodes.valid.shape[1], self.actions
-        mask, alive = episodes.action_mask[:, :steps], episodes.alive[:, :steps]
-        outputs, messages, auxiliary = self.run_episodes(params, episodes, talk_key, edit, slice(0, steps))
+        steps, actions = batch.valid.shape[1], self.actions
+        mask, alive = batch.action_mask[:, :steps], batch.alive[:, :steps]
+        outputs, messages, auxiliary = self.run_episodes(params, batch, talk_key, edit, slice(0, steps))
         action = _of_alive(actions.policy(outputs, mask, hparams.temperature, draw_key), alive)
-        done = _of_alive(actions.seen(episodes.action), alive)
-        seen = self._seen(episodes.agents_view, episodes.global_state)
-        next_value = self._next_value(target_params, episodes, hparams, target_key, edit)
+        done = _of_alive(actions.seen(batch.action), alive)
+        seen = self._seen(batch.agents_view, batch.global_state)
+        next_value = self._next_value(target_params, batch, hparams, target_key, edit)
         joint_q = None  # where critics see the state: which one goes with views of different steps is not known
         if self.config.critics_see == "observations":
             joint_q = mean_of_critics(self.critic, target_params["critic"], side_by_side, action)
@@ -126,10 +115,10 @@ class ActorCriticLearner(OffPolicyLearner):
             action=action,
             value=self.critic.apply(params["critic"], seen[:, :steps], for_each_critic(done)),
             target=double_q_target(
-                shared_reward(episodes.reward, hparams.team_share), episodes.terminal, next_value, hparams.discount
+                shared_reward(batch.reward, hparams.team_share), batch.terminal, next_value, hparams.discount
             ),
             policy_value=self._policy_value(params, seen[:, :steps], outputs, mask, action, done),
-            weight=(episodes.valid[..., None] & alive).astype(jnp.float32),
+            weight=(batch.valid[..., None] & alive).astype(jnp.float32),
             messages=messages,
             auxiliary=auxiliary,
             joint_q=joint_q,

@@ -6,7 +6,7 @@ import abc
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -60,6 +60,16 @@ class Learner(abc.ABC):
     optimizer: Callable[[Any], optax.GradientTransformation]
     config: LearnerConfig
     training_edit: EditSchedule | Edit | Sequence[EditSchedule | Edit] | None = None
+
+    TITLE: ClassVar[str] = "this learner"  # what to call it
+    CONTINUOUS: ClassVar[bool] = False  # whether it takes tasks whose actions are numbers
+
+    def __post_init__(self) -> None:
+        if self.task.continuous and not self.CONTINUOUS:
+            raise ValueError(
+                f"the task has continuous=True: {self.TITLE} chooses among {self.task.num_actions} actions; "
+                "use maddpg, or make the task discrete"
+            )
 
     @property
     @abc.abstractmethod

@@ -66,15 +66,17 @@ class OffPolicyLearner(Learner):
 
     @abc.abstractmethod
     def unroll(
-        self,
-        params: Any,
-        target_params: Any,
-        episodes: Episodes,
-        hparams: Any,
-        key: jax.Array,
-        edit: Edit | None = None,
+        self, params: Any, target_params: Any, batch: Episodes, hparams: Any, key: jax.Array, edit: Edit | None = None
     ) -> Any:
-        """What online and target networks make of a batch of episodes [B, ...]."""
+        """What online and target networks make of a batch of episodes [B, ...]; no gradient into the targets.
+
+        Args:
+          params: as `state.params`; target_params: the same.
+          batch: as replay gives it.
+          hparams: as `hparams_now` gives them.
+          key: randomness of messages and edit, and of actions that are drawn.
+          edit: what happens to the messages on their way.
+        """
 
     def after_update(self, state: LearnerState, taken: jax.Array) -> LearnerState:
         """Moves the target networks."""

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.agents import run_agent
-from marlcomm.learners.actions import DrawnActions, require_discrete
+from marlcomm.learners.actions import DrawnActions
 from marlcomm.learners.base import Intake, Learner
 from marlcomm.learners.config import LearnerConfig, LearnerHParams, Ranges
 from marlcomm.learners.episodes import shared_reward
@@ -86,13 +86,16 @@ class OnPolicyLearner(Learner):
     critic: Any
     config: OnPolicyConfig
 
-    def __post_init__(self) -> None:
-        require_discrete(self.task, "the on-policy learner")
+    TITLE: ClassVar[str] = "the on-policy learner"
 
     @property
     def actions(self) -> DrawnActions:
         """Drawn from the policy in training, the likeliest in evaluation."""
         return DrawnActions(self.task.num_actions)
+
+    def exploration(self, state: LearnerState) -> jax.Array:
+        """[] 1: in training every action is drawn from the policy."""
+        return jnp.float32(1.0)
 
     @property
     def updates_per_step(self) -> int:
@@ -106,10 +109,6 @@ class OnPolicyLearner(Learner):
     def init_extra(self, params: Any) -> dict[str, Any]:
         """The scale of returns."""
         return {"scale": ReturnScale(jnp.float32(0.0), jnp.float32(1.0))}
-
-    def exploration(self, state: LearnerState) -> jax.Array:
-        """[] 1: in training every action is drawn from the policy."""
-        return jnp.float32(1.0)
 
     def hparams_now(self, state: LearnerState, progress: Progress) -> Any:
         """The learning rate and the entropy's weight fall; the price of talk, which a run without an end pays in full,

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from marlcomm.learners.actions import GreedyActions, require_discrete
+from marlcomm.learners.actions import GreedyActions
 from marlcomm.learners.config import LearnerConfig, OffPolicyHParams, Ranges
 from marlcomm.learners.joint_critic import Part
 from marlcomm.learners.off_policy import OffPolicyLearner
@@ -78,8 +78,7 @@ class ValueLearner(OffPolicyLearner):
     config: ValueConfig
     parts: Mapping[str, Part] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        require_discrete(self.task, "the value learner")
+    TITLE: ClassVar[str] = "the value learner"
 
     @property
     def actions(self) -> GreedyActions:
@@ -122,39 +121,23 @@ class ValueLearner(OffPolicyLearner):
         return unroll_key, edit_key
 
     def unroll(
-        self,
-        params: Any,
-        target_params: Any,
-        episodes: Episodes,
-        hparams: ValueHParams,
-        key: jax.Array,
-        edit: Edit | None = None,
+        self, params: Any, target_params: Any, batch: Episodes, hparams: Any, key: jax.Array, edit: Edit | None = None
     ) -> Unroll:
-        """What online and target networks make of a batch of episodes [B, ...]; no gradient into the target's.
-
-        Args:
-          params: as `state.params`; target_params: the same.
-          episodes: whole ones.
-          hparams: the discount is read.
-          key: randomness of messages and edit.
-          edit: what happens to the messages on their way.
-        """
+        """See `OffPolicyLearner`; whole episodes, of which losses read values and their double Q-learning targets."""
         online_key, target_key = jax.random.split(key)
-        q, messages, auxiliary = self.run_episodes(params, episodes, online_key, edit)
-        target_q, *_ = self.run_episodes(target_params, episodes, target_key, edit)
+        q, messages, auxiliary = self.run_episodes(params, batch, online_key, edit)
+        target_q, *_ = self.run_episodes(target_params, batch, target_key, edit)
         target_q = jax.lax.stop_gradient(target_q)
-        best = jnp.argmax(jnp.where(episodes.action_mask, jax.lax.stop_gradient(q), -jnp.inf), -1)[:, 1:]
-        value = self.mixer.apply(params["mixer"], _pick(q[:, :-1], episodes.action), episodes.global_state[:, :-1])
-        next_value = self.mixer.apply(
-            target_params["mixer"], _pick(target_q[:, 1:], best), episodes.global_state[:, 1:]
-        )
-        reward = episodes.reward.mean(-1, keepdims=True) if self.mixer.team else episodes.reward
+        best = jnp.argmax(jnp.where(batch.action_mask, jax.lax.stop_gradient(q), -jnp.inf), -1)[:, 1:]
+        value = self.mixer.apply(params["mixer"], _pick(q[:, :-1], batch.action), batch.global_state[:, :-1])
+        next_value = self.mixer.apply(target_params["mixer"], _pick(target_q[:, 1:], best), batch.global_state[:, 1:])
+        reward = batch.reward.mean(-1, keepdims=True) if self.mixer.team else batch.reward
         # the dead are taught too: what follows a death is worth what it gives, and is bootstrapped from
-        weight = jnp.broadcast_to(episodes.valid[..., None], reward.shape).astype(jnp.float32)
-        target = double_q_target(reward, episodes.terminal, next_value, hparams.discount)
+        weight = jnp.broadcast_to(batch.valid[..., None], reward.shape).astype(jnp.float32)
+        target = double_q_target(reward, batch.terminal, next_value, hparams.discount)
         unroll = Unroll(q, target_q, value, target, weight, messages, auxiliary)
         for name, part in self.parts.items():
-            found = part.unroll(params[name], target_params[name], episodes, hparams.discount)
+            found = part.unroll(params[name], target_params[name], batch, hparams.discount)
             unroll = unroll._replace(**found)
         return unroll
 
