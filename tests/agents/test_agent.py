@@ -3,15 +3,13 @@
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from talkers import Team, assert_same
 
-from marlcomm.agents import CommunicatingAgent
 from marlcomm.messages import Channel, CutBelow, GaussianChannel, RankCut, Shuffle, SilentChannel
 
 BATCH, TIME, AGENTS, ACTIONS, INPUTS, HIDDEN, DIMS = 3, 4, 3, 4, 5, 6, 2
-KEY = jax.random.PRNGKey(7)
 CHANNELS = {
     "gaussian": GaussianChannel(sigma=0.0, dims=DIMS, hidden=6, posterior_width=1),
     "memory": GaussianChannel(sigma=0.0, dims=DIMS, hidden=6, posterior_width=1, reads_memory=True),
@@ -19,40 +17,9 @@ CHANNELS = {
 }
 
 
-class Team:
-    """An agent with parameters, random inputs, and jitted ways to run it."""
-
-    def __init__(self, channel):
-        self.agent = CommunicatingAgent(channel.clone(num_agents=AGENTS, num_actions=ACTIONS), ACTIONS, hidden=HIDDEN)
-        rng = np.random.default_rng(0)
-        self.inputs = rng.normal(size=(BATCH, TIME, AGENTS, INPUTS)).astype(np.float32)
-        self.alive = rng.random((BATCH, TIME, AGENTS)) < 0.7
-        self.memory = self.agent.initial_memory(BATCH, AGENTS)
-        first = (self.memory, self.inputs[:, 0], self.alive[:, 0], KEY)
-        shapes = jax.eval_shape(lambda: self.agent.init(KEY, *first, method="step"))
-        # larger than at the start of training, so that what is wrong shows
-        self.params = jax.tree.map(lambda x: (0.7 * rng.normal(size=x.shape)).astype(np.float32), shapes)
-        self._step = jax.jit(lambda *x: self.agent.apply(self.params, *x, method="step"))
-        self._unroll = jax.jit(lambda *x: self.agent.apply(self.params, *x, method="unroll"))
-
-    def step(self, memory, inputs, alive, edit=None):
-        return self._step(memory, inputs, alive, KEY, edit)
-
-    def unroll(self, edit=None):
-        return self._unroll(self.inputs, self.alive, KEY, edit)
-
-    def steps(self, edit=None):
-        """The same as `unroll`, one step after the other."""
-        memory, outputs = self.memory, []
-        for t in range(TIME):
-            memory, *output = self.step(memory, self.inputs[:, t], self.alive[:, t], edit)
-            outputs.append(tuple(output))
-        return jax.tree.map(lambda *x: jnp.stack(x, 1), *outputs)
-
-
 @functools.cache
 def team_with(channel):
-    return Team(CHANNELS[channel])
+    return Team(CHANNELS[channel], batch=BATCH, inputs=INPUTS, hidden=HIDDEN)
 
 
 @pytest.fixture(params=CHANNELS)
@@ -65,11 +32,6 @@ def gaussian():
     return team_with("gaussian")
 
 
-def assert_same(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), one, other)
-
-
 def test_unroll_equals_steps(team):
     q, messages, auxiliary = team.unroll()
     assert q.shape == (BATCH, TIME, AGENTS, ACTIONS)
@@ -79,15 +41,15 @@ def test_unroll_equals_steps(team):
 
 
 def test_a_batch_equals_one_at_a_time(team):
-    memory, q, messages, auxiliary = team.step(team.memory, team.inputs[:, 0], team.alive[:, 0])
+    memory, q, messages, auxiliary = team.step(team.start, team.inputs[:, 0], team.alive[:, 0])
     for b in range(BATCH):
-        alone = team.step(team.memory[b], team.inputs[b, 0], team.alive[b, 0])
+        alone = team.step(team.start[b], team.inputs[b, 0], team.alive[b, 0])
         assert_same(alone, jax.tree.map(lambda x, b=b: x[b], (memory, q, messages, auxiliary)))
 
 
 def test_memory_starts_empty(gaussian):
     assert gaussian.agent.initial_memory(2, AGENTS).shape == (2, AGENTS, HIDDEN)
-    assert not np.any(gaussian.memory)
+    assert not np.any(gaussian.start)
 
 
 def dense(layer, x):
@@ -136,16 +98,16 @@ def test_one_step_is_the_papers(name):
 @pytest.mark.parametrize("edit", [CutBelow(0.5), RankCut(0.6)], ids=["threshold", "rank"])
 def test_a_cut_is_the_same_in_unroll_and_in_steps(gaussian, edit):
     """A training edit must do in learning what it did in acting; a rank is taken over environments at one step."""
-    sent = gaussian.unroll(edit)[1].sent
+    sent = gaussian.unroll(edit=edit)[1].sent
     assert 0 < np.mean(sent) < np.mean(gaussian.unroll()[1].sent)
     np.testing.assert_array_equal(sent, gaussian.steps(edit)[1].sent)
-    assert_same(gaussian.unroll(edit), gaussian.steps(edit))
+    assert_same(gaussian.unroll(edit=edit), gaussian.steps(edit))
 
 
 def test_shuffle_in_unroll_takes_another_environment_at_the_same_step(gaussian):
     """Were it another step of the same environment, the receiver would still learn about its own partners."""
-    content = np.asarray(gaussian.unroll(Shuffle())[1].content)
-    mean = np.asarray(gaussian.unroll(None)[2]["message_mean"])
+    content = np.asarray(gaussian.unroll(edit=Shuffle())[1].content)
+    mean = np.asarray(gaussian.unroll()[2]["message_mean"])
     checked = 0
     for b in range(BATCH):
         for t in range(TIME):

@@ -7,17 +7,32 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from talkers import Advice, Both, OnChange, Plain, Restless, Unsure
+from talkers import KEY, Advice, Both, OnChange, Plain, Restless, Team, Unsure, assert_same
 
-from marlcomm.agents import CommunicatingAgent, FeedForwardAgent
-from marlcomm.messages import Channel, CutBelow, GaussianChannel, Heard, MeanChannel, SharedChannel, Silence
+from marlcomm.agents import FeedForwardAgent
+from marlcomm.messages import (
+    AttentionChannel,
+    Channel,
+    CutBelow,
+    GatedChannel,
+    GaussianChannel,
+    Heard,
+    MeanChannel,
+    SharedChannel,
+    Silence,
+    within_reach,
+)
 from marlcomm.messages.channel import bits_sent, by_receiver, offer, seen_by, to_everybody
 
 BATCH, TIME, AGENTS, ACTIONS, INPUTS, HIDDEN = 2, 4, 3, 4, 2, 5
-KEY = jax.random.PRNGKey(3)
 
 
 TALK = {
+    "before, two rounds, memory, late": AttentionChannel(
+        signature=2, value=2, hidden=0, rounds=2, delay=1, reads_memory=True
+    ),
+    "before, a gate, late": GatedChannel(dims=2, hidden=4, delay=2),
+    "before, a row and a cap, late": SharedChannel(delay=1, bandwidth=3, graph=within_reach(AGENTS, 1)),
     "before": Plain(),
     "before, memory": Plain(reads_memory=True),
     "before, advice": Advice(),
@@ -37,41 +52,6 @@ TALK = {
 }
 
 
-class Team:
-    """An agent with random parameters, inputs and masks, and ways to run it."""
-
-    def __init__(self, channel):
-        sizes = {"num_agents": AGENTS, "num_actions": ACTIONS, "input_size": INPUTS}
-        self.agent = CommunicatingAgent(channel.clone(**sizes), ACTIONS, hidden=HIDDEN)
-        rng = np.random.default_rng(0)
-        self.inputs = rng.normal(size=(BATCH, TIME, AGENTS, INPUTS)).astype(np.float32)
-        self.alive = rng.random((BATCH, TIME, AGENTS)) < 0.8
-        self.mask = rng.random((BATCH, TIME, AGENTS, ACTIONS)) < 0.8
-        self.start = self.agent.initial_memory(BATCH, AGENTS)
-        first = (self.start, self.inputs[:, 0], self.alive[:, 0], KEY)
-        shapes = jax.eval_shape(lambda: self.agent.init(KEY, *first, method="step"))
-        self.params = jax.tree.map(lambda x: (0.7 * rng.normal(size=x.shape)).astype(np.float32), shapes)
-        self._unroll = jax.jit(self.run_unroll)
-        self._step = jax.jit(lambda *x, mask: self.agent.apply(self.params, *x, method="step", action_mask=mask))
-
-    def run_unroll(self, inputs, alive, key, edit=None, training=False):
-        return self.agent.apply(
-            self.params, inputs, alive, key, edit, method="unroll", action_mask=self.mask, training=training
-        )
-
-    def unroll(self, inputs=None, edit=None):
-        return self._unroll(self.inputs if inputs is None else inputs, self.alive, KEY, edit)
-
-    def steps(self, edit=None):
-        """The same, one step after the other."""
-        memory, outputs = self.start, []
-        for t in range(TIME):
-            given = memory, self.inputs[:, t], self.alive[:, t], KEY, edit
-            memory, *output = self._step(*given, mask=self.mask[:, t])
-            outputs.append(tuple(output))
-        return jax.tree.map(lambda *x: np.stack(x, 1), *outputs)
-
-
 @functools.cache
 def team_with(name):
     return Team(TALK[name])
@@ -80,11 +60,6 @@ def team_with(name):
 @pytest.fixture(params=TALK)
 def team(request):
     return team_with(request.param)
-
-
-def assert_same(one, other):
-    assert jax.tree.structure(one) == jax.tree.structure(other)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), one, other)
 
 
 EDITS = [None, CutBelow(0.5)]

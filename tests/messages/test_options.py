@@ -7,14 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from marlcomm.agents import CommunicatingAgent
 from marlcomm.messages import (
     AttentionChannel,
     Channel,
     CutBelow,
     GatedChannel,
     MeanChannel,
-    SharedChannel,
     SilentChannel,
     within_reach,
 )
@@ -23,46 +21,6 @@ from marlcomm.messages.transmission import Transmission
 
 BATCH, TIME, AGENTS, INPUTS, HIDDEN = 2, 4, 3, 2, 3
 KEY = jax.random.PRNGKey(2)
-LATE = {
-    "two rounds": AttentionChannel(signature=2, value=2, hidden=0, rounds=2, delay=1, reads_memory=True),
-    "a gate": GatedChannel(dims=2, hidden=4, delay=2),
-    "a row, and a cap": SharedChannel(delay=1, bandwidth=3, graph=within_reach(AGENTS, 1)),
-}
-
-
-class Team:
-    """Random parameters and inputs, unrolled in learning and step by step."""
-
-    def __init__(self, channel):
-        sizes = {"num_agents": AGENTS, "num_actions": 2, "input_size": INPUTS}
-        self.agent = CommunicatingAgent(channel.clone(**sizes), 2, hidden=HIDDEN)
-        rng = np.random.default_rng(0)
-        self.inputs = rng.normal(size=(BATCH, TIME, AGENTS, INPUTS)).astype(np.float32)
-        self.alive = rng.random((BATCH, TIME, AGENTS)) < 0.8
-        start = self.agent.initial_memory(BATCH, AGENTS)
-        first = (start, self.inputs[:, 0], self.alive[:, 0], KEY)
-        shapes = jax.eval_shape(lambda: self.agent.init(KEY, *first, method="step"))
-        self.params = jax.tree.map(lambda x: (0.7 * rng.normal(size=x.shape)).astype(np.float32), shapes)
-        self.unrolled = jax.jit(lambda *x: self.agent.apply(self.params, *x, method="unroll"))(
-            self.inputs, self.alive, KEY
-        )
-        step = jax.jit(lambda *x: self.agent.apply(self.params, *x, method="step"))
-        memory, outputs = start, []
-        for t in range(TIME):
-            memory, *output = step(memory, self.inputs[:, t], self.alive[:, t], KEY)
-            outputs.append(tuple(output))
-        self.stepped = jax.tree.map(lambda *x: np.stack(x, 1), *outputs)
-
-
-@functools.cache
-def team_with(name):
-    return Team(LATE[name])
-
-
-@pytest.mark.parametrize("name", LATE)
-def test_learning_sees_what_acting_saw(name):
-    team = team_with(name)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), team.unrolled, team.stepped)
 
 
 @functools.partial(jax.jit, static_argnames="channel")
@@ -170,11 +128,12 @@ def test_a_gate_is_never_constant(sampled):
 
 def test_talk_must_send_messages():
     class Telepathy(Channel):
-        def talk(self, inputs, memory, key, carry):
+        def talk(self, inputs, memory, key, transmit):
             return by_receiver(jnp.ones((AGENTS, AGENTS, 1))), {}
 
+    transmit = Transmission(Telepathy(), jnp.ones(AGENTS, bool), KEY)
     with pytest.raises(TypeError, match=r"Telepathy\.talk sent no messages"):
-        Team(Telepathy())
+        transmit.account()
 
 
 @pytest.mark.parametrize(
