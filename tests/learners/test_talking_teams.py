@@ -9,7 +9,7 @@ from talkers import OnChange, Plain, Restless, Unsure
 from toy_env import Toy
 
 import marlcomm as mc
-from marlcomm.algorithms import ddpg_based, policy_based, value_based
+from marlcomm.algorithms import build
 from marlcomm.messages import Delay, Silence
 from marlcomm.networks import MonotonicMixer
 from marlcomm.validation import UsageError
@@ -18,12 +18,12 @@ KEY = jax.random.PRNGKey(0)
 SIZES = {"hidden": 6, "num_envs": 4}
 LEARNERS = {
     "value": functools.partial(
-        value_based, "mine", mixer=MonotonicMixer(embedding=4), batch_episodes=4, replay_episodes=8, **SIZES
+        build, "value", mixer=MonotonicMixer(embedding=4), batch_episodes=4, replay_episodes=8, **SIZES
     ),
     "off-policy": functools.partial(
-        ddpg_based, "mine", recurrent=True, batch_steps=20, replay_steps=80, update_interval=10, **SIZES
+        build, "actor_critic", recurrent=True, batch_steps=20, replay_steps=80, update_interval=10, **SIZES
     ),
-    "on-policy": functools.partial(policy_based, "mine", epochs=1, **SIZES),
+    "on-policy": functools.partial(build, "on_policy", epochs=1, **SIZES),
 }
 CHANNELS = {
     "after, asking": Unsure(after_memory=True),

@@ -73,7 +73,7 @@ def test_standing_counts_what_32_bits_cannot(sensor):
 
 def test_updates_are_told_and_cutting_in_training_is_announced_once(capsys):
     tiny = {"hidden": 4, "num_envs": 4, "batch_episodes": 4, "replay_episodes": 8}
-    algorithm = mc.ndq(mc.make_env("sensor"), cut_in_training=True, cut_start=40, **tiny)
+    algorithm = mc.ndq(mc.make_env("sensor"), cut_start=40, **tiny)
     result = mc.train(algorithm, steps=160, evaluations=4, evaluation_episodes=4)
     said = capsys.readouterr().err
     lines = [line for line in said.splitlines() if "return" in line and "steps/s" in line]

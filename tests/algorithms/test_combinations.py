@@ -1,0 +1,77 @@
+"""Every channel with every mixer and learner: it is built and takes a step, or is refused with what would be right."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import pytest
+
+import marlcomm as mc
+from marlcomm.names import CHANNELS, CRITICS, MIXERS
+from marlcomm.validation import UsageError
+
+TINY = {"hidden": 4, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 4, "batch_steps": 4, "replay_steps": 60}
+OWN = ("attention", "cluster", "discrete", "gated", "gaussian", "mean", "memory", "shared", "silent")
+WAYS = [
+    *(("qmix", {"mixer": mixer}) for mixer in MIXERS if not mixer.endswith("test")),
+    *(("mappo", {"critic": critic}) for critic in CRITICS if not critic.endswith("test")),
+    ("maddpg", {}),
+    ("maddpg", {"recurrent": True}),
+]
+MEMORY = r"use recurrent=True"
+REFUSED = {  # algorithm, channel, sampled or not -> what is said
+    ("mappo", "cluster", False): "use qmix or maddpg",
+    ("qmix", "gated", True): r"such as mappo, or set channel\.sampled=False",
+    ("maddpg", "gated", True): r"such as mappo, or set channel\.sampled=False",
+    ("maddpg", "memory", False): MEMORY,
+}
+
+
+@functools.cache
+def env(name):
+    return mc.make_env(name, **({"controls": "force", "steps": 5} if name == "navigation" else {}))
+
+
+def step(algorithm):
+    """The shapes of a step; nothing is compiled."""
+    state = jax.eval_shape(algorithm.init, jax.random.PRNGKey(0))
+    return jax.eval_shape(lambda state: algorithm.step(state, 100.0), state)[1]
+
+
+def settings_of(name, channel, sampled, more):
+    known = mc.algorithm_settings(name)
+    chosen = {"channel": channel, **({"channel.sampled": True} if sampled else {}), **more}
+    if channel == "cluster" and name != "mappo":
+        chosen["losses.labels.contexts"] = 2  # of so few steps
+    return {**{key: TINY[key] for key in TINY.keys() & known.keys()}, **chosen}
+
+
+def test_every_channel_is_here():
+    assert set(OWN) <= set(CHANNELS)
+
+
+@pytest.mark.parametrize(("channel", "sampled"), [*((name, False) for name in OWN), ("gated", True)])
+@pytest.mark.parametrize(
+    ("name", "more"), WAYS, ids=[f"{name}-{'-'.join(map(str, more.values()))}" for name, more in WAYS]
+)
+def test_it_takes_a_step_or_says_what_would_be_right(name, more, channel, sampled):
+    said = REFUSED.get((name, channel, sampled))
+    settings = settings_of(name, channel, sampled, more)
+    if said and not (said == MEMORY and more.get("recurrent")):
+        with pytest.raises(UsageError, match=said):
+            mc.make_algorithm(name, env("sensor"), **settings)
+        return
+    algorithm = mc.make_algorithm(name, env("sensor"), **settings)
+    brought = algorithm.learner.agent.channel.losses()
+    assert brought.keys() <= step(algorithm).keys()
+
+
+@pytest.mark.parametrize("channel", OWN)
+def test_where_actions_are_continuous(channel):
+    settings = settings_of("maddpg", channel, False, {"recurrent": True})
+    if channel == "gaussian":
+        with pytest.raises(UsageError, match=r"discrete actions.*losses\.expressiveness=none"):
+            mc.make_algorithm("maddpg", env("navigation"), **settings)
+        settings["losses.expressiveness"] = None
+    assert "loss" in step(mc.make_algorithm("maddpg", env("navigation"), **settings))
