@@ -2,7 +2,7 @@
 
     python -m benchmarks.combinations            # a table in Markdown; about ten minutes on two cores
 
-Each is a process of its own, `marlcomm train ...`, on a small task and with tiny networks: what counts is that it trains
+Each is a process of its own, `marlcomm train ...`, on a small task with tiny networks: what counts is that it trains
 to the end with finite numbers, or says in one line what would be right.
 """
 

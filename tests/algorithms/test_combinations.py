@@ -43,7 +43,7 @@ def settings_of(name, channel, sampled, more):
     known = mc.algorithm_settings(name)
     chosen = {"channel": channel, **({"channel.sampled": True} if sampled else {}), **more}
     if channel == "cluster" and name != "mappo":
-        chosen["losses.labels.contexts"] = 2  # of so few steps
+        chosen |= {"losses.labels.contexts": 2, "losses.labels.neighbors": 1}  # of so few steps
     return {**{key: TINY[key] for key in TINY.keys() & known.keys()}, **chosen}
 
 
