@@ -14,7 +14,9 @@ from marlcomm.types import Messages
 
 
 class AttentionChannel(Channel):
-    """Each sender gives everybody a signature and a value; a receiver's query says how much of each value it takes.
+    """Targeted communication by soft attention over signatures and values (TarMAC).
+
+    Each sender gives everybody a signature and a value; a receiver's query says how much of each value it takes.
 
     With k, v of the sender i and q of the receiver j, the weights are softmax_i(q_j . k_i / scale) over all living
     senders, the receiver among them, and j is given sum_i weight_ij v_i (eq. 3 and 4 of the paper). In further rounds

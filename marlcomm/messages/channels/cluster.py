@@ -20,7 +20,9 @@ ENCODINGS = ("one_hot", "integer")
 
 
 class ClusterChannel(Channel):
-    """Each sender gives one hard label of a small vocabulary to everybody, at log2 M bits a receiver.
+    """Discrete messages that are labels of a learned clustering (RGMComm).
+
+    Each sender gives one hard label of a small vocabulary to everybody, at log2 M bits a receiver.
 
     No gradient crosses: the message network learns only from a loss that reads `label_logits` [..., N, M], which
     `send` reports (`marlcomm.losses.clustering_loss`). What travels is the label plus one, so D is 1 and 0 is silence.

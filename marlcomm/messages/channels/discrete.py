@@ -18,7 +18,9 @@ from marlcomm.types import Messages
 
 
 class DiscreteChannel(Channel):
-    """Each sender picks `message_length` symbols of a vocabulary for every receiver, at log2 `vocab_size` bits each.
+    """Discrete messages trained by the straight-through Gumbel-softmax estimator.
+
+    Each sender picks `message_length` symbols of a vocabulary for every receiver, at log2 `vocab_size` bits each.
 
     What travels is one-hot; the gradient is that of the softmax at `temperature`. The importance of a symbol is the
     divergence of its distribution from the uniform one, in nats: what all choices alike are worth is 0. All entries of

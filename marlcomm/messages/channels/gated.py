@@ -17,7 +17,9 @@ from marlcomm.types import Messages
 
 
 class GatedChannel(MeanChannel):
-    """CommNet's mean among those whose gate is open: who keeps it shut neither sends nor hears.
+    """Mean-pooled continuous messages with a learned binary gate an agent (IC3Net).
+
+    CommNet's mean among those whose gate is open: who keeps it shut neither sends nor hears.
 
     A gate is a yes or no decision with a logit of its own. The gate of a step is decided in that step, from what the
     agent knows before it hears anything (the original decides it a step ahead, and keeps all gates shut at the first).

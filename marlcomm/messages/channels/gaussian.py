@@ -15,7 +15,9 @@ from marlcomm.types import Messages, others
 
 
 class GaussianChannel(Channel):
-    """Each sender encodes a mean for every receiver and dimension; what travels is a sample around it.
+    """Stochastic continuous messages, Gaussian around a learned mean (NDQ).
+
+    Each sender encodes a mean for every receiver and dimension; what travels is a sample around it.
 
     The encoder and the posterior q(a_j | x_j, m_j) of the expressiveness loss live here, as in the released code.
     `receive` reports the posterior's logits as `posterior_logits` [..., N, A], and `send` the means as

@@ -13,7 +13,9 @@ from marlcomm.types import Messages, others
 
 
 class MeanChannel(Channel):
-    """Each agent tells everybody its state; a receiver is given the mean over the others.
+    """Mean-pooled continuous messages (CommNet).
+
+    Each agent tells everybody its state; a receiver is given the mean over the others.
 
     The mean divides by N - 1 whoever talks: the silent count as 0. In further rounds the states are
     tanh(W [state; mean]), with the same weights in all rounds.

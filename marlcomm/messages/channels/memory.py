@@ -12,7 +12,9 @@ from marlcomm.networks.layers import Linear
 
 
 class MemoryChannel(Channel):
-    """Each sender gives everybody a key and a value; a receiver weighs them by its query and reads them by its memory.
+    """Structured attention in which receivers read values through their own memory (SARNet).
+
+    Each sender gives everybody a key and a value; a receiver weighs them by its query and reads them by its memory.
 
     With m the receiver's memory of earlier steps, the weights are softmax_i((w . (q_j * k_i) + b) / root of width) with
     a learned w; each value is read as R(m_j * v_i + v_i), and j is given W sum_i weight_ij read_ij, R and W linear.

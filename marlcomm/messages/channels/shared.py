@@ -9,7 +9,10 @@ from marlcomm.types import Messages
 
 
 class SharedChannel(Channel):
-    """Every agent sends its whole input to everybody, at 32 bits a number; with `reads_memory`, its memory too."""
+    """Full sharing of observations, an upper bound for learned messages.
+
+    Every agent sends its whole input to everybody, at 32 bits a number; with `reads_memory`, its memory too.
+    """
 
     def send(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array

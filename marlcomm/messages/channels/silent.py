@@ -10,7 +10,7 @@ from marlcomm.types import Messages
 
 
 class SilentChannel(Channel):
-    """Messages of no dimensions: agents act on what they see."""
+    """No communication: messages have no dimensions, and agents act on what they see."""
 
     def send(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array

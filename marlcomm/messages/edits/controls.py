@@ -1,4 +1,4 @@
-"""Controls: as much is heard as ever, and it tells nothing about the others."""
+"""Control conditions: receivers hear as much as ever, and nothing of it is about the senders."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from marlcomm.types import Messages
 
 
 class Shuffle(struct.PyTreeNode):
-    """Gives every receiver the messages of another environment, all of the same one: the same distribution, no
-    information. Who sent what, and its price, move along: that somebody says nothing is a message too.
+    """Permutes messages across the batch: every receiver hears those of another environment, all of the same one.
+
+    The distribution stays, the information goes. Who sent what, and its price, move along: that somebody says nothing
+    is a message too.
 
     Needs at least two environments on the first axis.
     """
@@ -29,9 +31,10 @@ class Shuffle(struct.PyTreeNode):
 
 
 class Random(struct.PyTreeNode):
-    """Puts in place of each message one drawn from all that pass between agents in all environments at this step.
+    """Resamples messages from their marginal distribution over the batch.
 
-    Each is drawn by itself, so that, unlike with `Shuffle`, not even the messages of one receiver belong together.
+    In place of each stands one drawn from all that pass between agents in all environments at this step. Each is drawn
+    by itself, so that, unlike with `Shuffle`, not even the messages of one receiver belong together.
     """
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
@@ -48,7 +51,9 @@ class Random(struct.PyTreeNode):
 
 
 class SelfOnly(struct.PyTreeNode):
-    """Lets every receiver find its own message wherever another's would stand: as much to hear, nothing about others.
+    """Every receiver finds its own message wherever another's would stand.
+
+    It hears as much as ever, and nothing about others.
 
     Nothing passes between agents, so nothing is paid for, though all entries count as sent.
     """

@@ -1,4 +1,4 @@
-"""Edits that touch chosen senders and receivers only: what the instruments use to ask what a message does."""
+"""Interventions on chosen senders and receivers, by which analyses ask what a message does."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SwapPairs(struct.PyTreeNode):
 
 
 class ReplaceSender(struct.PyTreeNode):
-    """Puts other words into one agent's mouth; what it tells itself stays.
+    """Replaces what one agent sends to others; what it tells itself stays.
 
     Entries of zero count as not sent, as they do on delivery.
 
