@@ -21,6 +21,7 @@ from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.palette import agent_color
 from marlcomm.envs.render.style import plain_frame
 from marlcomm.training import evaluate
+from marlcomm.training.drivers import Player, driver_of
 
 PRICES = (0.0, 0.05, 0.1)
 SMALL = {"message_dims": 8, "hidden": 32}  # small enough for a few minutes on two cores
@@ -70,14 +71,15 @@ def measure(run: FinishedRun, algorithm: Algorithm, episodes: int) -> dict[str, 
 
 def gates_open(run: FinishedRun, algorithm: Algorithm, episodes: int) -> np.ndarray:
     """[P] share of the steps of living agents at which their gate is open, over greedy episodes."""
+    program = driver_of(algorithm).measurer(share_open, algorithm, episodes, run.saved.population, shared=1)
+    return np.asarray(program(run.saved.params, jax.random.PRNGKey(0)))
 
-    def of_one(params: Any, key: jax.Array) -> jax.Array:
-        episodes_played, decision, _ = algorithm.play(params, key, num_envs=episodes)
-        lived = episodes_played.valid[..., None] & episodes_played.alive[:, :-1]
-        return (decision.auxiliary["gate"] * lived).sum() / lived.sum()
 
-    share = jax.jit(run.saved.population.spread(of_one, shared=1))
-    return np.asarray(share(run.saved.params, jax.random.PRNGKey(0)))
+def share_open(player: Player, key: jax.Array) -> jax.Array:
+    """[] the same of one team."""
+    episodes, decisions, _ = player.play(key)
+    lived = episodes.valid[..., None] & episodes.alive[:, :-1]
+    return (decisions.auxiliary["gate"] * lived).sum() / lived.sum()
 
 
 def draw(curves: Mapping[tuple[str, float], Mapping[str, np.ndarray]]) -> Figure:
