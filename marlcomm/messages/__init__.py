@@ -13,6 +13,7 @@ from marlcomm.messages.channels import (
     SilentChannel,
 )
 from marlcomm.messages.contract import ChannelContractError, check_channel
+from marlcomm.messages.edit_schedules import EditSchedule, RandomCut
 from marlcomm.messages.edits import (
     Budget,
     CutBelow,
@@ -42,6 +43,7 @@ __all__ = [
     "DiscreteChannel",
     "Drop",
     "Edit",
+    "EditSchedule",
     "GatedChannel",
     "GaussianChannel",
     "Heard",
@@ -50,6 +52,7 @@ __all__ = [
     "Noise",
     "Quantize",
     "Random",
+    "RandomCut",
     "RankCut",
     "SelfOnly",
     "SharedChannel",
