@@ -11,20 +11,9 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn
 
 import marlcomm as mc
-from marlcomm import messages
 from marlcomm.messages import Channel
+from marlcomm.names import CHANNELS
 
-CHANNELS: dict[str, type[Channel]] = {
-    "silent": messages.SilentChannel,
-    "shared": messages.SharedChannel,
-    "gaussian": messages.GaussianChannel,
-    "attention": messages.AttentionChannel,
-    "mean": messages.MeanChannel,
-    "gated": messages.GatedChannel,
-    "memory": messages.MemoryChannel,
-    "discrete": messages.DiscreteChannel,
-    "cluster": messages.ClusterChannel,
-}
 WITH_MEMORY = "+memory"
 PRODUCT = "dot_general"
 
@@ -33,12 +22,10 @@ def make_channel(name: str) -> Channel:
     """The channel as it is by default; `name+memory` reads the agents' memory too.
 
     Raises:
-      ValueError: there is no such channel.
+      UsageError: there is no such channel.
     """
     kind = name.removesuffix(WITH_MEMORY)
-    if kind not in CHANNELS:
-        raise ValueError(f"no channel is called {kind!r}: one of {', '.join(CHANNELS)}")
-    return CHANNELS[kind](reads_memory=True) if name.endswith(WITH_MEMORY) else CHANNELS[kind]()
+    return CHANNELS.get(kind)(reads_memory=True) if name.endswith(WITH_MEMORY) else CHANNELS.get(kind)()
 
 
 def with_every_channel(task: str, names: Sequence[str], **settings: Any) -> dict[str, Any]:

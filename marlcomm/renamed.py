@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
+Class = TypeVar("Class")
 
 SETTINGS: Mapping[str, str] = {
     "alphabet": "vocab_size",
@@ -39,7 +41,8 @@ EDITS: Mapping[str, str] = {"quantise": "quantize"}
 
 def today(name: str, known: Collection[str], names: Mapping[str, str] = SETTINGS) -> str:
     """Today's name of what was called `name`, where only that is known; otherwise `name` itself."""
-    new = names.get(name, name)
+    part, dot, field = name.rpartition(".")
+    new = names.get(name) or f"{part}{dot}{names.get(field, field)}"
     return new if name not in known and new in known else name
 
 
@@ -62,6 +65,25 @@ def with_todays_names(given: Mapping[str, Value], known: Collection[str]) -> dic
 def is_restated(name: str, known: Collection[str]) -> bool:
     """Whether it is an old flag that is another setting now."""
     return name in RESTATED and name not in known
+
+
+def old_names(**names: str) -> Callable[[type[Class]], type[Class]]:
+    """Lets a class be made with old names of its keyword arguments, `old_names(hops="rounds")`; warns of each."""
+
+    def accept(kind: type[Class]) -> type[Class]:
+        init = kind.__init__
+
+        @functools.wraps(init)
+        def make(self: Any, *args: Any, **given: Any) -> None:
+            for old in names.keys() & given.keys():
+                warn(f"{kind.__name__}({old}=...)", names[old])
+                given[names[old]] = given.pop(old)
+            init(self, *args, **given)
+
+        kind.__init__ = make  # pyright: ignore[reportAttributeAccessIssue]
+        return kind
+
+    return accept
 
 
 def warn(old: str, new: str, stacklevel: int = 3) -> None:

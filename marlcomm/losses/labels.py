@@ -19,6 +19,7 @@ from marlcomm.losses.clustering import (
     with_frequency,
 )
 from marlcomm.losses.temporal_difference import temporal_difference_loss
+from marlcomm.renamed import old_names
 from marlcomm.types import ActorCriticUnroll, Episodes, JointQ, Unroll
 
 MAX_STEPS = 512  # steps of a batch that are compared pairwise
@@ -45,6 +46,7 @@ class _Chosen(NamedTuple):
     contexts: _Steps  # C steps, of which the others' part counts
 
 
+@old_names(neighbours="neighbors", normalisation="normalization")
 @dataclass(frozen=True)
 class LabelLoss:
     """Clustering loss of the labels of `ClusterChannel`: views with similar joint action values share a label.

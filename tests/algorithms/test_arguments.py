@@ -137,3 +137,33 @@ def test_a_loss_is_checked_when_it_joins(env):
         mc.qmix(env).with_loss("mine", 3, 1.0)  # pyright: ignore[reportArgumentType]
     with pytest.raises(UsageError, match="weight='much'"):
         mc.qmix(env).with_loss("mine", lambda *given: (0.0, {}), "much")  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: mc.ClusterChannel(alphabet=8), "vocab_size"),
+        (lambda: mc.MeanChannel(hops=8), "rounds"),
+        (lambda: mc.GatedChannel(hops=8), "rounds"),
+        (lambda: mc.DiscreteChannel(words=8), "message_length"),
+        (lambda: mc.losses.LabelLoss(neighbours=8), "neighbors"),
+    ],
+)
+def test_old_names_of_fields_work_with_one_warning(make, field):
+    with pytest.warns(FutureWarning, match=field) as warned:
+        made = make()
+    assert (getattr(made, field), len(warned)) == (8, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "today"),
+    [
+        ("commnet_qmix", {"hops": 2}, {"rounds": 2}),
+        ("rgmcomm", {"labels": 8}, {"vocab_size": 8}),
+        ("ndq", {"cut_in_training": False}, {"training_edit": None}),
+        ("qmix", {"channel": "mean", "channel.hops": 2}, {"channel": "mean", "channel.rounds": 2}),
+    ],
+)
+def test_old_names_of_settings_are_recorded_as_todays(env, name, settings, today):
+    with pytest.warns(FutureWarning):
+        assert mc.make_algorithm(name, env, **settings).settings == today

@@ -10,9 +10,11 @@ from flax import linen as nn
 
 from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
 from marlcomm.networks.layers import Linear
+from marlcomm.renamed import old_names
 from marlcomm.types import Messages
 
 
+@old_names(renormalise="renormalize")
 class AttentionChannel(Channel):
     """Targeted communication by soft attention over signatures and values (TarMAC).
 

@@ -14,11 +14,13 @@ from flax import linen as nn
 from marlcomm.losses import Every, LabelLoss
 from marlcomm.messages.channel import Channel, ChannelLoss, by_receiver, offer, seen_by, to_everybody
 from marlcomm.networks.layers import MLP, one_each
+from marlcomm.renamed import old_names
 from marlcomm.types import Messages, others
 
 ENCODINGS = ("one_hot", "integer")
 
 
+@old_names(alphabet="vocab_size")
 class ClusterChannel(Channel):
     """Discrete messages that are labels of a learned clustering (RGMComm).
 

@@ -14,9 +14,11 @@ import jax.numpy as jnp
 
 from marlcomm.messages.channel import Channel, by_receiver, offer, seen_by
 from marlcomm.networks.layers import MLP
+from marlcomm.renamed import old_names
 from marlcomm.types import Messages
 
 
+@old_names(symbols="vocab_size", words="message_length")
 class DiscreteChannel(Channel):
     """Discrete messages trained by the straight-through Gumbel-softmax estimator.
 

@@ -13,9 +13,11 @@ from marlcomm.losses.policy import gate_loss, talk_loss
 from marlcomm.messages.channel import ChannelLoss, Transmit, offer, seen_by
 from marlcomm.messages.channels.mean import MeanChannel
 from marlcomm.networks.layers import Linear
+from marlcomm.renamed import old_names
 from marlcomm.types import Messages
 
 
+@old_names(hops="rounds")
 class GatedChannel(MeanChannel):
     """Mean-pooled continuous messages with a learned binary gate an agent (IC3Net).
 

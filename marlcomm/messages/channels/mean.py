@@ -9,9 +9,11 @@ import jax.numpy as jnp
 
 from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
 from marlcomm.networks.layers import MLP, Linear
+from marlcomm.renamed import old_names
 from marlcomm.types import Messages, others
 
 
+@old_names(hops="rounds")
 class MeanChannel(Channel):
     """Mean-pooled continuous messages (CommNet).
 
