@@ -32,7 +32,7 @@ class Listener:
         self.said.append(text)
 
 
-def journal_of(sensor, out, listener):
+def recorder_of(sensor, out, listener):
     return Recorder(sensor, make_population(sensor, 2), {"steps": 100}, out, 0.0, listener)
 
 
@@ -50,7 +50,7 @@ def template(sensor):
 def whole(sensor, template, tmp_path_factory):
     """A run of two members and four chunks, the last two of which are saved."""
     out = tmp_path_factory.mktemp("whole") / "run"
-    with journal_of(sensor, out, Listener()) as recorder:
+    with recorder_of(sensor, out, Listener()) as recorder:
         recorder.open(template, resume=False, tensorboard=False)
         for chunk in range(1, CHUNKS + 1):
             loss = np.array([0.5, 0.25]) + chunk
@@ -105,7 +105,7 @@ def read(run):
 def go_on(sensor, template, run, listener):
     """What the run that goes on finds: state, chunk and losses, or a sentence; it is saved once more."""
     try:
-        with journal_of(sensor, run, listener) as recorder:
+        with recorder_of(sensor, run, listener) as recorder:
             state = recorder.open(template, resume=True, tensorboard=False)
             found = digest(state), recorder.chunk, recorder.metrics()["loss"]
             recorder.record(state_after(template, recorder.chunk + 1), {"loss": np.zeros(2)}, save=True)

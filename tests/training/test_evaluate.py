@@ -110,6 +110,12 @@ def test_one_edit_needs_no_list_and_a_run_may_be_its_folder(finished):
             np.testing.assert_array_equal(values, expected[name])
 
 
+def test_a_function_may_be_an_edit(finished):
+    expected = mc.evaluate(finished, edits="silence", episodes=8)
+    for name, values in mc.evaluate(finished, edits=lambda messages, key: Silence()(messages, key), episodes=8).items():
+        np.testing.assert_array_equal(values, expected[name])
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
