@@ -89,7 +89,7 @@ def test_list_names_everything(capsys):
         (["train", "ndq", "hallway", "--set", "task.lengths=0,4"], "lengths"),
         (["train", "ndq", "hallway", "--set", "task.length=4"], "Did you mean 'lengths'"),
         (["train", "ndq", "hallway", "--set", "hidden=8|16"], "hidden"),
-        (["train", "ndq", "hallway", "--set", "channel=mean"], "only Python can pass"),
+        (["train", "ndq", "hallway", "--set", "agent=mine"], "only Python can pass"),
         (["train", "ndq", "hallway", "--checkpoint-seconds", "-1"], "checkpoint_seconds=-1"),
         (["evaluate", "/dev/null"], "not a run folder"),
         (["train", "ndq", "hallway", "--resume"], "needs --out"),
