@@ -35,8 +35,8 @@ def make_env(name: str, **options: Any) -> Environment[Any]:
     return env
 
 
-def register_env(name: str, factory: Factory, *, replace: bool = False) -> None:
-    """Lets `make_env(name, ...)` call `factory`.
+def register_env(name: str, factory: Factory | None = None, *, replace: bool = False) -> Any:
+    """Lets `make_env(name, ...)` call `factory`; without one, the class or function that this stands above.
 
     Args:
       name: not empty, and not taken yet.
@@ -47,9 +47,14 @@ def register_env(name: str, factory: Factory, *, replace: bool = False) -> None:
       ValueError: the name is empty, or taken and `replace` is False.
       TypeError: the factory cannot be called.
     """
-    if not callable(factory):
-        raise TypeError(f"register_env: factory={factory!r} must be callable, such as a class of tasks.")
-    TASKS.add(name, factory, replace=replace)
+
+    def register(factory: Factory) -> Factory:
+        if not callable(factory):
+            raise TypeError(f"register_env: factory={factory!r} must be callable, such as a class of tasks.")
+        TASKS.add(name, factory, replace=replace)
+        return factory
+
+    return register if factory is None else register(factory)
 
 
 def env_names() -> tuple[str, ...]:

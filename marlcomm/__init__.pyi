@@ -91,6 +91,8 @@ from .messages import parse_edit as parse_edit
 from .messages import within_reach as within_reach
 from .names import register_channel as register_channel
 from .names import register_critic as register_critic
+from .names import register_edit as register_edit
+from .names import register_edit_schedule as register_edit_schedule
 from .names import register_mixer as register_mixer
 from .networks import ActionCritic as ActionCritic
 from .networks import CentralCritic as CentralCritic

@@ -7,8 +7,9 @@ command line can answer a misspelled name at once.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from marlcomm import renamed
 from marlcomm.renamed import today, warn
@@ -210,14 +211,14 @@ TASKS = Names(
 class EditName(NamedTuple):
     """An edit as the command line knows it."""
 
-    make: str  # its place
+    make: str | Callable[..., Any]  # its place, or itself
     number: str  # the letter of its number, or nothing
     help: str
     integer: bool = False
     whole: bool = False  # whether it can decide on whole messages
 
 
-EDITS: Mapping[str, EditName] = {
+EDITS: dict[str, EditName] = {
     "cut": EditName(
         "marlcomm.messages.edits:CalibratedCut",
         "f",
@@ -294,6 +295,34 @@ def register_channel(name: str, *, replace: bool = False) -> Callable[[Thing], T
       UsageError: the name is taken and `replace` is False.
     """
     return CHANNELS.decorator(name, replace=replace)
+
+
+def register_edit(
+    name: str, number: str = "", *, integer: bool = False, whole: bool = False, replace: bool = False
+) -> Callable[[Thing], Thing]:
+    """Lets `name`, or `name:number`, stand for the edit class that this stands above, wherever an edit has a name.
+
+    Args:
+      name: a new name.
+      number: the letter of the number that the class takes as its first argument, for lists; empty where it takes none.
+      integer: whether that is an integer.
+      whole: whether the class takes `whole=True` too, as in `name:0.5,whole`, and so can decide on whole messages.
+      replace: whether the name may be taken.
+
+    Raises:
+      UsageError: the name is empty or has a colon, or is taken and `replace` is False.
+    """
+    if not isinstance(name, str) or not name or ":" in name:
+        raise UsageError(f"name={name!r} must be a string that is not empty, without a colon.")
+    if name in EDITS and not replace:
+        raise UsageError(f"An edit called {name!r} exists already; choose another name or pass replace=True.")
+
+    def register(thing: Thing) -> Thing:
+        help = (inspect.getdoc(thing) or "").partition("\n")[0]
+        EDITS[name] = EditName(cast("Callable[..., Any]", thing), number, help, integer, whole)
+        return thing
+
+    return register
 
 
 def register_edit_schedule(name: str, *, replace: bool = False) -> Callable[[Thing], Thing]:

@@ -8,7 +8,10 @@ import sys
 
 import pytest
 
-from marlcomm.names import ALGORITHMS, EDITS, TASKS, Names, edit_name, load
+from marlcomm import names as names_module
+from marlcomm.messages.edits import parse as parse_module
+from marlcomm.messages.edits import parse_edit
+from marlcomm.names import ALGORITHMS, EDITS, TASKS, Names, edit_name, load, register_edit
 from marlcomm.validation import UsageError
 
 
@@ -26,6 +29,26 @@ def test_every_task_is_there(name):
 @pytest.mark.parametrize("name", [*EDITS])
 def test_every_edit_is_there(name):
     assert callable(load(EDITS[name].make))
+
+
+def test_an_edit_of_your_own_has_a_name(monkeypatch):
+    monkeypatch.setattr(names_module, "EDITS", dict(EDITS))
+    monkeypatch.setattr(parse_module, "EDITS", names_module.EDITS)
+
+    @register_edit("halve", "f", whole=True)
+    class Halve:
+        """Makes messages smaller by f."""
+
+        def __init__(self, factor, whole=False):
+            self.factor, self.whole = factor, whole
+
+    edit = parse_edit("halve:0.25,whole")
+    assert (type(edit), edit.factor, edit.whole) == (Halve, 0.25, True)
+    assert ("halve:f[,whole]", "Makes messages smaller by f.") in names_module.edit_names()
+    with pytest.raises(UsageError, match="'halve' exists already"):
+        register_edit("halve")
+    with pytest.raises(UsageError, match="a colon"):
+        register_edit("halve:f")
 
 
 def test_an_unknown_name_gets_the_nearest_first_and_then_all_by_group():

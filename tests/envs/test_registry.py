@@ -89,3 +89,13 @@ def test_long_options_are_cut():
     rewards = [[[float(row + column) for column in range(40)] for row in range(40)]] * 2
     assert len(repr(make_env("matrix_game", table=rewards))) < 200
     assert len(repr(MatrixGame(rewards))) < 200
+
+
+def test_a_class_is_registered_where_it_stands():
+    @register_env("mine")
+    class Mine(MatrixGame):
+        pass
+
+    assert isinstance(make_env("mine"), Mine)
+    with pytest.raises(TypeError, match="must be callable"):
+        register_env("other", 3)

@@ -18,7 +18,8 @@ def parse_edit(text: str) -> Edit:
         on whole messages.
     """
     name, colon, argument = edit_name(text), *text.partition(":")[1:]
-    edit, make = EDITS[name], load(EDITS[name].make)
+    edit = EDITS[name]
+    make = load(edit.make) if isinstance(edit.make, str) else edit.make
     if not edit.number:
         if colon:
             raise ValueError(f"edit {text!r}: {name} takes no number")
