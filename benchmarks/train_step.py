@@ -82,7 +82,8 @@ def _algorithms(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _channels(given: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.channels import CHANNELS, with_every_channel
+    from benchmarks.channels import with_every_channel
+    from marlcomm.names import CHANNELS
 
     return with_every_channel(given.task, given.channels or list(CHANNELS))
 
