@@ -161,11 +161,11 @@ def algorithm_of(method: str, task: Task, steps: int) -> Algorithm:
     env = mc.make_env(task.name, controls="pairs", **task.options)
     name, settings = f"{method}_maddpg", {"recurrent": False} if method in FORGETFUL else {}
     if method.startswith("rgmcomm"):
-        name, settings = "rgmcomm", {"labels": int(method.split()[1])}
+        name, settings = "rgmcomm", {"vocab_size": int(method.split()[1])}
     elif method == "random labels":  # drawn from all that are said, at every step of training
-        name, settings = "rgmcomm", {"labels": 4, "training_edit": mc.parse_edit("random")}
+        name, settings = "rgmcomm", {"vocab_size": 4, "training_edit": mc.parse_edit("random")}
     elif method == "untrained labels":  # a fixed function of what the sender sees
-        name, settings = "rgmcomm", {"labels": 4, "message_rate": 0.0}
+        name, settings = "rgmcomm", {"vocab_size": 4, "message_rate": 0.0}
     elif method == "gumbel, 4 symbols":  # as many bits, taught by the critic's gradient
         name, settings = "maddpg", {"channel": mc.DiscreteChannel(vocab_size=4)}
     elif method == "ideal":
