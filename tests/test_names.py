@@ -11,7 +11,20 @@ import pytest
 from marlcomm import names as names_module
 from marlcomm.messages.edits import parse as parse_module
 from marlcomm.messages.edits import parse_edit
-from marlcomm.names import ALGORITHMS, EDITS, TASKS, Names, edit_name, load, register_edit
+from marlcomm.names import (
+    ALGORITHMS,
+    CHANNELS,
+    CRITICS,
+    EDIT_SCHEDULES,
+    EDITS,
+    LEARNERS,
+    MIXERS,
+    TASKS,
+    Names,
+    edit_name,
+    load,
+    register_edit,
+)
 from marlcomm.validation import UsageError
 
 
@@ -20,10 +33,16 @@ def test_every_algorithm_is_there_under_its_own_name(name):
     assert ALGORITHMS.get(name).__name__ == name
 
 
-@pytest.mark.parametrize("name", [*TASKS])
-def test_every_task_is_there(name):
-    assert callable(TASKS.get(name))
-    assert inspect.getdoc(TASKS.get(name))
+@pytest.mark.parametrize("names", [CHANNELS, MIXERS, CRITICS, EDIT_SCHEDULES, TASKS], ids=lambda names: names.kind)
+def test_everything_is_there(names):
+    for name in names:
+        assert callable(names.get(name))
+        assert inspect.getdoc(names.get(name))
+
+
+@pytest.mark.parametrize("name", [*LEARNERS])
+def test_every_learner_is_there_with_the_title_of_its_algorithms(name):
+    assert any(ALGORITHMS.group(algorithm) == LEARNERS.get(name).title for algorithm in ALGORITHMS)
 
 
 @pytest.mark.parametrize("name", [*EDITS])

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from jumanji.types import StepType
 
 from marlcomm.envs import make_env
+from marlcomm.names import TASKS
 
 # Task, options, least and largest reward of a step.
-TASKS = {
+CASES = {
     "sensor": ({}, -15.0, 20.0),
     "hallway": ({"lengths": (2, 3), "reward_win": 7.0}, 0.0, 7.0),
     "grouped": ({"lengths": (2, 2, 3), "groups": (0, 1, 1)}, -10.0, 10.0),
@@ -29,9 +30,14 @@ TASKS = {
 MOST_STEPS = 16
 
 
+def test_every_small_task_has_a_case():
+    small = {name for name in TASKS if TASKS.get(name).__module__.startswith("marlcomm.envs.small.")}
+    assert small <= CASES.keys()
+
+
 @functools.cache
 def player(name):
-    env = make_env("hallway" if name in ("grouped", "delayed") else name, **TASKS[name][0])
+    env = make_env("hallway" if name in ("grouped", "delayed") else name, **CASES[name][0])
 
     @jax.jit
     def play(seed, action):  # [MOST_STEPS, N]
@@ -44,7 +50,7 @@ def player(name):
     return env, play
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", CASES)
 @hypothesis.settings(max_examples=15, deadline=None, derandomize=True)
 @hypothesis.given(data=st.data())
 def test_every_episode(name, data):
@@ -60,7 +66,7 @@ def test_every_episode(name, data):
     assert first.step_type == StepType.FIRST
     assert (steps.step_type[:end] == StepType.MID).all()
     assert (steps.discount[: end + 1] == ~last[: end + 1]).all()  # all ends of these tasks are their own
-    _, least, most = TASKS[name]
+    _, least, most = CASES[name]
     reward = steps.reward[: end + 1]
     assert (reward >= least - 1e-5).all()
     assert (reward <= most + 1e-5).all()

@@ -17,6 +17,7 @@ import marlcomm as mc
 from marlcomm.learners import playing_key
 from marlcomm.messages import Delay, MeanChannel, Noise
 from marlcomm.messages.edit_schedules import RandomCut
+from marlcomm.names import ALGORITHMS, LEARNERS
 from marlcomm.training.checkpoint import Checkpoints
 
 ENVS, STEPS, LIMITED = 6, 5, 45
@@ -32,6 +33,10 @@ CASES = {
     "actor-critic, continuous": ("maddpg", ContinuousToy, {}),
     "actor-critic, discrete, with memory": ("commnet_maddpg", Toy, {"recurrent": True}),
 }
+
+
+def test_every_learner_has_a_case():
+    assert {ALGORITHMS.group(name) for name, *_ in CASES.values()} == {LEARNERS.get(name).title for name in LEARNERS}
 
 
 def make(case: str, *task: int, **settings: Any) -> mc.Algorithm:

@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 from batches import ACTIONS, AGENTS, BATCH, STEPS, make_batch
 
-from marlcomm.losses import expressiveness_loss, succinctness_loss, temporal_difference_loss
+from marlcomm.losses import (
+    Every,
+    LabelLoss,
+    expressiveness_loss,
+    joint_critic_loss,
+    succinctness_loss,
+    temporal_difference_loss,
+)
 from marlcomm.losses.actor_critic import actor_loss, critic_loss, saturation_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, policy_loss, talk_loss, value_loss
+from marlcomm.messages import GatedChannel
+from marlcomm.names import CHANNELS, LEARNERS
 from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
 
 NUMBERS = SimpleNamespace(overestimate_weight=0.25, clip_ratio=0.2)
@@ -51,15 +60,28 @@ def batch_of(kind: type) -> tuple[dict, Episodes]:
     return jax.tree.map(lambda x: spoilt(x, lengths), fields) | kept, episodes
 
 
-@pytest.mark.parametrize(
-    ("loss", "kind"),
-    [
-        (temporal_difference_loss, Unroll), (expressiveness_loss, Unroll), (succinctness_loss, Unroll),
-        (policy_loss, PolicyUnroll), (value_loss, PolicyUnroll), (entropy_loss, PolicyUnroll),
-        (gate_loss, PolicyUnroll), (talk_loss, PolicyUnroll),
-        (critic_loss, ActorCriticUnroll), (actor_loss, ActorCriticUnroll), (saturation_loss, ActorCriticUnroll),
-    ],
-)  # fmt: skip
+CASES = [
+    (temporal_difference_loss, Unroll), (expressiveness_loss, Unroll), (succinctness_loss, Unroll),
+    (policy_loss, PolicyUnroll), (value_loss, PolicyUnroll), (entropy_loss, PolicyUnroll),
+    (gate_loss, PolicyUnroll), (talk_loss, PolicyUnroll),
+    (critic_loss, ActorCriticUnroll), (actor_loss, ActorCriticUnroll), (saturation_loss, ActorCriticUnroll),
+]  # fmt: skip
+IN_TEST_LABELS = {LabelLoss, joint_critic_loss}
+
+
+def test_every_loss_that_a_learner_or_a_channel_brings_has_a_case():
+    brought = []
+    for learner in map(LEARNERS.get, LEARNERS):
+        brought += [loss for loss, _ in (learner.losses | learner.joint_critic_losses).values()]
+    channels = [CHANNELS.get(name)() for name in CHANNELS if not name.endswith("test")]
+    for channel in [*channels, GatedChannel(sampled=True)]:
+        brought += [each.loss for each in channel.losses().values()]
+    brought = [loss.loss if isinstance(loss, Every) else loss for loss in brought]
+    kinds = {type(loss) if isinstance(loss, LabelLoss) else loss for loss in brought}
+    assert kinds - IN_TEST_LABELS == {loss for loss, _ in CASES}
+
+
+@pytest.mark.parametrize(("loss", "kind"), CASES)
 def test_padding_teaches_nothing(loss, kind):
     fields, episodes = batch_of(kind)
     learned = {name: fields.pop(name) for name in list(fields) if name not in ENDS and fields[name] is not None}

@@ -24,6 +24,7 @@ from marlcomm.messages import (
 )
 from marlcomm.messages.channel import bits_sent
 from marlcomm.messages.transmission import Transmission
+from marlcomm.names import CHANNELS
 
 AGENTS, INPUTS, HIDDEN, ACTIONS = 4, 3, 5, 2
 KEY = jax.random.PRNGKey(4)
@@ -74,6 +75,13 @@ CASES = {
     "gated, two rounds": Case(GatedChannel(dims=3, hidden=8, rounds=2), formulas.mean(2, gates=True), 2 + 32 * 6),
     "memory": Case(MemoryChannel(width=3, hidden=8), formulas.memory(3), 32 * 6),
 }
+
+WITHOUT_FORMULA = {"cluster"}  # its labels carry no gradient: see test_cluster.py
+
+
+def test_every_channel_has_a_case():
+    own = [name for name in CHANNELS if not name.endswith("test") and name not in WITHOUT_FORMULA]
+    assert {CHANNELS.get(name) for name in own} == {type(case.channel) for case in CASES.values()}
 
 
 def sized(channel, agents=AGENTS):
