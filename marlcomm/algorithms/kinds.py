@@ -139,8 +139,6 @@ VALUE = LearnerKind(
     joint_critic=_joint_critic_beside,
     joint_critic_losses={"joint_critic": (joint_critic_loss, 1.0)},
 )
-# Entropy: on sensor 3 of 3 seeds of the silent team come to its best, 12.5, with a weight of 0.4 at the start; with 0.2
-# or less, none (nobody scans). Teams that talk do better there with 0.8.
 ON_POLICY = LearnerKind(
     title=names.ON_POLICY,
     learner=OnPolicyLearner,

@@ -37,10 +37,10 @@ FIXED = {
     fixed=FIXED,
 )
 def rgmcomm(env: Environment, **settings: Any) -> Algorithm:
-    """RGMComm, its algorithm 2: MADDPG whose actors hear labels, which are taught by the critics while all learn
-    (cluster x centralized critic x off-policy actor-critic). For its released order of work see `train_pipeline`.
+    """RGMComm (algorithm 2): MADDPG whose actors receive cluster labels, learned online from the critics.
 
-    Labels are made anew from the views in replay, so replay always speaks the language of the day.
+    Cluster channel x centralized critic x off-policy actor-critic. For its released order of work see `train_pipeline`.
+    Labels are made anew from the views in replay, so labels in replay are never stale.
 
     Args:
       env: the task; actions may be continuous or discrete.
