@@ -36,7 +36,9 @@ class PredatorPreyState(NamedTuple):
 
 
 class PredatorPrey(ParticleTask[PredatorPreyState]):
-    """N predators chase K prey, which are a little faster, among L round obstacles. There are no walls.
+    """Predator-prey on a plane: N cooperating predators chase K slightly faster prey among L round obstacles.
+
+    There are no walls.
 
     All predators get the same reward, on the positions after the move:
     -0.1 * sum over predators of the distance to the nearest prey (if `shaped`) + 10 for each predator and prey

@@ -34,11 +34,11 @@ class MatrixGameState(NamedTuple):
 
 
 class MatrixGame(Environment[MatrixGameState]):
-    """Agent 0 acts; agent 1 sees something that matters for it, and has no choice but action 0.
+    """One-step cooperative matrix game in which one agent acts, and only the other observes what matters (RGMComm).
 
-    Both observations are uniform and independent. The reward of both agents is
-    `table[first observation, agent 0's action, second observation]`. The number of observations and actions
-    follows from the table.
+    Agent 0 acts; agent 1 observes what matters for it, and has no choice but action 0. Both observations are uniform
+    and independent. The reward of both agents is `table[first observation, agent 0's action, second observation]`.
+    The number of observations and actions follows from the table.
 
     Optima with the default table, by the number of different messages from agent 1 to agent 0:
     1: 33.325, 2: 38.05, 3: 38.7375, 4 or more: 39.15.

@@ -29,7 +29,9 @@ class SensorState(NamedTuple):
 
 
 class Sensor(Environment[SensorState]):
-    """Sensor 0 - area 1 - sensor 1 - area 2 - sensor 2. An area is located when both its sensors scan it.
+    """One-step coordinated sensing: three sensors in a chain, of which two observe where the better target is (NDQ).
+
+    Sensor 0 - area 1 - sensor 1 - area 2 - sensor 2: an area is located when both its sensors scan it.
 
     Target 1 is always in area 1, target 2 is in area 2 with probability 0.5. An agent's view is [left area,
     right area], each -1 (no such area), 0 (no target) or 1 (target). So sensor 0 does not see what it must
