@@ -118,7 +118,7 @@ def test_gradient_reaches_what_it_should_and_nothing_else(case, module, loss):
     agent = dict(online["agent"]["params"])
     modules = {"channel": agent.pop("channel"), "actor": agent, "critic": online["critic"], "target": target}
     reached = [bool(np.any(leaf[LOSSES.index(loss)])) for leaf in jax.tree.leaves(modules[module])]
-    if module == "channel":  # one-hop channels have a layer for further rounds, which nothing teaches
+    if module == "channel":  # one-round channels have a layer for further rounds, which nothing teaches
         assert any(reached) == (loss in REACHES[module])
     else:
         assert set(reached) == {loss in REACHES[module]}

@@ -1,4 +1,4 @@
-"""How a joint critic learns, against a numpy computation; and that labels and teachers disturb nobody else."""
+"""How a joint critic learns, against a numpy computation; and that labels and joint critics disturb nobody else."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What changes in the course of a run: the learning rate, and how far values lean towards the best."""
+"""What changes in the course of a run: the learning rate, and how far values lean toward the best."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def test_both_learning_rates_of_an_actor_critic_fall():
 
 
 @pytest.mark.parametrize(("env_steps", "weight"), [(0, 0.5), (50_000, 0.75), (100_000, 1.0), (500_000, 1.0)])
-def test_values_stop_leaning_towards_the_best_as_exploration_ends(env_steps, weight):
+def test_values_stop_leaning_toward_the_best_as_exploration_ends(env_steps, weight):
     now = hparams_at(0.0, env_steps, exploration_steps=100_000, overestimate_weight=0.5)
     assert float(now.overestimate_weight) == pytest.approx(weight)

@@ -20,9 +20,9 @@ from marlcomm.losses import (
 )
 from marlcomm.losses.clustering import cosine_similarity, nearest_neighbors, with_frequency
 
-ROWS, COLUMNS, LABELS, NEIGHBOURS = 9, 6, 3, 4
+ROWS, COLUMNS, LABELS, NEIGHBORS = 9, 6, 3, 4
 SEEDS = st.integers(0, 2**31)
-neighbors_of = jax.jit(lambda similarity: nearest_neighbors(similarity, NEIGHBOURS))
+neighbors_of = jax.jit(lambda similarity: nearest_neighbors(similarity, NEIGHBORS))
 vectors_of = jax.jit(action_value_vectors, static_argnums=(1, 2, 3))
 similarity_of = jax.jit(cosine_similarity)
 counted = jax.jit(with_frequency, static_argnums=1)
@@ -56,7 +56,7 @@ def expected_loss(logits, vectors, frequency, *, information_weight, entropy_wei
     for p in range(ROWS):
         others = [q for q in range(ROWS) if q != p and frequency[q] > 0]
         others.sort(key=lambda q: -cosine(vectors[p], vectors[q]))
-        near = others[:NEIGHBOURS]
+        near = others[:NEIGHBORS]
         pulls = []
         for q in near:
             similarity = cosine(vectors[p], vectors[q])
@@ -76,7 +76,7 @@ def compared(logits, vectors, frequency):
         (pull, labels): clustering_loss(
             logits,
             vectors,
-            neighbors=NEIGHBOURS,
+            neighbors=NEIGHBORS,
             information_weight=0.3,
             entropy_weight=2.0,
             pull=pull,
@@ -94,7 +94,7 @@ VARIANTS = [(pull, labels) for pull in ("similarity", "distance") for labels in 
 @hypothesis.given(seed=SEEDS)
 def test_loss_and_metrics_equal_a_loop(seed):
     case = draw(seed)
-    hypothesis.assume((case[2] > 0).sum() > NEIGHBOURS)
+    hypothesis.assume((case[2] > 0).sum() > NEIGHBORS)
     for (pull, labels), (loss, metrics) in compared(*case).items():
         expected, locality, entropy, conditional = expected_loss(
             *case, information_weight=0.3, entropy_weight=2.0, pull=pull, labels=labels
@@ -135,7 +135,7 @@ def gradients(logits, vectors):
     """Of the logits, without the information term and as released with it; and of the vectors."""
 
     def loss(logits, vectors, **changed):
-        return clustering_loss(logits, vectors, neighbors=NEIGHBOURS, **changed)[0]
+        return clustering_loss(logits, vectors, neighbors=NEIGHBORS, **changed)[0]
 
     slope = jax.grad(loss)
     alone = {labels: slope(logits, vectors, information_weight=0.0, labels=labels) for labels in ("soft", "integer")}
@@ -191,7 +191,7 @@ def test_labels_that_nobody_uses_and_batches_without_rows_are_safe():
     @jax.jit
     @jax.value_and_grad
     def loss(logits, frequency):
-        return clustering_loss(logits, vectors, neighbors=NEIGHBOURS, frequency=frequency)[0]
+        return clustering_loss(logits, vectors, neighbors=NEIGHBORS, frequency=frequency)[0]
 
     for size in (1.0, 300.0):
         logits = jnp.zeros((ROWS, LABELS)).at[:, 0].set(size)
@@ -204,7 +204,7 @@ def test_labels_that_nobody_uses_and_batches_without_rows_are_safe():
 
 @settings
 @hypothesis.given(seed=SEEDS)
-def test_information_is_between_0_and_the_logarithm_of_the_alphabet(seed):
+def test_information_is_between_0_and_the_logarithm_of_vocab_size(seed):
     logits, vectors, frequency = draw(seed)
     metrics = compared(20 * logits, vectors, frequency)["similarity", "soft"][1]
     assert -1e-5 <= metrics["label_information"] <= metrics["label_entropy"] + 1e-5
@@ -287,7 +287,7 @@ def test_similarity_and_neighbors_equal_a_loop(seed):
     found = np.asarray(neighbors_of(similarity))
     for p in range(ROWS):
         order = sorted((q for q in range(ROWS) if q != p), key=lambda q: -similarity[p, q])
-        assert found[p].tolist() == order[:NEIGHBOURS]
+        assert found[p].tolist() == order[:NEIGHBORS]
 
 
 def test_most_frequent_rows_once_each():

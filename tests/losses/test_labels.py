@@ -13,15 +13,15 @@ from marlcomm.losses import LabelLoss, clustering_loss, joint_critic_loss, label
 from marlcomm.types import Episodes, JointCriticOutput, JointQ
 
 BATCH, STEPS, AGENTS, ACTIONS, LABELS = 12, 4, 3, 3, 3
-ROWS, CONTEXTS, NEIGHBOURS = 4, 3, 2
+ROWS, CONTEXTS, NEIGHBORS = 4, 3, 2
 VIEWS = np.array([[0.0, 1.0], [1.0, -1.0], [2.0, 0.5], [-1.0, 0.3]], np.float32)  # few, so that they repeat
-LOSS = LabelLoss(rows=ROWS, contexts=CONTEXTS, neighbors=NEIGHBOURS, stretches=2)
+LOSS = LabelLoss(rows=ROWS, contexts=CONTEXTS, neighbors=NEIGHBORS, stretches=2)
 WEIGHTS = np.random.default_rng(3).normal(size=(AGENTS * 2, AGENTS * ACTIONS))
 
 
 @jax.jit
 def clustering(logits, vectors, frequency):
-    return clustering_loss(logits, vectors, neighbors=NEIGHBOURS, frequency=frequency)
+    return clustering_loss(logits, vectors, neighbors=NEIGHBORS, frequency=frequency)
 
 
 def worth(views, action, np=jnp):
@@ -193,7 +193,7 @@ def test_stretches_that_are_padded_and_rows_that_are_none_are_safe(continuous):
     few = jax.tree.map(lambda x: jnp.asarray(x[:4] if x.ndim == 1 else x[:4, :-1]), episodes)
     logits = jnp.asarray(unroll.auxiliary["label_logits"])[:4, :-1]
     joint_q = unroll.joint_q._replace(action=jnp.asarray(unroll.joint_q.action)[:4, :-1])
-    loss = LabelLoss(contexts=8, neighbors=NEIGHBOURS, stretches=2)  # 8 rows are all there are
+    loss = LabelLoss(contexts=8, neighbors=NEIGHBORS, stretches=2)  # 8 rows are all there are
 
     def of_logits(logits):
         return loss(SimpleNamespace(auxiliary={"label_logits": logits}, joint_q=joint_q), few, None)[0]
@@ -239,7 +239,7 @@ def test_teaches_only_what_was_said_on_real_steps_of_the_living():
     assert taught.any((0, 1)).all(), "every sender is taught"
 
 
-def test_teacher_loss_is_temporal_difference_on_the_teachers_numbers():
+def test_the_joint_critics_loss_is_temporal_difference_on_its_own_values():
     rng = np.random.default_rng(0)
     _, episodes = make_case(continuous=False)
     value, target = rng.normal(size=(2, BATCH, STEPS, 1)).astype(np.float32)

@@ -11,7 +11,7 @@ from marlcomm.losses import action_value_vectors, clustering_loss
 from marlcomm.messages import ClusterChannel, CutBelow, Noise
 from marlcomm.messages.channel import bits_sent, deliver
 
-BATCH, AGENTS, INPUTS, MEMORY, ALPHABET = 5, 3, 4, 2, 4
+BATCH, AGENTS, INPUTS, MEMORY, VOCAB_SIZE = 5, 3, 4, 2, 4
 KEY = jax.random.PRNGKey(0)
 RNG = np.random.default_rng(0)
 INPUT = jnp.asarray(RNG.normal(size=(BATCH, AGENTS, INPUTS)), jnp.float32)
@@ -24,7 +24,7 @@ class Cluster:
     """A cluster channel with parameters, large enough that all labels occur."""
 
     def __init__(self, **settings):
-        settings = {"vocab_size": ALPHABET, "hidden": 8, **settings}
+        settings = {"vocab_size": VOCAB_SIZE, "hidden": 8, **settings}
         self.channel = ClusterChannel(num_agents=AGENTS, num_actions=2, **settings)
         self.memory = jnp.asarray(RNG.normal(size=(BATCH, AGENTS, MEMORY))) if self.channel.reads_memory else None
         shapes = jax.eval_shape(lambda: self.channel.init(KEY, INPUT, self.memory, KEY, method="send"))
@@ -76,7 +76,7 @@ def test_the_likeliest_label_of_each_agents_own_network_goes_to_everybody(shared
     np.testing.assert_array_equal(messages.content, expected)
 
 
-@pytest.mark.parametrize(("encoding", "width"), [("one_hot", ALPHABET), ("integer", 1)])
+@pytest.mark.parametrize(("encoding", "width"), [("one_hot", VOCAB_SIZE), ("integer", 1)])
 def test_receivers_get_the_labels_of_the_others(encoding, width):
     cluster = Cluster(encoding=encoding)
     received = cluster.receive(cluster.send()[0])
@@ -102,10 +102,10 @@ def test_a_cut_takes_whole_labels_the_unsure_first_at_one_bit_of_mask(cluster):
     messages, named = cluster.send()
     odds = np.exp(np.asarray(named["label_logits"], float))
     chance = odds / odds.sum(-1, keepdims=True)
-    certainty = np.log(ALPHABET) + (chance * np.log(chance)).sum(-1)  # [B, N]
+    certainty = np.log(VOCAB_SIZE) + (chance * np.log(chance)).sum(-1)  # [B, N]
     threshold = float(np.median(certainty)) + 1e-3
     cut = jax.jit(CutBelow(threshold))(messages, KEY)
-    received = np.asarray(cluster.receive(cut)).reshape(BATCH, AGENTS, AGENTS, ALPHABET)
+    received = np.asarray(cluster.receive(cut)).reshape(BATCH, AGENTS, AGENTS, VOCAB_SIZE)
     kept = certainty >= threshold
     assert kept.any()
     assert not kept.all()
@@ -113,21 +113,21 @@ def test_a_cut_takes_whole_labels_the_unsure_first_at_one_bit_of_mask(cluster):
     for receiver in range(AGENTS):
         for sender in range(AGENTS):
             np.testing.assert_array_equal(heard[:, receiver, sender], kept[:, sender] & (sender != receiver))
-    expected = (AGENTS - 1) * (1 + kept * np.log2(ALPHABET))
+    expected = (AGENTS - 1) * (1 + kept * np.log2(VOCAB_SIZE))
     np.testing.assert_allclose(bits_sent(cut), expected, rtol=1e-6)
 
 
 def test_the_dead_are_silent(cluster):
     messages, _ = cluster.send()
     received = np.asarray(cluster.receive(messages, ALIVE.at[:, 1].set(False)))
-    heard = received.reshape(BATCH, AGENTS, AGENTS, ALPHABET).sum(-1)
+    heard = received.reshape(BATCH, AGENTS, AGENTS, VOCAB_SIZE).sum(-1)
     np.testing.assert_array_equal(heard, np.broadcast_to([[0, 0, 1], [0, 0, 0], [1, 0, 0]], heard.shape))
 
 
 def test_a_label_that_noise_moved_is_rounded_and_lost_beyond_the_vocabulary(cluster):
     messages, _ = cluster.send()
     np.testing.assert_array_equal(cluster.receive(Noise(0.05)(messages, KEY)), cluster.receive(messages))
-    beyond = messages._replace(content=messages.content + ALPHABET)
+    beyond = messages._replace(content=messages.content + VOCAB_SIZE)
     assert not cluster.receive(beyond).any()
 
 

@@ -185,9 +185,9 @@ def test_quantized_numbers_cost_what_they_say(seed, bits):
     np.testing.assert_array_equal(after.content[:, SELF], content[:, SELF])
     np.testing.assert_array_equal(spent, np.full((BATCH, AGENTS), bits * DIMS * (AGENTS - 1)))
     middles = (np.arange(2**bits) + 0.5) / 2**bits * 2 - 1  # evenly spaced in x / (1 + |x|)
-    alphabet = middles / (1 - np.abs(middles))
+    levels = middles / (1 - np.abs(middles))
     said = after.content[:, ~SELF]
-    nearest = alphabet[np.abs(said[..., None] - alphabet).argmin(-1)]
+    nearest = levels[np.abs(said[..., None] - levels).argmin(-1)]
     np.testing.assert_allclose(said, nearest, rtol=1e-3, atol=1e-5)
     squash = lambda x: x / (1 + np.abs(x))  # noqa: E731
     assert np.abs(squash(said) - squash(content[:, ~SELF])).max() <= 1 / 2**bits + 1e-4

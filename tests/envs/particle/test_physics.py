@@ -29,9 +29,9 @@ def test_a_constant_push_follows_the_geometric_series(integration):
     for t in range(1, 11):
         position, velocity = advance(position, velocity, push)
         last = t if integration == "openai" else t - 1
-        travelled = 0.1 * 0.4 * sum(1 - 0.75**s for s in range(1, last + 1))
+        traveled = 0.1 * 0.4 * sum(1 - 0.75**s for s in range(1, last + 1))
         np.testing.assert_allclose(velocity, 2.0 * push * 0.4 * (1 - 0.75**t), rtol=1e-5)
-        np.testing.assert_allclose(position, 2.0 * push * travelled, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(position, 2.0 * push * traveled, rtol=1e-5, atol=1e-7)
 
 
 def test_speed_is_limited_and_keeps_its_direction():
