@@ -30,7 +30,7 @@ import optax
 
 TRAINING_STEPS = 10  # in one compiled call
 EARLY_ENDS = "hallway", {"lengths": (2, 3, 2), "groups": (0, 0, 1)}
-DEATHS = "traffic_junction", {}  # cars leave the road: they are dead until they come again
+DEATHS = "traffic_junction", {}  # cars leave the road, and are not alive until they come again
 CONTINUOUS = "navigation", {"steps": 10, "controls": "force"}
 TINY = {"hidden": 8, "num_envs": 4, "batch_episodes": 8, "replay_episodes": 64, "target_interval": 5,
         "batch_steps": 32, "replay_steps": 1000, "exploration_steps": 1000, "cut_start": 500}  # fmt: skip

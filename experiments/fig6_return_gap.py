@@ -2,9 +2,9 @@
 
 On predator-prey where one of two predators is short-sighted; the ideal team's critic says what actions are worth. The
 paper: gap and epsilon shrink with more labels, and the gap is below sqrt(epsilon) n Q_max, with Q_max 721, 739 and 754.
-As printed that is no bound (`analysis.return_gap`); the rigorous one is the sum over senders of sqrt(2 C epsilon) times
-the largest norm. Both bound the gap of a step, (1 - discount) times the discounted return, of teams that do the best
-with what they hear; what a team failed to learn is in the measured gap alone.
+As printed that is no bound (`marlcomm.analysis.theory.return_gap`); the rigorous one is the sum over senders of
+sqrt(2 C epsilon) times the largest norm. Both bound the gap of a step, (1 - discount) times the discounted return, of
+teams that do the best with what they hear; what a team failed to learn is in the measured gap alone.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def measure(run: FinishedRun, algorithm: Algorithm, episodes: int) -> dict[str, 
 
 
 def gates_open(run: FinishedRun, algorithm: Algorithm, episodes: int) -> np.ndarray:
-    """[P] share of the steps of living agents at which their gate is open, over greedy episodes."""
+    """[P] share of the steps of agents that are alive at which their gate is open, over greedy episodes."""
     program = driver_of(algorithm).measurer(share_open, algorithm, episodes, run.saved.population, shared=1)
     return np.asarray(program(run.saved.params, jax.random.PRNGKey(0)))
 
