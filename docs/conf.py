@@ -31,7 +31,7 @@ default_role = "code"  # what stands in single backquotes, in docstrings as on M
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4
 
-autodoc_default_options = {"exclude-members": "replace, setup"}
+autodoc_default_options = {"exclude-members": "replace, setup", "special-members": "__call__"}
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
 autosummary_generate = False
