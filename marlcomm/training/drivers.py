@@ -93,7 +93,7 @@ class Driver(Protocol):
         """Measures a team, or every member of a population.
 
         Args:
-          measure: (player, *arguments) -> pytree of arrays: asks the player for episodes and reduces them. Pure, as it
+          measure: `(player, *arguments) -> pytree of arrays`: asks the player for episodes and reduces them. Pure, as it
             may be traced, and a function of a module, as what it compiles to is kept.
           algorithm: the task and the networks.
           episodes: B, that the player plays at once.
@@ -102,7 +102,7 @@ class Driver(Protocol):
           quick: whether it runs so seldom that it should rather compile fast than run fast.
 
         Returns:
-          (params, *arguments) -> what `measure` gives, with a leading axis P where there is a population.
+          A function of `(params, *arguments)` that gives what `measure` does, with a leading axis P for a population.
         """
         ...
 
