@@ -93,8 +93,8 @@ class Driver(Protocol):
         """Measures a team, or every member of a population.
 
         Args:
-          measure: `(player, *arguments) -> pytree of arrays`: asks the player for episodes and reduces them. Pure, as it
-            may be traced, and a function of a module, as what it compiles to is kept.
+          measure: `(player, *arguments) -> pytree of arrays`: asks the player for episodes and reduces them. Pure, as
+            it may be traced, and a function of a module, as what it compiles to is kept.
           algorithm: the task and the networks.
           episodes: B, that the player plays at once.
           population: whose members are measured, each with its own parameters; None for one team.
