@@ -10,7 +10,6 @@ import pytest
 from matplotlib.figure import Figure
 
 from marlcomm.cli import main
-from marlcomm.cli.program import _repeat_flags
 
 SMALL = ["--set", "hidden=8", "num_envs=4", "batch_episodes=8", "replay_episodes=64", "--evaluation-episodes", "20"]
 
@@ -129,6 +128,11 @@ def test_an_existing_run_folder_is_refused(run, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
-def test_a_flag_takes_several_values_or_is_repeated():
-    assert _repeat_flags(["--set", "a=1", "b=2", "--quiet"]) == ["--set", "a=1", "--set", "b=2", "--quiet"]
-    assert _repeat_flags(["--set", "a=1", "--set", "b=2"]) == ["--set", "a=1", "--set", "b=2"]
+@pytest.mark.parametrize("values", [("hiden=9", "beta=1"), ("beta=1", "hiden=9")])
+def test_a_flag_takes_several_values_or_is_repeated(tmp_path, capsys, values):
+    """Whichever of them is wrong is named, however they are written."""
+    train = ["train", "ndq", "sensor", "--out", str(tmp_path / "run")]
+    repeated = [word for value in values for word in ("--set", value)]
+    for words in (["--set", *values], repeated):
+        assert main([*train, *words, "--quiet"]) == 2
+        assert "'hiden'" in capsys.readouterr().err

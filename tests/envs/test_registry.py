@@ -60,7 +60,7 @@ def test_errors_name_what_is_right(name, options, message):
 def test_registering():
     register_env("long hallway", lambda length=6: Hallway((length, length)))
     assert make_env("long hallway", length=8).horizon == 18
-    with pytest.raises(ValueError, match="exists already; choose another name or pass replace=True"):
+    with pytest.raises(ValueError, match="'long hallway' exists already"):
         register_env("long hallway", Hallway)
     register_env("long hallway", Hallway, replace=True)
     assert make_env("long hallway").horizon == 14
