@@ -20,11 +20,12 @@ from marlcomm.algorithms.known import (
     with_loss_settings,
 )
 from marlcomm.algorithms.optimizers import MakeOptimizer, Own, apart, as_function
-from marlcomm.algorithms.parts import as_kind, by_part, make_part, make_training_edit
+from marlcomm.algorithms.parts import as_kind, by_part, make_part, make_training_edit, parts_of
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
 from marlcomm.messages import ChannelLoss
 from marlcomm.names import LEARNERS
+from marlcomm.renamed import with_todays_names
 from marlcomm.validation import UsageError, nearest
 
 
@@ -60,6 +61,9 @@ def build(
     kind: LearnerKind = LEARNERS.get(learner) if isinstance(learner, str) else learner
     check_task(env)
     short_names = {**(aliases or {}), **kind.short_names}
+    settings = with_todays_names(
+        settings, lambda chosen: {*known_settings(kind, parts_of(chosen), short_names), *OBJECTS}
+    )
     settings, without = full_names(settings, short_names), left_out(settings)
     settings = _checked(name or kind.title, kind, settings, short_names)
     brought = losses_of_channel(kind, settings)

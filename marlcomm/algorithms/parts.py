@@ -129,6 +129,11 @@ def by_part(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict
     return plain, dotted
 
 
+def parts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts that are chosen."""
+    return {slot: settings[slot] for slot in settings.keys() & PARTS.keys()}
+
+
 def on_top(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Settings with others on top. Where another part is chosen, settings of the one before go with it."""
     replaced = {slot for slot in PARTS if slot in above and slot in below and not _same(above[slot], below[slot])}

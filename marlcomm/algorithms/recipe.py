@@ -13,7 +13,7 @@ from marlcomm.algorithms.builder import build
 from marlcomm.algorithms.kinds import LearnerKind
 from marlcomm.algorithms.known import OBJECTS, Known, full_names, known_settings
 from marlcomm.algorithms.optimizers import refuse_unused
-from marlcomm.algorithms.parts import PARTS, as_kind, on_top
+from marlcomm.algorithms.parts import as_kind, on_top, parts_of
 from marlcomm.envs.api import Environment
 from marlcomm.names import LEARNERS
 from marlcomm.renamed import with_todays_names
@@ -70,8 +70,7 @@ class Recipe:
     def make(self, name: str, env: Environment, given: Settings) -> Algorithm:
         """The algorithm called `name`, which remembers what was given. Raises as `build`."""
         check_task(env)
-        parts = {slot: given[slot] for slot in given.keys() & PARTS.keys()}
-        given = with_todays_names(given, [*self.known(parts), *OBJECTS])
+        given = with_todays_names(given, lambda chosen: [*self.known(parts_of(chosen)), *OBJECTS])
         refuse_unused(given.get("optimizer"), given)
         try:
             made = build(self.learner, env, name=name, aliases=self.short_names, **self.on_defaults(given))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace as changed
 from typing import Any
 
@@ -11,7 +11,7 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.arguments import checked, convert, plain_types
 from marlcomm.algorithms.kinds import LearnerKind
 from marlcomm.algorithms.known import OBJECTS, Known
-from marlcomm.algorithms.parts import by_part
+from marlcomm.algorithms.parts import by_part, parts_of
 from marlcomm.algorithms.recipe import Recipe, recipe_of
 from marlcomm.envs.api import Environment
 from marlcomm.names import ALGORITHMS, LEARNERS
@@ -38,9 +38,9 @@ def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
     factory = factory_of(name)
     if recipe_of(factory):
         return changed(factory(env, **settings), name=name)
-    known = algorithm_settings(name)
     objects = {*OBJECTS, *inspect.signature(factory).parameters}
-    settings = with_todays_names(settings, {*known, *objects})
+    settings = with_todays_names(settings, lambda chosen: setting_names(name, chosen))
+    known = algorithm_settings(name, **parts_of(settings))
     for setting in settings.keys() - known.keys() - objects:
         if setting.partition(".")[0] not in ("weights", "losses", "channel", "mixer", "critic"):
             raise UsageError(f"Algorithm {name!r} has no setting {setting!r}.{nearest(setting, list(known))}")
@@ -107,6 +107,12 @@ def algorithm_settings(name: str, **given: Any) -> Known:
     hands_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
     shared = Recipe(learner_of(name)).known(given) if hands_on else {}
     return own | {key: it for key, it in shared.items() if key not in own}
+
+
+def setting_names(name: str, chosen: Mapping[str, Any]) -> set[str]:
+    """All that the algorithm takes, objects too, where so much is chosen."""
+    parameters = inspect.signature(factory_of(name)).parameters
+    return {*algorithm_settings(name, **parts_of(chosen)), *OBJECTS, *parameters}
 
 
 def own_settings(name: str) -> Known:

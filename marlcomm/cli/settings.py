@@ -7,11 +7,11 @@ from typing import Any
 
 from marlcomm.algorithms import Algorithm, algorithm_settings, make_algorithm
 from marlcomm.algorithms.known import OBJECTS
-from marlcomm.algorithms.parts import PARTS
+from marlcomm.algorithms.parts import PARTS, parts_of
 from marlcomm.cli.text import NONE, read_as, read_flag, read_number
 from marlcomm.envs import env_options, make_env
 from marlcomm.envs.registry import option_types
-from marlcomm.renamed import is_restated, today
+from marlcomm.renamed import is_restated, recorded_names, today
 from marlcomm.validation import UsageError, nearest
 
 SEVERAL = "|"
@@ -57,7 +57,7 @@ def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _read(algorithm: str, task: str, texts: Mapping[str, str]) -> dict[str, Any]:
     """The values of settings: of parts first, as they decide which others there are."""
-    chosen = {key: text for key, text in texts.items() if today(key, PARTS) in PARTS}
+    chosen = _parts(texts, algorithm_settings(algorithm))
     settings: dict[str, Any] = {}
     known = algorithm_settings(algorithm, **chosen)
     in_parts = [key for key in texts if key.partition(".")[0] in PARTS]
@@ -66,6 +66,12 @@ def _read(algorithm: str, task: str, texts: Mapping[str, str]) -> dict[str, Any]
         if key in in_parts:
             known = algorithm_settings(algorithm, **{**chosen, **settings})
     return settings
+
+
+def _parts(texts: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, str]:
+    """The words of parts, by today's names; an old flag may stand for one."""
+    flags = {key: read_flag(key, text) for key, text in texts.items() if is_restated(key, known)}
+    return parts_of(recorded_names({**texts, **flags}, {*PARTS, *known}))
 
 
 def _one(algorithm: str, task: str, key: str, text: str, known: Mapping[str, Any]) -> Any:

@@ -262,7 +262,12 @@ def _graph_of_word(word: str, num_agents: int) -> Any:
 
 
 def _checked_graph(graph: Sequence[Sequence[bool]] | np.ndarray, num_agents: int) -> tuple[tuple[bool, ...], ...]:
-    rows = tuple(tuple(bool(entry) for entry in row) for row in graph)  # tuples can be hashed, arrays cannot
+    try:
+        rows = tuple(tuple(bool(entry) for entry in row) for row in graph)  # tuples can be hashed, arrays cannot
+    except TypeError:
+        raise UsageError(
+            f"graph={graph!r} must be rows of who reaches whom, or a word such as 'within_reach:1'."
+        ) from None
     size = num_agents or len(rows)
     if len(rows) != size or any(len(row) != size for row in rows):
         raise ValueError(f"graph has {len(rows)} rows of {sorted({len(row) for row in rows})}: must be {size} x {size}")

@@ -35,12 +35,25 @@ def with_todays_words(recorded: Mapping[str, Any]) -> dict[str, Any]:
         return found
     if resolved:
         found["resolved"] = _resolved(resolved)
-    if found.get("algorithm") == "ndq" and settings.get("encoder_hidden") == 0:  # as wide as the agent
-        found["settings"] = {name: value for name, value in settings.items() if name != "encoder_hidden"}
+    if settings:
+        said_nothing = _said_nothing(found.get("algorithm"), settings)
+        found["settings"] = {name: value for name, value in settings.items() if name not in said_nothing}
     members = found.get("members")
     if isinstance(members, list):
         found["members"] = [_members(member) if isinstance(member, dict) else member for member in members]
     return found
+
+
+def _said_nothing(algorithm: Any, settings: Mapping[str, Any]) -> set[str]:
+    """Settings that changed nothing then, and would now."""
+    names = set()
+    if algorithm == "ndq" and settings.get("encoder_hidden") == 0:  # as wide as the agent
+        names |= {"encoder_hidden"}
+    if algorithm == "tarmac_qmix" and settings.get("ndq_baseline"):
+        names |= {"signature", "message_dims", "rounds", "reads_memory"}
+    if not settings.get("cut_in_training", algorithm == "ndq" and not settings.get("paper")):
+        names |= {"cut_share", "cut_start"}
+    return names
 
 
 def _resolved(resolved: Mapping[str, Any]) -> dict[str, Any]:

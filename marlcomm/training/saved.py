@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import jax
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.algorithms.registry import algorithm_settings, make_algorithm
+from marlcomm.algorithms.registry import make_algorithm, setting_names
 from marlcomm.envs.registry import make_env
 from marlcomm.renamed import recorded_names
 from marlcomm.training.checkpoint import CheckpointError, Checkpoints
@@ -129,4 +129,4 @@ def _make_again(folder: RunFolder, config: Mapping[str, Any]) -> Algorithm:
         )
     env = make_env(config["task"], **config["task_options"])
     name, settings = config["algorithm"], config["settings"]
-    return make_algorithm(name, env, **recorded_names(settings, algorithm_settings(name)))
+    return make_algorithm(name, env, **recorded_names(settings, lambda chosen: setting_names(name, chosen)))

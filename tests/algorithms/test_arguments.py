@@ -43,13 +43,14 @@ SMALL = {"hidden": 8, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 4}
         ("qmix", {"channel": "mean", "channel.round": 2}, r"'channel\.round'.* Did you mean 'channel\.rounds'\?"),
         ("qmix", {"channel": "mean", "channel.rounds": "two"}, r"channel\.rounds='two' .*must be int"),
         ("qmix", {"channel": "mean", "channel.graph": "ring"}, r"graph='ring' must be a word such as 'within_reach:1'"),
+        ("qmix", {"channel": "mean", "channel.graph": False}, "graph=False must be rows of who reaches whom"),
         ("qmix", {"hypernet_layers": 2, "mixer.hypernet_layers": 1}, "are the same setting"),
         ("qmix", {"critic": "central"}, "the value learner has no critic"),
         ("maddpg", {"mixer": "sum"}, "the off-policy actor-critic learner has no mixer"),
         ("rgmcomm", {"losses.labels.rowz": 3}, r"Did you mean 'losses\.labels\.rows'\?"),
         ("qmix", {"mixer": "summ"}, r"'summ'.* Did you mean 'sum'\?"),
         ("qmix", {"mixer": mc.SumMixer}, "mixer=.*must be a flax module"),
-        ("dial", {"mixing": "sun"}, "mixing"),
+        ("dial", {"mixer": "sun"}, "No mixer is called 'sun'"),
         ("maddpg", {"saturation": True}, "saturation=True .*must be float"),
         ("maddpg", {"recurrent": "yes"}, "recurrent='yes' .*must be bool"),
         ("maddpg", {"critic": 3}, "critic=3 must be a flax module"),
@@ -152,7 +153,7 @@ def test_a_loss_is_checked_when_it_joins(env):
 def test_old_names_of_fields_work_with_one_warning(make, field):
     with pytest.warns(FutureWarning, match=field) as warned:
         made = make()
-    assert (getattr(made, field), len(warned)) == (8, 1)
+    assert (getattr(made, field), [warning.filename for warning in warned]) == (8, [__file__])
 
 
 @pytest.mark.parametrize(
@@ -162,8 +163,48 @@ def test_old_names_of_fields_work_with_one_warning(make, field):
         ("rgmcomm", {"labels": 8}, {"vocab_size": 8}),
         ("ndq", {"cut_in_training": False}, {"training_edit": None}),
         ("qmix", {"channel": "mean", "channel.hops": 2}, {"channel": "mean", "channel.rounds": 2}),
+        (
+            "qmix",
+            {"cut_in_training": True, "cut_share": 0.5},
+            {"training_edit": "random_cut", "training_edit.share": 0.5},
+        ),
+        (
+            "mappo",
+            {"cut_start": 9.0, "cut_in_training": True},
+            {"training_edit": "random_cut", "training_edit.start": 9.0},
+        ),
+        ("dial", {"mixing": "none"}, {"mixer": "none"}),
+        ("rgmcomm_qmix", {"weights": {"teacher": 2.0}}, {"weights": {"joint_critic": 2.0}}),
+        ("rgmcomm_qmix", {"weights.teacher": 2.0}, {"weights.joint_critic": 2.0}),
     ],
 )
 def test_old_names_of_settings_are_recorded_as_todays(env, name, settings, today):
-    with pytest.warns(FutureWarning):
+    with pytest.warns(FutureWarning) as warned:
         assert mc.make_algorithm(name, env, **settings).settings == today
+    assert [warning.filename for warning in warned] == [__file__] * len(settings.keys() - {"channel"})
+
+
+def test_old_names_reach_the_builder(env):
+    with pytest.warns(FutureWarning):
+        made = [
+            mc.value_based("x", env, mixer=mc.SumMixer(), optimiser="adam", epsilon_start=0.5),
+            mc.build("value", env, channel="mean", exploration_start=0.5, **{"channel.hops": 2}),
+        ]
+    assert [float(algorithm.hparams.exploration_start) for algorithm in made] == [0.5, 0.5]
+    assert made[1].learner.agent.channel.rounds == 2
+    with pytest.warns(FutureWarning):
+        assert mc.policy_based("x", env, trace=0.9).hparams.gae_lambda == 0.9
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"epsilon_start": 0.5, "exploration_start": 0.6},
+        {"cut_in_training": True, "training_edit": "drop:0.5"},
+        {"weights.teacher": 0.5, "weights.joint_critic": 0.5},
+    ],
+)
+def test_an_old_name_beside_todays_is_refused(env, given):
+    with pytest.raises(UsageError, match="give one of"):
+        mc.rgmcomm_qmix(env, **given)

@@ -199,3 +199,12 @@ def test_a_loss_of_a_channel_is_left_out_or_set():
     assert made.hparams.weights["succinctness"] == 0.5
     made, _ = split_settings("qmix", "hallway", ["channel=cluster", "losses.labels.interval=3", "channel.vocab_size=8"])
     assert (made.learner.losses["labels"].interval, made.learner.agent.channel.vocab_size) == (3, 8)
+
+
+@pytest.mark.parametrize("algorithm", ["qmix", "mappo"])
+def test_the_old_flag_of_cutting_has_its_numbers(algorithm):
+    words = ["cut_share=0.5|0.9", "cut_start=9", "cut_in_training=true"]
+    with pytest.warns(FutureWarning):
+        made, several = split_settings(algorithm, "hallway", words)
+    assert float(made.hparams.training_edit["start"]) == 9.0
+    assert several == {"training_edit.share": [0.5, 0.9]}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import pytest
 
 import marlcomm as mc
+from marlcomm.algorithms.registry import setting_names
 from marlcomm.renamed import recorded_names
 from marlcomm.training.old_records import with_todays_words
 from marlcomm.training.same_run import differences
@@ -26,6 +28,13 @@ NDQ = {
         "teacher": None,
         "training_edit": None,
     },
+    "members": [{"seed": 0}],
+    "format": 2,
+}
+QMIX = {
+    "algorithm": "qmix",
+    "settings": {"cut_share": 0.5, "cut_in_training": True, "hidden": 8},
+    "resolved": {"cut_in_training": True, "cut_share": 0.5, "cut_start": 300_000.0, "training_edit": None},
     "members": [{"seed": 0}],
     "format": 2,
 }
@@ -51,14 +60,15 @@ RGMCOMM = {
 def found(record, **changes):
     """What differs, and what is said of the rest, where the algorithm on record is asked for with changes."""
     today = with_todays_words(record)
-    settings = recorded_names(today["settings"], mc.algorithm_settings(today["algorithm"]))
+    known = functools.partial(setting_names, today["algorithm"])
+    settings = recorded_names(today["settings"], known)
     asked = mc.make_algorithm(today["algorithm"], mc.make_env("hallway"), **{**settings, **changes}).describe()
     asked = {name: asked[name] for name in ("algorithm", "settings", "resolved")}
     return differences(today, json.loads(json.dumps({**asked, "members": today["members"]})))
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("record", [NDQ, RGMCOMM])
+@pytest.mark.parametrize("record", [NDQ, RGMCOMM, QMIX])
 def test_the_same_run_is_the_same(record):
     different, _ = found(record)
     assert different == []
@@ -79,6 +89,21 @@ def test_the_same_run_is_the_same(record):
 def test_another_run_is_refused_by_todays_name(record, changes, name):
     different, _ = found(record, **changes)
     assert any(name in line for line in different), different
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "settings", "kept"),
+    [
+        ("tarmac_qmix", {"ndq_baseline": True, "signature": 8, "rounds": 2}, {"ndq_baseline": True}),
+        ("tarmac_qmix", {"signature": 8}, {"signature": 8}),
+        ("ndq", {"paper": True, "cut_share": 0.5}, {"paper": True}),
+        ("ndq", {"cut_share": 0.5}, {"cut_share": 0.5}),
+        ("qmix", {"cut_in_training": False, "cut_start": 9.0}, {"cut_in_training": False}),
+    ],
+)
+def test_what_changed_nothing_is_left_out(algorithm, settings, kept):
+    record = {"algorithm": algorithm, "settings": settings, "format": 2}
+    assert with_todays_words(record)["settings"] == kept
 
 
 def test_members_too_are_called_as_today():

@@ -18,13 +18,12 @@ PUBLISHED = PYMARL
         "vocab_size": "channel.vocab_size",
         "message_length": "channel.message_length",
         "reads_memory": "channel.reads_memory",
-        "mixing": "mixer",
     },
 )
 def dial(env: Environment, **settings: Any) -> Algorithm:
     """DIAL's heir: discrete messages, trained end to end (discrete x sum or none x value).
 
-    The original: `vocab_size=2, reads_memory=True, mixing="none", delay=1`.
+    The original: `vocab_size=2, reads_memory=True, mixer="none", delay=1`.
 
     Args:
       env: the task.
@@ -32,6 +31,6 @@ def dial(env: Environment, **settings: Any) -> Algorithm:
         vocab_size: how many symbols there are.
         message_length: symbols in the message to one receiver.
         reads_memory: whether messages are made from the memory too, or from inputs only, which is faster.
-        mixing: the mixer, such as "sum" (VDN) or "none" (every agent for itself, as published).
+        mixer: such as "sum" (VDN) or "none" (every agent for itself, as published).
     """
     ...
