@@ -2,9 +2,10 @@
 
 import jax
 import numpy as np
+import pytest
 
 import marlcomm as mc
-from experiments.particle_methods import SHORT_SIGHTED, told_the_cell
+from experiments.particle_methods import COMPARED, SHORT_SIGHTED, algorithm_of, told_the_cell
 from marlcomm.envs.particle import scripted
 
 EPISODES = 400
@@ -27,3 +28,9 @@ def test_who_sees_the_prey_needs_no_word():
     env = mc.make_env("predator_prey", controls="pairs", num_predators=2, steps=10)
     state, _ = env.reset(jax.random.PRNGKey(3))
     np.testing.assert_array_equal(told_the_cell(1)(env)(state), scripted.chase_on_ring(env)(state))
+
+
+@pytest.mark.filterwarnings("error::FutureWarning")
+@pytest.mark.parametrize("method", COMPARED)
+def test_every_method_is_made_by_todays_names(method):
+    assert algorithm_of(method, SHORT_SIGHTED, steps=1000).settings
