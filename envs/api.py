@@ -160,7 +160,12 @@ class Environment(abc.ABC, Generic[State]):
 
     @cached_property
     def reports_won(self) -> bool:
-        """Whether the task knows winning, and reports it as `won`."""
+        """Whether the task knows winning, and reports it as `won`.
+
+        What a `driver` plays does, unless the task says `reports_won = False`: its `reset` need not be one of JAX.
+        """
+        if self.driver is not None:
+            return True
         _, first = jax.eval_shape(self.reset, jax.random.PRNGKey(0))
         return "won" in first.extras
 

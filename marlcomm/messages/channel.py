@@ -60,12 +60,13 @@ class ChannelLoss(NamedTuple):
     short_name: str = ""  #: of its weight as a setting, such as beta
 
 
-class Channel(nn.Module):
+class Channel(nn.Module, kw_only=True):
     """How agents talk. Subclass it, write `send` and `receive` (layers in `setup`), and pass an instance.
 
-    An algorithm fills in the three sizes before use, so an instance is written without them. A channel writes `talk`
-    instead where agents talk in several rounds within a step, receivers read their memory too, or something is carried
-    from step to step. `marlcomm.check_channel` says whether a channel keeps all that is asked of it.
+    An algorithm fills in the three sizes before use, so an instance is written without them. The attributes below are
+    given by name; a subclass's own may be given by place. A channel writes `talk` instead where agents talk in several
+    rounds within a step, receivers read their memory too, or something is carried from step to step.
+    `marlcomm.check_channel` says whether a channel keeps all that is asked of it.
 
     Attributes:
       num_agents: N.
@@ -164,7 +165,7 @@ class Channel(nn.Module):
         Args:
           inputs, memory, key: as for `send`.
           transmit: gives what arrives of the messages that one round offers. All that passes between agents must go
-            through it: it respects the dead, the graph and edits, and counts the bits of every round.
+            through it: it keeps to the graph, to edits and to who is alive, and counts the bits of every round.
 
         Returns:
           as `receive`.
@@ -197,7 +198,8 @@ def offer(content: jax.Array, importance: jax.Array | None = None, bits: float =
 
 
 def deliver(messages: Messages, alive: jax.Array, links: jax.Array | None = None) -> Messages:
-    """What arrives: nothing from or to the dead or where there is no link, and zero content where nothing was sent.
+    """What arrives: nothing from or to agents that are not alive or where there is no link, and zero content where
+    nothing was sent.
 
     Args:
       messages: [..., N, N, D]; alive: [..., N] bool; links: [N, N] bool, None for all.

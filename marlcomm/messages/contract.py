@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -41,7 +40,8 @@ def check_channel(channel: Channel, *, key: jax.Array | None = None) -> None:
     """Lets agents talk in several situations and checks all that agents and learners rely on.
 
     Checked first, by tracing alone: shapes and types of messages, features, action values, state and what is reported,
-    in training and in evaluation. Then, on random parameters and inputs:
+    in training and in evaluation. Then, on random parameters and inputs, in evaluation and, where a channel talks
+    otherwise in training, there too:
 
     - gradient: the loss of a receiver reaches what every sender sees or remembers;
     - permutation: exchanging senders exchanges their places in a receiver's features, or nothing;
@@ -52,7 +52,8 @@ def check_channel(channel: Channel, *, key: jax.Array | None = None) -> None:
     - batch: a batch of 1 gives what a batch of 8 gives;
     - key: the key alone decides what is drawn.
 
-    What a channel draws is compared by its mean over many draws. A channel that cannot keep a clause names it in its
+    What a channel draws is compared by its mean over many draws, and one that carries something from step to step is
+    looked at over several steps. A channel that cannot keep a clause names it in its
     `exceptions()`, with the reason. Graph, delay and bandwidth are left out: no channel has a say in them.
 
     Args:
@@ -61,7 +62,9 @@ def check_channel(channel: Channel, *, key: jax.Array | None = None) -> None:
 
     Raises:
       ChannelContractError: lists every problem that was found.
+      UsageError: what is no channel, such as a channel's class.
     """
+    _check_instance(channel)
     sized = plain(
         channel,
         num_agents=channel.num_agents or AGENTS,
@@ -73,10 +76,10 @@ def check_channel(channel: Channel, *, key: jax.Array | None = None) -> None:
     problems = [f"exceptions() names {clause!r}; it must be one of {', '.join(CLAUSES)}." for clause in unknown]
     problems += shape_problems(sized)
     if not problems:
-        trial = Trial(sized, jax.random.key(0) if key is None else key)
+        trials = _trials(Trial(sized, jax.random.key(0) if key is None else key))
         for clause, check in _CHECKS.items():
             if clause not in excepted:
-                problems += _found(check, trial)
+                problems += _found(check, *trials)
     if problems:
         raise ChannelContractError(type(channel).__name__, problems)
 
@@ -91,11 +94,38 @@ def check_shapes(channel: Channel) -> None:
         raise UsageError(problems[0])
 
 
-def _found(check: Callable[[Trial], Iterator[str]], trial: Trial) -> list[str]:
-    try:
-        return list(dict.fromkeys(check(trial)))
-    except Exception as error:  # whatever a user's channel raises is a finding
-        return [f"talk fails where {(check.__doc__ or '').strip().splitlines()[0].lower()} {brief(error)}"]
+def _check_instance(channel: Any) -> None:
+    if isinstance(channel, Channel):
+        return
+    name, is_class = getattr(channel, "__name__", ""), isinstance(channel, type) and issubclass(channel, Channel)
+    right = f"an instance, such as {name}()" if is_class else "an instance of a subclass of Channel"
+    raise UsageError(f"channel={name if is_class else repr(channel)} must be {right}.")
+
+
+def _trials(trial: Trial) -> tuple[Trial, ...]:
+    """As the channel talks in evaluation and, where that is something else, as it talks in training."""
+    training = trial.in_training()
+    return (trial,) if _same_program(trial, training) else (trial, training)
+
+
+def _same_program(one: Trial, other: Trial) -> bool:
+    (text, constants), (other_text, other_constants) = one.program(), other.program()
+    return text == other_text and all(map(np.array_equal, constants, other_constants))
+
+
+def _found(check: Callable[[Trial], Iterator[str]], *trials: Trial) -> list[str]:
+    """What a check finds in the first of the trials in which it finds anything."""
+    for trial in trials:
+        when = "in training, " if trial.training else ""
+        try:
+            problems = list(dict.fromkeys(when + problem for problem in check(trial)))
+        except Exception as error:  # whatever a user's channel raises is a finding
+            problems = [
+                f"{when}talk fails where {(check.__doc__ or '').strip().splitlines()[0].lower()} {brief(error)}"
+            ]
+        if problems:
+            return problems
+    return []
 
 
 def _differ(one: Mean, other: Mean, agent: Any = slice(None), part: slice = slice(3)) -> bool:
@@ -122,13 +152,16 @@ def _numbers(trial: Trial) -> Iterator[str]:
 
 def _gradient(trial: Trial) -> Iterator[str]:
     """Gradients are taken."""
+    if trial.training:  # gradients are those of training wherever they are asked for
+        return
+    trial = trial.in_training()
     scene, receiver = trial.scene, trial.receiver
     said = jax.eval_shape(trial.one_talk, trial.params, scene, trial.key).messages.content.shape[-1]
     if not said:
         return
 
     def heard(inputs: jax.Array, memory: jax.Array, key: jax.Array) -> jax.Array:
-        talk = trial.one_talk(trial.params, scene._replace(inputs=inputs, memory=memory), key, training=True)
+        talk = trial.one_talk(trial.params, scene._replace(inputs=inputs, memory=memory), key)
         row = jnp.concatenate([talk.features, talk.action_values], -1)[..., receiver, :]
         return (row * jnp.cos(jnp.arange(row.size, dtype=jnp.float32)).reshape(row.shape)).sum()
 
@@ -241,10 +274,7 @@ def _batch(trial: Trial) -> Iterator[str]:
 
 def _key(trial: Trial) -> Iterator[str]:
     """Talk is traced twice."""
-    one, other = (jax.make_jaxpr(lambda *x: trial.one_talk(*x))(trial.params, trial.scene, trial.key) for _ in range(2))
-    text_one, text_other = (re.sub("0x[0-9a-f]+", "", str(closed.jaxpr)) for closed in (one, other))
-    same = text_one == text_other and all(map(np.array_equal, one.consts, other.consts))
-    if not same:
+    if not _same_program(trial, trial):
         yield "talk differs when traced again; the key alone must decide what is drawn."
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +18,7 @@ from marlcomm.types import Messages
 from marlcomm.validation import UsageError
 
 BATCH, HIDDEN = 8, 6
+STEPS = 4  # of talk, where a channel carries something from step to step
 DRAWS = 2000  # how often a channel that draws is asked: it is compared by its means
 
 
@@ -38,32 +41,26 @@ class Talk(NamedTuple):
     reported: Any
 
 
-def _talk(channel: Channel, scene: Scene, key: jax.Array, training: bool) -> Talk:
-    """One step of talk or, where a channel carries something, two: the second of them. For a bound channel."""
+def _talk(channel: Channel, scene: Scene, state: Any, key: jax.Array, training: bool) -> tuple[Talk, Any]:
+    """One step of talk, and the state after it. For a bound channel."""
     lead = scene.alive.shape
-    state = channel.initial_state(*lead)
     memory = scene.memory if channel.reads_memory or channel.after_memory else None
-
-    def once(state: Any, sign: float, key: jax.Array) -> tuple[Any, Talk]:
-        talk_key, edit_key = jax.random.split(key)
-        transmit = Transmission(
-            channel,
-            scene.alive,
-            edit_key,
-            CutPairs(scene.cut),
-            state=state,
-            training=training,
-            action_mask=jnp.ones((*lead, channel.num_actions), bool) if channel.after_memory else None,
-            scores=_some_head(channel, scene.memory) if channel.after_memory else None,
-        )
-        received, reported = channel.talk(sign * scene.inputs, memory, talk_key, transmit)
-        messages = transmit.account()
-        heard = checked_heard(channel, received, scene.alive, state)
-        values = jnp.zeros((*lead, channel.num_actions)) if heard.action_values is None else heard.action_values
-        return heard.state, Talk(jnp.asarray(heard.features), values, bits_sent(messages), messages, reported)
-
-    state, talk = once(state, 1.0, key)
-    return talk if state is None else once(state, -1.0, jax.random.fold_in(key, 1))[1]
+    talk_key, edit_key = jax.random.split(key)
+    transmit = Transmission(
+        channel,
+        scene.alive,
+        edit_key,
+        CutPairs(scene.cut),
+        state=state,
+        training=training,
+        action_mask=jnp.ones((*lead, channel.num_actions), bool) if channel.after_memory else None,
+        scores=_some_head(channel, scene.memory) if channel.after_memory else None,
+    )
+    received, reported = channel.talk(scene.inputs, memory, talk_key, transmit)
+    messages = transmit.account()
+    heard = checked_heard(channel, received, scene.alive, state)
+    values = jnp.zeros((*lead, channel.num_actions)) if heard.action_values is None else heard.action_values
+    return Talk(jnp.asarray(heard.features), values, bits_sent(messages), messages, reported), heard.state
 
 
 def _some_head(channel: Channel, memory: jax.Array) -> Callable[[Received | None], jax.Array]:
@@ -101,8 +98,9 @@ def shape_problems(channel: Channel) -> list[str]:
         for training in (False, True):
             scene = _scene(channel, lead)
 
-            def first(scene: Scene = scene, training: bool = training) -> Any:
-                return channel.init_with_output(key, scene, key, training, method=_talk)[0]
+            def first(scene: Scene = scene, training: bool = training) -> Talk:
+                state = channel.initial_state(*scene.alive.shape)
+                return channel.init_with_output(key, scene, state, key, training, method=_talk)[0][0]
 
             try:
                 talk = jax.eval_shape(first)
@@ -136,27 +134,53 @@ class Mean(NamedTuple):
 class Trial:
     """A channel with random parameters, and ways to let it talk; agent `receiver` is the one that is looked at."""
 
-    def __init__(self, channel: Channel, key: jax.Array) -> None:
+    def __init__(self, channel: Channel, key: jax.Array, training: bool = False, params: Any = None) -> None:
+        """Args: `training`: whether it talks as in training or as in evaluation; `params`: by default random ones."""
         self.channel, self.scene, self.receiver = channel, _scene(channel, (BATCH,)), channel.num_agents - 1
-        self.init_key, self.key = jax.random.split(key)
-        self.params = self._parameters(channel, self.scene)
+        self.training, self._whole_key = training, key
+        self._init_key, self.key = jax.random.split(key)
+        self.params = self._parameters() if params is None else params
         self._run = jax.jit(self._means)
-        self.draws = 2
-        if any(map(np.any, self.talk(self.scene).error)):
-            self.draws = DRAWS
+
+    @cached_property
+    def draws(self) -> int:
+        """How often it is asked: often, if it draws."""
+        return DRAWS if any(map(np.any, self._asked(self.scene, 2).error)) else 2
 
     def talk(self, scene: Scene) -> Mean:
         """What agents make of it, over as many draws as are needed."""
-        return jax.tree.map(np.asarray, self._run(self.params, scene, jax.random.split(self.key, self.draws)))
+        return self._asked(scene, self.draws)
 
-    def one_talk(self, params: Any, scene: Scene, key: jax.Array, training: bool = False) -> Talk:
-        """A single one."""
-        talk: Any = self.channel.apply(params, scene, key, training, method=_talk)
-        return talk
+    def one_talk(self, params: Any, scene: Scene, key: jax.Array) -> Talk:
+        """A single one. Where a channel carries something, `STEPS` steps in which agents see more or less of the same:
+        the mean of what is heard and paid at each, and all messages, time first."""
+        state = self.channel.initial_state(*scene.alive.shape)
+
+        def once(state: Any, step: jax.Array) -> tuple[Any, Talk]:
+            now = scene._replace(inputs=jnp.cos(step) * scene.inputs)
+            step_key = jax.random.fold_in(key, step)
+            talk, state = cast(Any, self.channel.apply(params, now, state, step_key, self.training, method=_talk))
+            return state, talk
+
+        if state is None:
+            return once(None, jnp.int32(0))[1]
+        _, talks = jax.lax.scan(once, state, jnp.arange(STEPS))
+        return talks._replace(
+            features=talks.features.mean(0), action_values=talks.action_values.mean(0), bits=talks.bits.mean(0)
+        )
+
+    def program(self) -> tuple[str, Sequence[Any]]:
+        """What a talk is traced to, and the arrays in it."""
+        closed = jax.make_jaxpr(lambda *x: self.one_talk(*x))(self.params, self.scene, self.key)
+        return re.sub("0x[0-9a-f]+", "", str(closed.jaxpr)), closed.consts
+
+    def in_training(self) -> Trial:
+        """The same channel as it talks in training."""
+        return Trial(self.channel, self._whole_key, True, self.params)
 
     def alone(self) -> Trial:
         """The same channel with one agent."""
-        return Trial(self.channel.clone(num_agents=1), self.key)
+        return Trial(self.channel.clone(num_agents=1), self.key, self.training)
 
     def other(self, *agents: int) -> Scene:
         """The scene in which some agents see and remember other things."""
@@ -168,17 +192,21 @@ class Trial:
         """The scene in which some agents are not alive."""
         return scene._replace(alive=scene.alive & ~np.isin(np.arange(self.channel.num_agents), agents))
 
-    def _parameters(self, channel: Channel, scene: Scene) -> Any:
+    def _parameters(self) -> Any:
         """As at the start of training, but larger, so that what is wrong shows."""
 
         def draw(key: jax.Array) -> Any:
-            params = channel.init(key, scene, key, True, method=_talk)
+            state = self.channel.initial_state(*self.scene.alive.shape)
+            params = self.channel.init(key, self.scene, state, key, True, method=_talk)
             leaves, structure = jax.tree.flatten(params)
             keys = jax.random.split(key, max(len(leaves), 1))
             moved = [x + 0.3 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=False)]
             return jax.tree.unflatten(structure, moved)
 
-        return jax.jit(draw)(self.init_key)
+        return jax.jit(draw)(self._init_key)
+
+    def _asked(self, scene: Scene, times: int) -> Mean:
+        return jax.tree.map(np.asarray, self._run(self.params, scene, jax.random.split(self.key, times)))
 
     def _means(self, params: Any, scene: Scene, keys: jax.Array) -> Any:
         talks = jax.vmap(lambda key: self.one_talk(params, scene, key))(keys)

@@ -208,3 +208,13 @@ def test_silence_costs_nothing_and_says_nothing():
 def test_a_message_has_dimensions():
     with pytest.raises(ValueError, match="dims is 0"):
         GaussianChannel(dims=0)
+
+
+def test_a_channels_own_settings_come_first():
+    class Quantized(SilentChannel):
+        inner: SilentChannel | None = None
+        step: float = 0.25
+
+    inner = SilentChannel()
+    channel = Quantized(inner, 0.5)
+    assert (channel.inner, channel.step, channel.num_agents) == (inner, 0.5, 0)

@@ -19,6 +19,7 @@ from marlcomm.messages.channel import by_receiver, seen_by
 from marlcomm.messages.contract import CLAUSES, check_shapes
 from marlcomm.networks.layers import Linear, one_each
 from marlcomm.types import others
+from marlcomm.validation import UsageError
 
 COUNT = itertools.count()
 
@@ -99,6 +100,42 @@ class PaidToSpeak(Kept):
         return messages._replace(price=-messages.price), reported
 
 
+class TelepathyInTraining(Kept):
+    def talk(self, inputs, memory, key, transmit):
+        word = to_everybody(self.word(inputs, memory))
+        arrived = transmit(offer(word)).content
+        return by_receiver(word if transmit.training else arrived), {}
+
+
+class PaidToLearn(Kept):
+    def talk(self, inputs, memory, key, transmit):
+        messages = offer(to_everybody(self.word(inputs, memory)))
+        price = -messages.price if transmit.training else messages.price
+        return by_receiver(transmit(messages._replace(price=price)).content), {}
+
+
+class BatchNormalized(Kept):
+    """By the statistics of the batch, in training."""
+
+    def talk(self, inputs, memory, key, transmit):
+        word = self.word(inputs, memory)
+        word = word - word.mean(-3, keepdims=True) if transmit.training else word
+        return by_receiver(transmit(offer(to_everybody(word))).content), {}
+
+
+class TelepathyTwoStepsLater(Kept):
+    """The others' words come through the state, once they have been there for two steps."""
+
+    def initial_state(self, *batch):
+        return jnp.zeros((*batch, 2)), jnp.zeros((*batch, 2))
+
+    def talk(self, inputs, memory, key, transmit):
+        word = self.word(inputs, memory)
+        arrived = transmit(offer(to_everybody(word))).content
+        last, before = transmit.state
+        return Heard(by_receiver(arrived + to_everybody(before)), state=(word, last)), {}
+
+
 class AcrossTheBatch(Kept):
     def word(self, inputs, memory):
         word = super().word(inputs, memory)
@@ -165,6 +202,11 @@ def test_who_keeps_everything_passes(channel):
         (Telepathy(), "agent 0 is not alive, and hears what others see"),
         (KnowsTheWorth(), "something else than if agent 0 were not alive"),
         (PaidToSpeak(), "messages have a price or an overhead of -32 bits"),
+        (TelepathyInTraining(), "in training, all is cut, and agent 2 hears what agent 0 sees"),
+        (TelepathyInTraining(), "in training, agent 0 is not alive, and hears what others see"),
+        (PaidToLearn(), "in training, messages have a price or an overhead of -32 bits"),
+        (BatchNormalized(), "in training, environment 0 of a batch of 8 hears"),
+        (TelepathyTwoStepsLater(), "all is cut, and agent 2 hears what agent 0 sees"),
         (AcrossTheBatch(), "hears or pays something else than by itself"),
         (FirstAxisIsTheBatch(), "hears or pays something else than by itself"),
         (OfItsOwnMind(), "differs when traced again"),
@@ -186,6 +228,12 @@ def test_each_broken_promise_is_named(channel, problem):
 
 def test_what_is_drawn_is_compared_by_its_means():
     check_channel(GatedChannel(dims=2, hidden=4, sampled=True))
+
+
+@pytest.mark.parametrize(("given", "right"), [(Kept, r"Kept\(\)"), (None, "an instance"), ("mean", "an instance")])
+def test_what_is_no_channel_is_refused(given, right):
+    with pytest.raises(UsageError, match=rf"^channel=.* must be .*{right}"):
+        check_channel(given)
 
 
 def test_shapes_of_a_sized_channel_are_named_one_at_a_time():

@@ -48,8 +48,6 @@ class Hinting(mc.Environment):
 class HintingOutside(Hinting):
     """As a name for a simulator outside JAX, which its driver plays."""
 
-    reports_won = True
-
     @functools.cached_property
     def driver(self):
         return NumpyDriver()
