@@ -31,13 +31,20 @@ from marlcomm.validation import UsageError
 @pytest.mark.parametrize("name", [*ALGORITHMS])
 def test_every_algorithm_is_there_under_its_own_name(name):
     assert ALGORITHMS.get(name).__name__ == name
+    assert says_what_it_is(ALGORITHMS.get(name))
+
+
+def says_what_it_is(thing):
+    """Whether its first line, which lists show, is a sentence and a paragraph of its own."""
+    first, _, rest = (inspect.getdoc(thing) or "").partition("\n")
+    return first.endswith(".") and not rest.partition("\n")[0]
 
 
 @pytest.mark.parametrize("names", [CHANNELS, MIXERS, CRITICS, EDIT_SCHEDULES, TASKS], ids=lambda names: names.kind)
 def test_everything_is_there(names):
     for name in names:
         assert callable(names.get(name))
-        assert inspect.getdoc(names.get(name))
+        assert says_what_it_is(names.get(name)), name
 
 
 @pytest.mark.parametrize("name", [*LEARNERS])
@@ -48,6 +55,7 @@ def test_every_learner_is_there_with_the_title_of_its_algorithms(name):
 @pytest.mark.parametrize("name", [*EDITS])
 def test_every_edit_is_there(name):
     assert callable(load(EDITS[name].make))
+    assert says_what_it_is(load(EDITS[name].make))
 
 
 def test_an_edit_of_your_own_has_a_name(monkeypatch):

@@ -99,8 +99,7 @@ class Silence(struct.PyTreeNode):
 
 
 class CalibratedCut(struct.PyTreeNode):
-    """Asks evaluation for the threshold that cuts the share `fraction` of what is said; it is replaced before anything
-    runs."""
+    """Cuts the share `fraction` of what is said by one fixed threshold, which evaluation finds and puts in its place."""
 
     fraction: float
     whole: bool = struct.field(pytree_node=False, default=False)
