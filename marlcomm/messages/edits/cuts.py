@@ -99,7 +99,7 @@ class Silence(struct.PyTreeNode):
 
 
 class CalibratedCut(struct.PyTreeNode):
-    """Cuts the share `fraction` of what is said by one fixed threshold, which evaluation finds and puts in its place."""
+    """Cuts the share `fraction` of what is said by one fixed threshold, which evaluation puts in its place."""
 
     fraction: float
     whole: bool = struct.field(pytree_node=False, default=False)
