@@ -22,7 +22,7 @@ class Observation(NamedTuple):
     agents_view: jax.Array  # [N, O] float32: what each agent sees
     action_mask: jax.Array  # [N, A] bool: which actions each agent may take
     global_state: jax.Array  # [S] float32: what the mixer or critic sees in training
-    alive: jax.Array  # [N] bool: dead agents neither act, send nor receive
+    alive: jax.Array  # [N] bool: those that are not alive neither act, send nor receive
     step_count: jax.Array  # [] int32: steps taken since reset
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from marlcomm.envs.api import Environment, State
 from marlcomm.envs.options import check_count
 from marlcomm.envs.steps import Observation, StepType, TimeStep
+from marlcomm.validation import UsageError
 
 MAX_JOINT_ACTIONS = 10_000
 
@@ -21,7 +22,12 @@ class Wrapper(Environment[State]):
     """Passes everything on to `env`. Subclasses change what they need; the state stays that of `env`."""
 
     def __init__(self, env: Environment[State]) -> None:
-        """Takes over the sizes of `env`, unless a subclass has already set its own."""
+        """Takes over the sizes of `env`, unless a subclass has already set its own.
+
+        Raises UsageError where a driver plays `env`.
+        """
+        if env.driver is not None and type(self).driver is None:  # it would not be asked, nor would it convert
+            raise UsageError(f"env={env!r} is played by its driver: {type(self).__name__} wraps tasks in JAX only.")
         self.env = env
         for size in ("num_agents", "num_actions", "observation_size", "state_size", "horizon", "continuous"):
             if size not in self.__dict__:

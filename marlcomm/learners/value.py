@@ -132,7 +132,7 @@ class ValueLearner(OffPolicyLearner):
         value = self.mixer.apply(params["mixer"], _pick(q[:, :-1], batch.action), batch.global_state[:, :-1])
         next_value = self.mixer.apply(target_params["mixer"], _pick(target_q[:, 1:], best), batch.global_state[:, 1:])
         reward = batch.reward.mean(-1, keepdims=True) if self.mixer.team else batch.reward
-        # the dead are taught too: what follows a death is worth what it gives, and is bootstrapped from
+        # agents that are not alive are taught too: what follows is worth what it gives, and is bootstrapped from
         weight = jnp.broadcast_to(batch.valid[..., None], reward.shape).astype(jnp.float32)
         target = double_q_target(reward, batch.terminal, next_value, hparams.discount)
         unroll = Unroll(q, target_q, value, target, weight, messages, auxiliary)

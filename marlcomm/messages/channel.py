@@ -30,7 +30,7 @@ Received = Heard | jax.Array  # an array is `Heard(features=array)`
 
 
 class Transmit(Protocol):
-    """What a channel talks through: see `marlcomm.messages.Transmission`, of which a channel sees this."""
+    """What a channel talks through: see `marlcomm.messages.transmission.Transmission`, of which a channel sees this."""
 
     state: Any  # what the channel carried over from the last step
     training: bool  # static: True while the team trains, False while it is evaluated

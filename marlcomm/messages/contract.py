@@ -33,7 +33,10 @@ class ChannelContractError(ValueError):
     def __init__(self, name: str, problems: list[str]) -> None:
         self.problems = problems
         lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"{name} breaks the contract of Channel in {len(problems)} way(s):\n{lines}")
+        super().__init__(
+            f"{name} breaks the contract of Channel in {len(problems)} way(s):\n{lines}\n"
+            "A clause that it cannot keep stands in its exceptions(), with the reason."
+        )
 
 
 def check_channel(channel: Channel, *, key: jax.Array | None = None) -> None:
@@ -186,8 +189,8 @@ def _permutation(trial: Trial) -> Iterator[str]:
     swapped = [before, *(_relabelled(before, order, axis) for axis in (-2, -1))]
     if all(_differ(each, after, receiver, _HEARD) for each in swapped):
         yield (
-            f"exchanging agents 0 and 1 changes what agent {receiver} hears, and not by their places; all agents must "
-            "share parameters."
+            f"exchanging agents 0 and 1 changes what agent {receiver} hears, and not by their places; agents must "
+            "share parameters, and not be told apart by their numbers."
         )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from marlcomm.messages.channel import said_by_channel
 from marlcomm.messages.edits import CutBelow, Edit, chain_edits, importance_quantile, pairs_at_work
+from marlcomm.messages.edits.edit import as_pytree
 from marlcomm.types import Episodes, Messages, Scalar
 from marlcomm.validation import UsageError, check_number
 
@@ -182,7 +183,7 @@ class Constant:
 
     def edit(self, state: None) -> Edit | None:
         """See `EditSchedule`."""
-        return self.always
+        return None if self.always is None else as_pytree(self.always)
 
     def update(self, state: None, moment: Moment) -> None:
         """Nothing."""

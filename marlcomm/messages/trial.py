@@ -118,6 +118,7 @@ def shape_problems(channel: Channel) -> list[str]:
 
 
 def brief(error: Exception) -> str:
+    """An error's type and the first line of what it says."""
     return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0][:200]}"
 
 

@@ -1,4 +1,4 @@
-"""Drivers play episodes: whoever trains or judges a team asks one, and never steps an environment itself.
+"""Drivers play episodes: whoever trains or evaluates a team asks one, and never steps an environment itself.
 
 `CompiledDriver` plays tasks that are written in JAX. A task that a simulator outside JAX plays names its own driver, as
 its attribute `driver`; most of such a driver stands in `training.host_driver`.

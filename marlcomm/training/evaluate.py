@@ -54,7 +54,7 @@ def assess(episodes: Episodes, decisions: Decision) -> dict[str, jax.Array]:
 
     Returns:
       return: the team's undiscounted return; won: share of episodes won; episode_length: steps; sent_fraction: share of
-      the entries between living agents that were sent; bits_per_step: bits that the whole team sends in one environment
+      the entries between agents alive that were sent; bits_per_step: bits that the whole team sends in one environment
       step.
     """
     pairs = pairs_at_work(episodes)[..., None]

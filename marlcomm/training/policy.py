@@ -14,6 +14,7 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.envs.api import Observation
 from marlcomm.learners.state import AgentMemory, Decision
 from marlcomm.messages.edits import Edit
+from marlcomm.messages.edits.edit import as_pytree
 from marlcomm.training.population import Population, member_of
 
 
@@ -41,7 +42,7 @@ class Policy:
         self, observation: Observation, memory: AgentMemory, key: jax.Array, edit: Edit | None = None
     ) -> tuple[jax.Array, AgentMemory, Decision]:
         """Greedy actions [..., N], the memory after this step, and the values and messages behind the actions."""
-        return self._act(self.params, observation, memory, key, edit=edit)
+        return self._act(self.params, observation, memory, key, edit=None if edit is None else as_pytree(edit))
 
     @cached_property
     def _act(self) -> Any:

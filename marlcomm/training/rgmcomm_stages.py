@@ -99,7 +99,7 @@ def _require_fit(ideal: Algorithm, team: Algorithm, warm: bool) -> None:
     if "labels" not in team.learner.losses:
         raise ValueError(f"{team.name} has no loss called labels: nothing would teach its messages")
     if getattr(ideal.learner.config, "critics_see", None) != "observations":
-        raise ValueError(f'{ideal.name} cannot judge what others see: give it critics_see="observations"')
+        raise ValueError(f'{ideal.name}\'s critics do not see what others see: give it critics_see="observations"')
     key = jax.random.PRNGKey(0)
     critics = [jax.tree.map(jnp.shape, jax.eval_shape(each.init, key).params["critic"]) for each in (ideal, team)]
     if warm and critics[0] != critics[1]:
@@ -117,10 +117,10 @@ def fit_labels(
     episodes: int = 256,
     learning_rate: float = 2e-3,
 ) -> tuple[Any, dict[str, jax.Array]]:
-    """Teaches a team's message network what an ideal team's critics say; nothing else of its parameters moves.
+    """Fits a team's message network to the action values of an ideal team's critics; its other parameters stay.
 
     Args:
-      ideal: of which the learner has a judge; ideal_params: its parameters, leading axis P.
+      ideal: an algorithm of the actor-critic learner; ideal_params: its parameters, leading axis P.
       team: with a `ClusterChannel` and the loss `labels`; params: its parameters, leading axis P.
       seeds: [P] one a member; they decide what is played, and which of it each update sees.
       updates, episodes, learning_rate: as for `train_pipeline`.
@@ -130,16 +130,16 @@ def fit_labels(
     """
     optimizer = optax.adam(learning_rate)
     batch = max(episodes // 8, 1)
-    judging: Any = ideal.learner
+    valuing: Any = ideal.learner
     learning: Any = team.learner
 
     def fit(ideal_params: Any, params: Any, played: Episodes, key: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
         def loss(params: Any, key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
             chosen = jax.random.choice(key, episodes, (batch,), replace=False)
             seen = jax.tree.map(lambda x: x[chosen], played)
-            judged = judging.unroll(ideal_params, ideal_params, seen, ideal.hparams, key)
+            valued = valuing.unroll(ideal_params, ideal_params, seen, ideal.hparams, key)
             said = learning.unroll(params, params, seen, team.hparams, key).auxiliary
-            value, metrics = learning.losses["labels"](judged._replace(auxiliary=said), seen, team.hparams)
+            value, metrics = learning.losses["labels"](valued._replace(auxiliary=said), seen, team.hparams)
             return value, {"labels": value} | metrics
 
         def update(carry: tuple[Any, Any], key: jax.Array) -> tuple[tuple[Any, Any], dict[str, jax.Array]]:

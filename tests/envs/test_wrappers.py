@@ -85,3 +85,10 @@ def test_wrapped_tasks_pass(wrap):
 def test_time_limit_checks_its_steps():
     with pytest.raises(ValueError, match="steps=0"):
         TimeLimit(make_env("maze"), 0)
+
+
+def test_a_task_that_a_driver_plays_is_not_wrapped():
+    task = make_env("hallway")
+    task.driver = object()
+    with pytest.raises(ValueError, match="is played by its driver: FullObservation"):
+        FullObservation(task)

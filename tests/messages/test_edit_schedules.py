@@ -90,3 +90,14 @@ def test_edits_are_schedules_that_never_change_and_several_follow_one_another():
         as_schedule([RandomCut(), RandomCut()])
     with pytest.raises(ValueError, match="must be an edit"):
         as_schedule("loud")
+
+
+def test_a_function_may_be_an_edit_where_programs_are_compiled():
+    def louder(messages, key):
+        return messages._replace(content=2 * messages.content)
+
+    messages = offer(jnp.ones((3, 3, 2)))
+    for schedule, content in ((as_schedule(louder), 2.0), (as_schedule([louder, Silence(), louder]), 0.0)):
+        edit = jax.jit(schedule.edit)(schedule.init())
+        arrived = jax.jit(lambda edit: edit(messages, jax.random.key(0)))(edit)
+        assert (arrived.content[0, 1] * arrived.sent[0, 1] == content).all()

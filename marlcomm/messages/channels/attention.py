@@ -20,9 +20,9 @@ class AttentionChannel(Channel):
 
     Each sender gives everybody a signature and a value; a receiver's query says how much of each value it takes.
 
-    With k, v of the sender i and q of the receiver j, the weights are softmax_i(q_j . k_i / scale) over all living
-    senders, the receiver among them, and j is given sum_i weight_ij v_i (eq. 3 and 4 of the paper). In further rounds
-    the agents' states are tanh(W [state; what was heard]).
+    With k, v of the sender i and q of the receiver j, the weights are softmax_i(q_j . k_i / scale) over all
+    senders that are alive, the receiver among them, and j is given sum_i weight_ij v_i (eq. 3 and 4 of the paper). In
+    further rounds the agents' states are tanh(W [state; what was heard]).
 
     The importance of a message is the weight that the receiver would give it, were everything sent, so that cuts cut
     by attention. `talk` reports the weights of the last round as `attention` [..., N, N].

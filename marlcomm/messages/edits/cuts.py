@@ -113,7 +113,7 @@ class CalibratedCut(struct.PyTreeNode):
 
 
 def pairs_at_work(episodes: Episodes) -> Any:
-    """[B, T, N, N] bool: pairs of different living agents at real steps, sender first; an array of the kind that
+    """[B, T, N, N] bool: pairs of different agents, both alive, at real steps, sender first; an array of the kind that
     `alive` is, of JAX or NumPy."""
     alive = episodes.alive[:, :-1]
     pairs = alive[..., :, None] & alive[..., None, :] & ~np.eye(alive.shape[-1], dtype=bool)

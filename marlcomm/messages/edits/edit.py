@@ -70,7 +70,9 @@ class OneOf(struct.PyTreeNode):
 
 def chain_edits(edits: Sequence[Edit]) -> Edit | None:
     """Several edits, one after the other; None for none."""
-    flat = tuple(single for edit in edits for single in (edit.edits if isinstance(edit, _Chain) else (edit,)))
+    flat = tuple(
+        single for edit in edits for single in (edit.edits if isinstance(edit, _Chain) else (as_pytree(edit),))
+    )
     return None if not flat else flat[0] if len(flat) == 1 else _Chain(flat)
 
 
@@ -81,6 +83,11 @@ def split_delay(edit: Edit | None) -> tuple[Edit | None, int]:
     if not delays:
         return edit, 0
     return chain_edits([one for one in edits if not isinstance(one, Delay)]), sum(delays)
+
+
+def as_pytree(edit: Edit) -> Edit:
+    """The edit, or one that holds it where it is a plain function: compiled programs take pytrees of numbers."""
+    return jax.tree_util.Partial(edit) if jax.tree_util.all_leaves([edit]) else edit
 
 
 def require(name: str, value: Any, low: float, high: float, whole: bool = False) -> None:
@@ -94,6 +101,7 @@ def require(name: str, value: Any, low: float, high: float, whole: bool = False)
 
 
 def between_agents(messages: Messages) -> jax.Array:
+    """[N, N, 1] bool: False where an agent tells itself something."""
     return others(messages.sent.shape[-2])[..., None]
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jax
-
-from marlcomm.messages.edits.edit import Edit
+from marlcomm.messages.edits.edit import Edit, as_pytree
 from marlcomm.names import EDITS, edit_name, load
 
 
@@ -41,9 +39,4 @@ def parse_edit(text: str) -> Edit:
 def parse_edits(edits: Edit | str | Sequence[Edit | str]) -> list[Edit]:
     """Edits or their names, one or several, as edits. Raises as `parse_edit`."""
     listed = edits if isinstance(edits, Sequence) and not isinstance(edits, str) else [edits]
-    return [parse_edit(edit) if isinstance(edit, str) else _as_pytree(edit) for edit in listed]
-
-
-def _as_pytree(edit: Edit) -> Edit:
-    """The edit, or one that holds it where it is a plain function: compiled programs take pytrees of numbers."""
-    return jax.tree_util.Partial(edit) if jax.tree_util.all_leaves([edit]) else edit
+    return [parse_edit(edit) if isinstance(edit, str) else as_pytree(edit) for edit in listed]
