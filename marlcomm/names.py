@@ -6,6 +6,7 @@ command line can answer a misspelled name at once.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -74,9 +75,12 @@ class Names:
         return tuple(name for name in self if self._groups[name] == title)
 
     def decorator(self, name: str, group: str = "", *, replace: bool = False) -> Callable[[Thing], Thing]:
-        """Adds what it stands above; see `add`."""
+        """Adds the class or function that it stands above; see `add`."""
+        self._check_new(name, replace)
 
         def register(thing: Thing) -> Thing:
+            if not (inspect.isclass(thing) or inspect.isroutine(thing) or isinstance(thing, functools.partial)):
+                raise UsageError(f"{self.kind} {name!r}: {thing!r} must be a class, or a function that makes one.")
             self.add(name, thing, group, replace=replace)
             return thing
 
@@ -88,6 +92,12 @@ class Names:
         Raises:
           UsageError: the name is empty, or taken and `replace` is False.
         """
+        self._check_new(name, replace)
+        self._things[name], self._groups[name] = thing, group
+        if group not in self._group_titles:
+            self._group_titles += (group,)
+
+    def _check_new(self, name: Any, replace: bool) -> None:
         if not isinstance(name, str) or not name:
             raise UsageError(f"name={name!r} must be a string that is not empty.")
         if name in self._things and not replace:
@@ -95,9 +105,6 @@ class Names:
             raise UsageError(
                 f"{article} {self.kind} called {name!r} exists already; choose another name or pass replace=True."
             )
-        self._things[name], self._groups[name] = thing, group
-        if group not in self._group_titles:
-            self._group_titles += (group,)
 
 
 CHANNELS = Names(

@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import jax
+
 from marlcomm.algorithms.algorithm import Algorithm, changed_hparams
 from marlcomm.algorithms.arguments import check_losses, check_module, check_task
 from marlcomm.algorithms.kinds import LearnerKind, Losses
 from marlcomm.algorithms.known import (
     OBJECTS,
-    Known,
     config_names,
     full_names,
     known_settings,
     left_out,
     losses_of_channel,
+    no_such_setting,
     with_loss_settings,
 )
 from marlcomm.algorithms.optimizers import MakeOptimizer, Own, apart, as_function
@@ -65,11 +67,8 @@ def build(
         settings, lambda chosen: {*known_settings(kind, parts_of(chosen), short_names), *OBJECTS}
     )
     settings, without = full_names(settings, short_names), left_out(settings)
-    settings = _checked(name or kind.title, kind, settings, short_names)
-    brought = losses_of_channel(kind, settings)
-    for loss in sorted(without - brought.keys() - kind.losses.keys()):
-        raise UsageError(f"losses.{loss}: there is no such loss.{nearest(loss, [*kind.losses, *brought])}")
-    brought = {key: loss for key, loss in brought.items() if key not in without}
+    settings = _checked(f"Algorithm {name!r}" if name else kind.title.capitalize(), kind, settings, short_names)
+    brought = _losses_of_channel(kind, settings, without)
     settings, added = _with_what_losses_need(kind, env, brought, settings)
     plain, dotted = by_part(settings)
     agent = plain.pop("agent", None)
@@ -87,9 +86,44 @@ def build(
         task=env.task_spec, losses=losses, optimizer=optimizer, config=config, training_edit=training_edit,
         **{"agent": agent, **networks},
     )  # fmt: skip
+    _check_critic(kind, learner_, settings.get("critic"))
     short_names |= {loss.short_name: f"weights.{key}" for key, loss in brought.items() if loss.short_name}
     traced = plain | {f"weights.{key}": weight for key, weight in dotted.pop("weights", {}).items()}
     return _assembled(name or kind.learner.__name__, env, learner_, kind.hparams(weights=weights), traced, short_names)
+
+
+def _losses_of_channel(kind: LearnerKind, settings: Mapping[str, Any], without: set[str]) -> dict[str, ChannelLoss]:
+    """The losses that the channel brings, but those that are left out.
+
+    Raises:
+      UsageError: what is left out is no loss, or cannot be; or the learner has a loss of the same name.
+    """
+    brought = losses_of_channel(kind, settings)
+    kept = {name: loss for name, loss in brought.items() if name not in without}
+    asking = [name for name, loss in kept.items() if loss.needs == "joint_critic"]
+    taken = kind.losses.keys() | (kind.joint_critic_losses.keys() if asking else set())
+    for name in sorted(kept.keys() & taken):
+        raise UsageError(f"The channel brings a loss {name!r}, and {kind.title} has one of that name: rename it.")
+    for name in sorted(without - brought.keys() - kind.losses.keys()):
+        if name in taken:
+            raise UsageError(f"losses.{name}: the loss {asking[0]!r} needs it: leave losses.{asking[0]} out, too.")
+        raise UsageError(f"losses.{name}: there is no such loss.{nearest(name, [*kind.losses, *brought])}")
+    return kept
+
+
+def _check_critic(kind: LearnerKind, learner: Any, chosen: Any) -> None:
+    """Raises UsageError where a critic that is chosen is none of this learner's: there are two kinds."""
+    if "critic" not in kind.parts or isinstance(learner.critic, kind.critics):
+        return
+    memory = jax.eval_shape(lambda: learner.initial_memory(1))
+    try:
+        jax.eval_shape(lambda memory: learner.init_networks(jax.random.PRNGKey(0), memory), memory)
+    except Exception as error:
+        word = repr(chosen) if chosen is None or isinstance(chosen, str) else type(chosen).__name__
+        like = " or ".join(critic.__name__ for critic in kind.critics)
+        raise UsageError(
+            f"critic={word} is no critic of {kind.title}, which takes one such as {like}: {error}"
+        ) from error
 
 
 def _assembled(
@@ -105,7 +139,7 @@ def _assembled(
 
 
 def _checked(
-    name: str, kind: LearnerKind, settings: Mapping[str, Any], short_names: Mapping[str, str]
+    who: str, kind: LearnerKind, settings: Mapping[str, Any], short_names: Mapping[str, str]
 ) -> dict[str, Any]:
     """The settings by their full names, each as its type. Raises UsageError where one does not exist or fit."""
     known = known_settings(kind, settings, short_names)
@@ -117,18 +151,12 @@ def _checked(
         if key.removeprefix("losses.") in without:
             continue
         if key not in known and key not in OBJECTS:
-            raise UsageError(_no_such_setting(name, kind, shown, known))
+            raise no_such_setting(who, shown, known)
         checked[key] = value if key in OBJECTS else as_kind(shown, value, known[key][0])
     return checked
 
 
 _EVERY_LEARNERS = {"agent", "losses", "weights", "optimizer", "training_edit"}
-
-
-def _no_such_setting(name: str, kind: LearnerKind, setting: str, known: Known) -> str:
-    part, dot, _ = setting.partition(".")
-    listed = [key for key in known if key.startswith(f"{part}.")] if dot else [key for key in known if "." not in key]
-    return f"Algorithm {name!r} has no setting {setting!r}.{nearest(setting, listed or list(known))}"
 
 
 def _with_what_losses_need(
@@ -147,7 +175,7 @@ def _with_what_losses_need(
         if loss.needs == "policy_gradient" and not kind.policy_gradient:
             raise UsageError(
                 f"{who} is a policy gradient, and {kind.title} takes none: use an on-policy algorithm, such as mappo"
-                f"{instead}."
+                f"{instead}, or {leave}."
             )
         if loss.needs == "discrete_actions" and env.continuous:
             raise UsageError(
@@ -180,6 +208,8 @@ def _losses(
         {name: loss for name, loss in losses.items() if name not in without},
         {name: weight for name, weight in weights.items() if name not in without},
     )
+    if not losses:
+        raise UsageError("Every loss is left out, so nothing would be learned: keep one.")
     _, dotted = by_part(changes)
     return {name: with_loss_settings(name, loss, dotted.get(name, {})) for name, loss in losses.items()}, weights
 

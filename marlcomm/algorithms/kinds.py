@@ -24,7 +24,7 @@ from marlcomm.losses import (
     temporal_difference_loss,
     value_loss,
 )
-from marlcomm.networks import ActionCritic, JointCritic
+from marlcomm.networks import ActionCritic, CentralCritic, JointCritic, LocalCritic
 from marlcomm.types import Loss
 from marlcomm.validation import UsageError
 
@@ -48,6 +48,7 @@ class LearnerKind:
       joint_critic: (env, settings) -> the settings with which losses can ask a centralized critic of joint actions;
         None where that cannot be.
       joint_critic_losses: those that this critic learns by, where the learner's own do not teach it.
+      critics: its own, which fit it.
       policy_gradient: whether it learns by policy gradient, and so can teach what a channel draws.
     """
 
@@ -63,6 +64,7 @@ class LearnerKind:
     optimizer: str = "adam"
     joint_critic: Callable[[Environment, Mapping[str, Any]], dict[str, Any]] | None = None
     joint_critic_losses: Losses = field(default_factory=dict)
+    critics: tuple[type, ...] = ()
     policy_gradient: bool = False
 
     @property
@@ -148,6 +150,7 @@ ON_POLICY = LearnerKind(
     networks=_on_policy_networks,
     parts={"channel": "silent", "critic": "local"},
     short_names={"entropy": "weights.entropy", "value_weight": "weights.value"},
+    critics=(LocalCritic, CentralCritic),
     policy_gradient=True,
 )
 ACTOR_CRITIC = LearnerKind(
@@ -160,5 +163,6 @@ ACTOR_CRITIC = LearnerKind(
     parts={"channel": "silent", "critic": None},
     options={"layers": 3, "recurrent": False, "separate_actors": False, "shared_critic": False},
     short_names={"saturation": "weights.saturation"},
+    critics=(ActionCritic,),
     joint_critic=_critics_that_see_views,
 )

@@ -5,19 +5,30 @@ from __future__ import annotations
 import dataclasses
 import functools
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flax import linen as nn
 
 from marlcomm.algorithms.kinds import LearnerKind
-from marlcomm.algorithms.parts import PARTS, Known, by_part, is_plain, make_part, settings_of_part
+from marlcomm.algorithms.parts import (
+    PARTS,
+    Known,
+    by_part,
+    is_dataclass_instance,
+    is_plain,
+    make_part,
+    settings_of_part,
+)
 from marlcomm.learners.config import GROUPS
 from marlcomm.messages import Channel, ChannelLoss
+from marlcomm.renamed import SETTINGS
 from marlcomm.validation import UsageError, nearest
 
 # what may be an object, of which Python passes more than a word says
 OBJECTS = {"agent", "joint_critic", "losses", "weights", "optimizer", *PARTS}
+
+_NEEDS = typing.get_args(typing.get_type_hints(ChannelLoss)["needs"])
 
 
 def known_settings(kind: LearnerKind, chosen: Mapping[str, Any], short_names: Mapping[str, str]) -> Known:
@@ -36,7 +47,7 @@ def known_settings(kind: LearnerKind, chosen: Mapping[str, Any], short_names: Ma
             known |= {f"{slot}.{key}": it for key, it in _of_part(slot, given).items()}
     weights = {name: weight for name, (_, weight) in kind.losses.items()}
     losses = {name: loss for name, (loss, _) in kind.losses.items()}
-    for name, brought in _losses_as_far_as_known(kind, chosen).items():
+    for name, brought in losses_as_far_as_known(kind, chosen).items():
         if name in left_out(chosen):
             continue
         losses[name], weights[name] = brought.loss, brought.weight
@@ -53,17 +64,27 @@ def known_settings(kind: LearnerKind, chosen: Mapping[str, Any], short_names: Ma
 
 
 def losses_of_channel(kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str, ChannelLoss]:
-    """The losses that the chosen channel brings."""
+    """The losses that the chosen channel brings.
+
+    Raises:
+      UsageError: it does not give losses by name, or one needs what nobody knows.
+    """
     if chosen.get("agent") is not None:
         return {}
     plain, dotted = by_part(chosen)
     channel = make_part("channel", plain.get("channel", kind.parts["channel"]), dotted.get("channel", {}))
     if not isinstance(channel, Channel):
         return {}
-    return dict(channel.losses())
+    brought, who = channel.losses(), type(channel).__name__
+    if not isinstance(brought, Mapping) or not all(isinstance(loss, ChannelLoss) for loss in brought.values()):
+        raise UsageError(f"{who}.losses() gives {brought!r}: must be a mapping of names to ChannelLoss.")
+    for name, loss in brought.items():
+        if loss.needs not in _NEEDS:
+            raise UsageError(f"{who}: needs={loss.needs!r} of the loss {name!r}: {nearest(str(loss.needs), _NEEDS)}")
+    return dict(brought)
 
 
-def _losses_as_far_as_known(kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str, ChannelLoss]:
+def losses_as_far_as_known(kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str, ChannelLoss]:
     """As `losses_of_channel`; none where the channel cannot be made, which is for the builder to say."""
     try:
         return losses_of_channel(kind, chosen)
@@ -80,7 +101,7 @@ def left_out(settings: Mapping[str, Any]) -> set[str]:
 
 def settings_of_loss(loss: Any) -> Known:
     """Setting -> (type, default) of a loss that is a dataclass, and of the one within it."""
-    if not dataclasses.is_dataclass(loss) or isinstance(loss, type):
+    if not is_dataclass_instance(loss):
         return {}
     hints = typing.get_type_hints(type(loss))
     plain = [field.name for field in dataclasses.fields(loss) if is_plain(hints[field.name])]
@@ -110,6 +131,20 @@ def full_names(settings: Mapping[str, Any], short_names: Mapping[str, str]) -> d
     return {short_names.get(name, name): value for name, value in settings.items()}
 
 
+def no_such_setting(who: str, setting: str, known: Known, more: Sequence[str] = ()) -> UsageError:
+    """That `who` has no such setting: with the nearest, or what it is called in full, of those known and `more`."""
+    part, dot, _ = setting.partition(".")
+    now = SETTINGS.get(setting, "")
+    in_full = next((name for name in known if name.rpartition(".")[2] == setting), None)
+    said = f"{who} has no setting {setting!r}."
+    if now.startswith("training_edit."):  # which is not known where nothing happens to messages in training
+        return UsageError(f"{said} It is called {now} now, and goes with training_edit='random_cut'.")
+    if in_full:
+        return UsageError(f"{said} Did you mean {in_full!r}?")
+    near = [name for name in known if name.startswith(f"{part}.")] if dot else []
+    return UsageError(said + nearest(setting, near or [*(name for name in known if "." not in name), *more]))
+
+
 def config_names(kind: LearnerKind) -> set[str]:
     """The settings that fix a shape or a branch, and so are no hyper-parameters."""
     return {field.name for field in dataclasses.fields(kind.config)}
@@ -119,7 +154,8 @@ def _of_part(slot: str, given: Any) -> Known:
     if isinstance(given, str):
         known_word = slot != "training_edit" or given in PARTS[slot]  # an edit is written in one word
         return settings_of_part(PARTS[slot].get(given)) if known_word else {}
-    return settings_of_part(type(given)) if isinstance(given, nn.Module) else {}
+    has_settings = isinstance(given, nn.Module) or (slot == "training_edit" and is_dataclass_instance(given))
+    return settings_of_part(type(given)) if has_settings else {}
 
 
 @functools.cache

@@ -12,10 +12,11 @@ from typing import Any
 
 from flax import linen as nn
 
+from marlcomm import renamed
 from marlcomm.messages import parse_edit
-from marlcomm.names import CHANNELS, CRITICS, EDIT_SCHEDULES, MIXERS, Names
-from marlcomm.renamed import with_todays_names
-from marlcomm.validation import UsageError, as_type, nearest, to_python
+from marlcomm.names import CHANNELS, CRITICS, EDIT_SCHEDULES, EDITS, MIXERS, Names, edit_names
+from marlcomm.renamed import today, with_todays_names
+from marlcomm.validation import UsageError, as_type, did_you_mean, nearest, to_python
 
 PLAIN = (bool, int, float, str)
 PARTS: Mapping[str, Names] = {
@@ -60,14 +61,32 @@ def make_training_edit(given: Any, settings: Mapping[str, Any]) -> Any:
     """The edit, or edit schedule, that a word stands for, such as "drop:0.5" or "random_cut"; or what is given.
 
     Raises:
-      UsageError: an unknown word or setting (with the nearest), or a value of the wrong type.
+      UsageError: an unknown word or setting (with the nearest), a value of the wrong type, or a class.
     """
+    if isinstance(given, type):
+        raise UsageError(f"training_edit={given.__name__} is a class: give what it makes, {given.__name__}(...).")
     if isinstance(given, str) and given in EDIT_SCHEDULES:
         make = EDIT_SCHEDULES.get(given)
         return make(**check_part_settings("training_edit", given, make, settings))
+    if settings and is_dataclass_instance(given):
+        return dataclasses.replace(
+            given, **check_part_settings("training_edit", type(given).__name__, type(given), settings)
+        )
     if settings:
         raise UsageError(f"training_edit.{next(iter(settings))}: there is no edit schedule to set it of.")
-    return parse_edit(given) if isinstance(given, str) else given
+    if not isinstance(given, str):
+        return given
+    name = given.partition(":")[0]
+    if today(name, EDITS, renamed.EDITS) not in EDITS:
+        usages = ", ".join([*EDIT_SCHEDULES, *(usage for usage, _ in edit_names())])
+        near = did_you_mean(name, [*EDIT_SCHEDULES, *EDITS])
+        raise UsageError(f"training_edit={given!r} is not known.{near} There are: {usages}.")
+    return parse_edit(given)
+
+
+def is_dataclass_instance(thing: Any) -> bool:
+    """Whether it is made by a dataclass, and is not the class."""
+    return dataclasses.is_dataclass(thing) and not isinstance(thing, type)
 
 
 def check_part_settings(slot: str, word: str, make: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.arguments import check_task, naming
 from marlcomm.algorithms.builder import build
 from marlcomm.algorithms.kinds import LearnerKind
-from marlcomm.algorithms.known import OBJECTS, Known, full_names, known_settings
+from marlcomm.algorithms.known import OBJECTS, Known, full_names, known_settings, losses_as_far_as_known
 from marlcomm.algorithms.optimizers import refuse_unused
 from marlcomm.algorithms.parts import as_kind, on_top, parts_of
 from marlcomm.envs.api import Environment
@@ -91,7 +91,16 @@ class Recipe:
         for key in self.fixed.keys() & rest.keys():
             raise UsageError(self.fixed[key])
         settings = on_top(settings, full_names(rest, short_names))
-        return {key: self._value(value, settings) for key, value in settings.items()}
+        settings = {key: self._value(value, settings) for key, value in settings.items()}
+        return self._without_losses_of_others(settings, rest)
+
+    def _without_losses_of_others(self, settings: dict[str, Any], given: Settings) -> dict[str, Any]:
+        """Without losses of the recipe's that its channel brings, where another channel is given."""
+        if not settings.get("losses"):
+            return settings
+        brought = losses_as_far_as_known(self.kind, settings)
+        ours = {*self.kind.losses, *brought, *(given.get("losses") or {}), *(settings.get("weights") or {})}
+        return {**settings, "losses": {name: loss for name, loss in settings["losses"].items() if name in ours}}
 
     def _value(self, value: Any, settings: Settings) -> Any:
         if not isinstance(value, Same):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from marlcomm.algorithms import Algorithm, algorithm_settings, make_algorithm
-from marlcomm.algorithms.known import OBJECTS
+from marlcomm.algorithms.known import OBJECTS, no_such_setting
 from marlcomm.algorithms.parts import PARTS, parts_of
 from marlcomm.cli.text import NONE, read_as, read_flag, read_number
 from marlcomm.envs import env_options, make_env
@@ -93,10 +93,7 @@ def _one(algorithm: str, task: str, key: str, text: str, known: Mapping[str, Any
     if key in env_options(task):
         raise UsageError(f"--set {key}: belongs to the task: write task.{key}={text}")
     tasks = [f"task.{option}" for option in env_options(task)]
-    part, dot, _ = key.partition(".")
-    near = [name for name in known if name.startswith(f"{part}.")] if dot else []
-    listed = near or [*(name for name in known if "." not in name), *tasks]
-    raise UsageError(f"Algorithm {algorithm!r} has no setting {key!r}.{nearest(key, listed)}")
+    raise no_such_setting(f"Algorithm {algorithm!r}", key, dict(known), tasks)
 
 
 def _several(algorithm: Algorithm, known: Mapping[str, Any], key: str, text: str) -> tuple[str, list[float]]:

@@ -103,8 +103,16 @@ class OnPolicyLearner(Learner):
         return self.config.epochs
 
     def init_networks(self, key: jax.Array, memory: AgentMemory) -> dict[str, Any]:
-        """The critic's parameters."""
-        return {"critic": self.critic.init(key, _hidden(memory.hidden), jnp.zeros((1, self.task.state_size)))}
+        """The critic's parameters.
+
+        Raises:
+          ValueError: the critic does not give one value an agent.
+        """
+        n, state = self.task.num_agents, jnp.zeros((1, self.task.state_size))
+        worth, critic = self.critic.init_with_output(key, _hidden(memory.hidden), state)
+        if worth.shape != (1, n):
+            raise ValueError(f"the critic gives shape {worth.shape}: must be {(1, n)}, a value for each agent")
+        return {"critic": critic}
 
     def init_extra(self, params: Any) -> dict[str, Any]:
         """The scale of returns."""
