@@ -68,7 +68,7 @@ def make_training_edit(given: Any, settings: Mapping[str, Any]) -> Any:
     if isinstance(given, str) and given in EDIT_SCHEDULES:
         make = EDIT_SCHEDULES.get(given)
         return make(**check_part_settings("training_edit", given, make, settings))
-    if settings and is_dataclass_instance(given):
+    if settings and not isinstance(given, str) and is_dataclass_instance(given):
         return dataclasses.replace(
             given, **check_part_settings("training_edit", type(given).__name__, type(given), settings)
         )
