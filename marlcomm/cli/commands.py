@@ -13,7 +13,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from marlcomm.cli.printing import print_members, print_tables
+from marlcomm.cli.printing import print_members, print_tables, print_training
 from marlcomm.cli.text import Count, OptionalCount, Seeds
 from marlcomm.names import ALGORITHMS, LISTS, TASKS, edit_name
 from marlcomm.validation import UsageError, check_choice
@@ -80,12 +80,8 @@ def train(
             tensorboard=tensorboard,
             progress=not quiet,
         )
-    summary = result.summary
-    print_members(summary["members"], [result.population.name(m) for m in range(len(result.population))])
-    print(
-        f"{summary['wall_seconds']:.0f} s, of which {summary['compile_seconds']:.0f} s compiling; run: {result.folder}"
-    )
-    return 0 if any(member["healthy"] for member in summary["members"]) else 1
+    print_training(result)
+    return 0 if any(member["healthy"] for member in result.summary["members"]) else 1
 
 
 def evaluate(
@@ -102,7 +98,7 @@ def evaluate(
         run: The run folder.
         episodes: Episodes for each member.
         edit: What happens to messages on their way: cut:0.8 (calibrated threshold that cuts that share),
-            cut_below:2, rank_cut:0.8 (the released per-step rank), drop:0.5, noise:1, shuffle, silence. Repeatable.
+            drop:0.5, silence; see `marlcomm list edits`. With `,whole`, whole messages. Repeatable.
         seed: Decides the episodes.
         as_json: Print one JSON object.
     """
@@ -229,10 +225,10 @@ def export(
 
 
 def list_names(what: Annotated[Positional[str], arg(metavar="WHAT")] = "everything", /) -> int:
-    """List algorithms, learners, channels, mixers, critics, tasks and edits with their settings.
+    """List algorithms, learners, channels, mixers, critics, tasks, edits and edit schedules with their settings.
 
     Args:
-        what: One of these, such as channels; everything by default.
+        what: algorithms, learners, channels, mixers, critics, tasks, edits or schedules.
     """
     chosen = check_choice("WHAT", what, ("everything", *LISTS))
     from marlcomm.cli.listing import describe

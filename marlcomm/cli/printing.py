@@ -65,6 +65,14 @@ def print_members(members: Sequence[Mapping[str, Any]], names: Sequence[str]) ->
         _print_lines(console, [f"{name}: {', '.join(cells)}"])
 
 
+def print_training(found: Any) -> None:
+    """Prints what `train` gives: a table of the members, seconds, and the folder."""
+    summary, population = found.summary, found.population
+    print_members(summary["members"], [population.name(member) for member in range(len(population))])
+    seconds, compiling = summary["wall_seconds"], summary["compile_seconds"]
+    print(f"{seconds:.0f} s, of which {compiling:.0f} s compiling; run: {found.folder}")
+
+
 def say_error(text: str) -> None:
     """Prints what went wrong, to stderr."""
     console = PipedConsole(stderr=True)

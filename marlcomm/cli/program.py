@@ -3,7 +3,8 @@
 Exit codes: 0 done, 1 every member diverged, 2 bad input or a run that cannot be used, 70 a fault of marlcomm itself,
 130 interrupted.
 
-With every command: --import MODULE imports a module of yours first, which registers algorithms and tasks.
+With every command: --import MODULE imports a module of yours first, which registers what you add: algorithms, learners,
+tasks, channels, mixers, critics, edits.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class ActorCriticConfig(LearnerConfig):
       replay_steps: environment steps kept for replay, at least.
       update_interval: environment steps between gradient steps, as if every episode lasted to the horizon.
       critics_see: "state" (the task's global state) or "observations" (all agents' views).
-      noise: standard deviation of the Gaussian noise that explores continuous actions, in epsilons.
+      noise: standard deviation of the Gaussian noise that explores continuous actions, at full exploration.
       discrete_gradient: what actors of discrete actions climb: "expected", the mean of their critic over their own
         choices, or "drawn", one choice by Gumbel noise with the gradient of a softmax (published).
     """

@@ -42,7 +42,8 @@ def _named(
     def alias(env: Any, **given: Any) -> Algorithm: ...
 
     alias.__name__ = alias.__qualname__ = name
-    alias.__doc__ = f"{says} Settings as for `{base.__name__}`, and by short names: {', '.join(short_names) or 'none'}."
+    by_short_names = f", and by short names: {', '.join(short_names)}" if short_names else ""
+    alias.__doc__ = f"{says}\n\nSettings as for `{base.__name__}`{by_short_names}."
     return recipe(
         follows.learner,
         {**follows.defaults, **settings},
@@ -70,7 +71,7 @@ sarnet_qmix = _named(
 )  # fmt: skip
 tarmac_qmix = _named(
     "tarmac_qmix", qmix, {"channel": "attention"}, {**_ATTENTION, "reads_memory": "channel.reads_memory"},
-    "TarMAC's channel on QMIX: receivers attend to what they hear by its signature (attention x monotonic x value). "
+    "TarMAC's channel on QMIX: receivers attend to what they hear by its signature (attention x monotonic x value).\n\n"
     "With ndq_baseline, the channel is the one that NDQ was compared with: no gradient passes into the memory, and "
     "what is cut is not made up for.",
     {"ndq_baseline": _AS_NDQ_COMPARED},
