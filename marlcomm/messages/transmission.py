@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.messages.channel import Channel, Heard, Received, as_heard, deliver
-from marlcomm.messages.edits import Budget, Edit
+from marlcomm.messages.edits import Budget, Edit, ReplaceSender
 from marlcomm.types import Messages, others
 from marlcomm.validation import UsageError
 
@@ -112,7 +112,10 @@ class Transmission:
 
     def _edited(self, messages: Messages) -> Messages:
         if self.edit is not None:
-            messages = self.edit(messages, jax.random.fold_in(self.key, len(self._rounds)))
+            first = sum(earlier.sent.shape[-1] for earlier in self._rounds)
+            entries = slice(first, first + messages.sent.shape[-1])
+            edit = self.edit.only(entries) if isinstance(self.edit, ReplaceSender) else self.edit
+            messages = edit(messages, jax.random.fold_in(self.key, len(self._rounds)))
         if self.channel.bandwidth is not None:
             spent = sum(((earlier.sent & self._between).sum((-2, -1)) for earlier in self._rounds), start=0)
             messages = Budget(self.channel.bandwidth - spent)(messages, self.key)

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from marlcomm.messages import SilentChannel
 from marlcomm.messages.channel import bits_sent, deliver, offer
 from marlcomm.messages.edits import CutPairs, ReplaceSender, SwapPairs
+from marlcomm.messages.transmission import Transmission
 
 BATCH, AGENTS, DIMS = 4, 3, 2
 KEY = jax.random.PRNGKey(0)
@@ -50,6 +52,18 @@ def test_a_replaced_sender_says_something_else_to_all_others(messages, sender):
     for i, j in np.ndindex(AGENTS, AGENTS):
         expected = words[i, j] if i == sender and i != j else messages.content[:, i, j]
         np.testing.assert_array_equal(content[:, i, j], np.broadcast_to(expected, (BATCH, DIMS)))
+
+
+def test_a_sender_is_replaced_in_every_round(messages):
+    words = jnp.arange(1.0, 1.0 + AGENTS * AGENTS * DIMS).reshape(AGENTS, AGENTS, DIMS)
+    rounds = Transmission(
+        SilentChannel(num_agents=AGENTS), jnp.ones((BATCH, AGENTS), bool), KEY, ReplaceSender(jnp.int32(0), words)
+    )
+    each = [rounds(offer(messages.content[..., entry : entry + 1])) for entry in range(DIMS)]
+    together = rounds.account().content
+    np.testing.assert_array_equal(together, jnp.concatenate([arrived.content for arrived in each], -1))
+    np.testing.assert_array_equal(together[:, 0, 1:], jnp.broadcast_to(words[0, 1:], (BATCH, AGENTS - 1, DIMS)))
+    np.testing.assert_array_equal(together[:, 1:], messages.content[:, 1:])
 
 
 def test_no_pairs_change_nothing(messages):

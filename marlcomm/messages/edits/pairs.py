@@ -58,11 +58,16 @@ class ReplaceSender(struct.PyTreeNode):
 
     Attributes:
       sender: [] int32, whose messages.
-      content: [..., N, N, D] what is said instead; only the sender's rows are read.
+      content: [..., N, N, D] what is said instead, in all rounds of a step, side by side; only the sender's rows are
+        read.
     """
 
     sender: jax.Array
     content: jax.Array
+
+    def only(self, entries: slice) -> ReplaceSender:
+        """The edit for one round, whose messages are these entries of D."""
+        return self.replace(content=self.content[..., entries])
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
