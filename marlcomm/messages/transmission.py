@@ -102,6 +102,7 @@ class Transmission:
         """What was sent in all rounds, side by side: D is the sum of theirs."""
         if not self._rounds:
             raise TypeError(f"{type(self.channel).__name__}.talk sent no messages: it must call `transmit`")
+        self._require_under_way(sum(messages.sent.shape[-1] for messages in self._rounds))
         if len(self._rounds) == 1:
             return self._rounds[0]
         side_by_side = {
@@ -109,6 +110,17 @@ class Transmission:
             for name in ("content", "importance", "sent", "price", "offered")
         }
         return Messages(**side_by_side, overhead=jnp.stack([messages.overhead for messages in self._rounds]).sum(0))
+
+    def _require_under_way(self, entries: int, or_more: bool = False) -> None:
+        """Raises UsageError where a delayed channel does not send as many entries as are under way, or not so many."""
+        if self.under_way is None:
+            return
+        expected = self.under_way.sent.shape[-1]
+        if entries > expected or (entries < expected and not or_more):
+            raise UsageError(
+                f"{type(self.channel).__name__} sends messages of {entries} entries, and has {expected} under way: "
+                "with delay they must be as many in training as in evaluation; what is left out is not `sent`"
+            )
 
     def _edited(self, messages: Messages) -> Messages:
         if self.edit is not None:
@@ -124,6 +136,7 @@ class Transmission:
     def _delayed(self, now: Messages) -> Messages:
         end = sum(messages.sent.shape[-1] for messages in self._rounds)
         entries = slice(end - now.sent.shape[-1], end)
+        self._require_under_way(end, or_more=True)
 
         def late(name: str) -> jax.Array:
             if self.under_way is None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from marlcomm.messages import GaussianChannel, SilentChannel
 from marlcomm.messages.channel import bits_sent, by_receiver, deliver, offer
+from marlcomm.messages.transmission import Transmission
 from marlcomm.types import Messages
 
 BATCH, AGENTS, DIMS, INPUTS, ACTIONS = 2, 3, 2, 4, 5
@@ -218,3 +219,17 @@ def test_a_channels_own_settings_come_first():
     inner = SilentChannel()
     channel = Quantized(inner, 0.5)
     assert (channel.inner, channel.step, channel.num_agents) == (inner, 0.5, 0)
+
+
+@pytest.mark.parametrize("entries", [1, 3])
+def test_as_many_entries_are_sent_as_are_under_way(entries):
+    under_way = offer(jnp.ones((AGENTS, AGENTS, 2)))
+    talk = SilentChannel(delay=1), jnp.ones(AGENTS, bool), KEY
+
+    def one_round():
+        transmit = Transmission(*talk, under_way=under_way)
+        transmit(offer(jnp.ones((AGENTS, AGENTS, entries))))
+        transmit.account()
+
+    with pytest.raises(ValueError, match=f"of {entries} entries, and has 2 under way"):
+        one_round()
