@@ -27,10 +27,11 @@ class GatedChannel(MeanChannel):
     agent knows before it hears anything (the original decides it a step ahead, and keeps all gates shut at the first).
     Telling the receivers whether there is a message costs one bit each.
 
+    One gate holds for all rounds of a step. `dims`, `hidden` and `rounds` are as in `MeanChannel`.
+
     `talk` reports `gate` [..., N] (1 open, 0 shut), its `gate_logit` and its `gate_log_prob`, both [..., N].
 
     Attributes:
-      dims, hidden, rounds: as in `MeanChannel`; one gate holds for all rounds.
       sampled: True draws the gate, for policy gradients: only a loss that reads `gate_log_prob` then teaches it.
         False opens it where the logit is above 0 and passes the sigmoids' gradient straight through, for learners
         that differentiate through messages; it reaches gates that are shut, too.
