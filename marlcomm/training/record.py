@@ -88,14 +88,16 @@ class RunFolder:
         content = {**config, "format": FORMAT, "versions": versions(), "commit": commit()}
         self.write_json(CONFIG, {**content, "digest": _digest(content)})
 
-    def check_same(self, config: Mapping[str, Any]) -> list[str]:
+    def check_same(self, config: Mapping[str, Any], aliases: Mapping[str, str] | None = None) -> list[str]:
         """Compares a configuration with the one on record; gives back warnings about what may make results differ.
+
+        `aliases` are short names of hyper-parameters, by which members may be called.
 
         Raises:
           RunFolderError: there is no run here, or it was asked for something else; the message shows the difference.
         """
         recorded = self.read_json(CONFIG)
-        different, said = differences(with_todays_words(recorded), config)
+        different, said = differences(with_todays_words(recorded), config, aliases)
         changed = self._was_changed(recorded)
         if changed and different:
             different.append(f"{changed}: if what you ask for now is right, move that file away, and resume")

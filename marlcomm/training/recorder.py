@@ -41,7 +41,7 @@ class Recorder:
     ) -> None:
         """Args: what runs, how much of it (`counts`, on record), where to keep it (None: nowhere), how often to save
         (seconds), and where to say so."""
-        self.population, self.report = population, report
+        self.population, self.report, self.aliases = population, report, algorithm.aliases
         self.folder = None if out is None else RunFolder(out)
         self.path = None if self.folder is None else self.folder.path
         self.config = (
@@ -166,7 +166,7 @@ class Recorder:
         return f"What was saved before is whole: {what}, and go on with {self._resume()}"
 
     def _reopen(self, folder: RunFolder, checkpoints: Checkpoints, template: LearnerState) -> LearnerState | None:
-        said = [*folder.mend_config(self.config), *folder.check_same(self.config)]
+        said = [*folder.mend_config(self.config), *folder.check_same(self.config, self.aliases)]
         saved, marks = None, None
         if checkpoints.numbers():
             try:

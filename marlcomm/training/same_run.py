@@ -16,12 +16,15 @@ _HOW = ("settings", "task_options")
 _AROUND = ("versions", "commit", "devices", "code", "digest", "format")
 
 
-def differences(recorded: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+def differences(
+    recorded: Mapping[str, Any], config: Mapping[str, Any], aliases: Mapping[str, str] | None = None
+) -> tuple[list[str], list[str]]:
     """Compares a configuration with the one on record: what differs, and warnings about what may matter.
 
-    What only one of the two knows cannot be compared: the record may be older, or newer, than this version.
+    What only one of the two knows cannot be compared: the record may be older, or newer, than this version. Members
+    differ in hyper-parameters, by whichever name: `aliases` are short names of some.
     """
-    asked = json.loads(json.dumps(config))
+    recorded, asked = (_with_full_names(each, aliases or {}) for each in (recorded, json.loads(json.dumps(config))))
     older = "format" not in recorded
     # parts stood there as text, or not at all: what they are made of cannot be compared
     resolved = asked.get("resolved", {}) if older else {}
@@ -39,6 +42,13 @@ def differences(recorded: Mapping[str, Any], config: Mapping[str, Any]) -> tuple
         elif how not in _HOW:
             unknown.append(name)
     return different, [*_not_compared(unknown, older), *_around(recorded, asked)]
+
+
+def _with_full_names(config: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
+    members = config.get("members")
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        return dict(config)
+    return {**config, "members": [{aliases.get(key, key): it for key, it in member.items()} for member in members]}
 
 
 def versions() -> dict[str, str]:

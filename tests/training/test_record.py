@@ -181,3 +181,12 @@ def test_an_older_ndq_of_another_width_is_read_with_the_encoder_that_it_had(tmp_
     folder.check_same(asked(hidden=32, encoder_hidden=64))
     with pytest.raises(RunFolderError, match=r"settings.encoder_hidden: 64 in the run, None now"):
         folder.check_same(asked(hidden=32))
+
+
+def test_members_are_the_same_by_short_names_and_full_ones(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({**CONFIG, "members": [{"seed": 0, "cut_share": 0.5}]})
+    asked = {**CONFIG, "members": [{"seed": 0, "training_edit.share": 0.5}]}
+    assert folder.check_same(asked, {"cut_share": "training_edit.share"}) == []
+    with pytest.raises(RunFolderError, match="members"):
+        folder.check_same(asked)
