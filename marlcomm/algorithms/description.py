@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from marlcomm.envs.api import Environment
 from marlcomm.envs.registry import env_options
 
 # of these, and of whatever is installed, the name says enough: their versions are on record
@@ -134,7 +135,7 @@ def _array(array: Any) -> Any:
 
 
 def _fields(thing: Any) -> dict[str, Any]:
-    """What an object holds, by name, without what it has only worked out from it."""
+    """What an object holds, by name, without what it has only worked out from it and a task's driver."""
     if isinstance(thing, tuple):
         return dict(zip(getattr(thing, "_fields"), thing, strict=True))  # noqa: B009  (a named one)
     if type(thing).__module__.partition(".")[0] in _PICTURES:
@@ -147,6 +148,8 @@ def _fields(thing: Any) -> dict[str, Any]:
 
 
 def _worked_out(kind: type, name: str) -> bool:
+    if issubclass(kind, Environment) and name == "driver":  # who plays changes nothing of what is learned
+        return True
     return isinstance(inspect.getattr_static(kind, name, None), functools.cached_property)
 
 

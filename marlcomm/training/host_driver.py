@@ -34,7 +34,13 @@ class HostDriver(abc.ABC):
 
     Members of a population play one after the other, and learn together. What is made of episodes runs on the host as
     it is written, operation by operation.
+
+    Attributes:
+      steps_at_once: training steps after which, at the latest, progress is shown, a checkpoint may be saved and a
+        signal to stop is heard; 1 suits slow simulators. None for as many as of tasks in JAX: up to 200.
     """
+
+    steps_at_once: int | None = None
 
     @abc.abstractmethod
     def play(
@@ -117,7 +123,8 @@ class _HostTrainer:
     def __call__(self, *arguments: Any) -> tuple[Any, dict[str, Any]]:
         state, total_steps, length = arguments
         taken: list[dict[str, jax.Array]] = []
-        while len(taken) < int(length) and (not taken or self._goes_on(state, total_steps)):
+        length = min(int(length), self._driver.steps_at_once or int(length))
+        while len(taken) < length and (not taken or self._goes_on(state, total_steps)):
             how = self._begin(state, total_steps)
             played = [self._play(state.params, how, member) for member in range(len(self._population))]
             together = jax.tree.map(lambda *x: jnp.stack(x), *played)

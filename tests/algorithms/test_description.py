@@ -54,6 +54,17 @@ def test_another_part_is_another_run(what, tmp_path):
         folder.check_same(now.describe())
 
 
+def test_who_plays_a_task_is_not_on_record():
+    class Driver:
+        episodes_played = 0
+
+    task = mc.envs.MatrixGame(TABLE)
+    before = describe(task)
+    task.driver = Driver()
+    task.driver.episodes_played = 3
+    assert describe(task) == before
+
+
 def test_other_code_is_a_warning(tmp_path):
     def first(unroll, episodes, hparams):
         return unroll.chosen.mean(), {}

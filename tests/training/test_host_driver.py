@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hinting import Hinting, HintingOutside
@@ -12,6 +13,7 @@ from hinting import Hinting, HintingOutside
 import marlcomm as mc
 from marlcomm.analysis import intervene, message_worth, record_episodes
 from marlcomm.analysis.measures.codes import find_codes
+from marlcomm.training.population import make_population
 from marlcomm.training.progress import ProgressReport
 from marlcomm.validation import UsageError
 
@@ -109,3 +111,14 @@ def test_a_run_goes_on_where_it_stopped(twice, tmp_path, monkeypatch):
             mc.train(algorithm, out=out, **RUN)
     resumed = mc.train(algorithm, out=out, resume=True, **RUN)
     assert resumed.summary["members"] == twice.outside.summary["members"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiled_quickly")
+def test_a_slow_simulator_is_asked_for_few_episodes_at_once():
+    algorithm = off_policy(HintingOutside())
+    driver, population = algorithm.env.driver, make_population(algorithm, 1, 0, None)
+    driver.steps_at_once = 2
+    state, _ = driver.trainer(algorithm, population)(population.init(algorithm), jnp.int32(10_000), jnp.int32(50))
+    assert driver.played == 2
+    assert int(state.episodes[0]) == 2 * 4
