@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 import jax
@@ -244,7 +244,9 @@ def changed_hparams(algorithm: Algorithm, changes: Mapping[str, Any]) -> Any:
 
 def _no_such_setting(algorithm: Algorithm, name: str) -> str:
     static = [field.name for field in fields(algorithm.learner.config)]
-    if name in static:
+    channel = getattr(algorithm.learner.agent, "channel", None)
+    of_channel = [field.name for field in fields(channel)] if is_dataclass(channel) else []
+    if name in static or name.removeprefix("channel.") in of_channel:
         return f"{name} fixes a shape or a branch, and is no hyper-parameter: give it where the algorithm is made."
     return f"no hyper-parameter {name!r}.{nearest(name, [*algorithm.hparam_names(), *static])}"
 

@@ -14,7 +14,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from marlcomm.cli.printing import print_members, print_tables, print_training
-from marlcomm.cli.text import Count, OptionalCount, Seeds
+from marlcomm.cli.text import Count, OptionalCount, OptionalPath, Seeds
 from marlcomm.names import ALGORITHMS, LISTS, TASKS, edit_name
 from marlcomm.validation import UsageError, check_choice
 
@@ -28,7 +28,7 @@ def train(
     steps: OptionalCount = None,
     seeds: Seeds = 1,
     seed: Count = 0,
-    out: Path | None = None,
+    out: OptionalPath = None,
     resume: bool = False,
     settings: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set", metavar="KEY=VALUE")] = (),
     evaluations: Count = 20,
@@ -98,7 +98,7 @@ def evaluate(
         run: The run folder.
         episodes: Episodes for each member.
         edit: What happens to messages on their way: cut:0.8 (calibrated threshold that cuts that share),
-            drop:0.5, silence; see `marlcomm list edits`. With `,whole`, whole messages. Repeatable.
+            drop:0.5, silence; see `marlcomm list edits`.
         seed: Decides the episodes.
         as_json: Print one JSON object.
     """
@@ -124,7 +124,7 @@ def evaluate(
 def watch(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     /,
-    out: Path | None = None,
+    out: OptionalPath = None,
     member: OptionalCount = None,
     seed: Count = 0,
     edit: UseAppendAction[tuple[str, ...]] = (),
@@ -150,7 +150,7 @@ def watch(
 def inspect(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     /,
-    out: Path | None = None,
+    out: OptionalPath = None,
     member: OptionalCount = None,
     episodes: Count = 500,
     seed: Count = 0,
@@ -199,7 +199,7 @@ def export(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     /,
     format: str = "npz",
-    out: Path | None = None,
+    out: OptionalPath = None,
     episodes: Count = 100,
     member: OptionalCount = None,
     seed: Count = 0,

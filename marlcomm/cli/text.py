@@ -8,8 +8,10 @@ import types
 import typing
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
+from tyro.conf import arg
 from tyro.constructors import PrimitiveConstructorSpec
 
 from marlcomm.validation import UsageError
@@ -100,5 +102,7 @@ def _argument(metavar: str, read: Callable[[str], Any]) -> PrimitiveConstructorS
 
 _COUNT = _argument("N", lambda text: read_count("it", text))
 Count = Annotated[int, _COUNT]
-OptionalCount = Annotated[int | None, _COUNT]
+# of which the help says what None stands for
+OptionalCount = Annotated[int | None, _COUNT, arg(help_behavior_hint="")]
+OptionalPath = Annotated[Path | None, arg(help_behavior_hint="")]
 Seeds = Annotated[int | tuple[int, ...], _argument("N | A,B,...", read_seeds)]

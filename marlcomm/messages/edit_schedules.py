@@ -235,7 +235,7 @@ def as_schedule(given: EditSchedule | Edit | Sequence[Any] | None) -> EditSchedu
     """
     if given is None or isinstance(given, EditSchedule):
         return Constant() if given is None else given
-    if isinstance(given, Sequence) and not isinstance(given, str):
+    if isinstance(given, Sequence) and given and not isinstance(given, str):
         links = tuple(as_schedule(each) for each in given if each is not None)
         names = [name for link in links for name in link.hparams]
         if len(names) > len(set(names)):

@@ -121,9 +121,10 @@ def test_what_an_own_optimizer_never_asks_for_cannot_be_swept(env):
     )
 
 
-def test_what_fixes_a_shape_cannot_be_swept(env):
-    with pytest.raises(UsageError, match="num_envs fixes a shape"):
-        mc.ndq(env).with_hparams(num_envs=4)
+@pytest.mark.parametrize("name", ["num_envs", "dims", "channel.dims"])
+def test_what_fixes_a_shape_cannot_be_swept(env, name):
+    with pytest.raises(UsageError, match=f"{name} fixes a shape"):
+        mc.ndq(env).with_hparams(**{name: 4})
 
 
 @pytest.mark.parametrize("found", [0.0, (0.0,), (jnp.zeros(2), {}), (0.0, 1.0)])

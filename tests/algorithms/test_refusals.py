@@ -85,6 +85,7 @@ def test_losses_of_a_channel_that_cannot_be(env, losses, said):
         ("mappo", {"cut_share": 0.5}, r"training_edit\.share now, and goes with training_edit='random_cut'"),
         ("qmix", {"training_edit": "randomcut"}, "Did you mean 'random_cut'"),
         ("qmix", {"training_edit": "shufle"}, "Did you mean 'shuffle'"),
+        ("qmix", {"training_edit": ()}, r"training_edit=\(\) must be an edit"),
         ("qmix", {"training_edit": RandomCut}, "RandomCut is a class"),
         ("ndq", {"training_edit": RandomCut(), "training_edit.shar": 0.3}, r"Did you mean 'training_edit\.share'"),
     ],
