@@ -79,6 +79,12 @@ def say_error(text: str) -> None:
     console.print(f"marlcomm: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
 
 
+def say_warning(message: Warning | str, *_: Any) -> None:
+    """Prints a warning to stderr, without the place in the code that it comes from."""
+    console = PipedConsole(stderr=True)
+    console.print(f"marlcomm: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+
 def _print_lines(console: Console, lines: Sequence[str]) -> None:
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -14,6 +14,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import tyro
 import marlcomm
 from marlcomm import devices
 from marlcomm.cli.commands import COMMANDS
-from marlcomm.cli.printing import say_error
+from marlcomm.cli.printing import say_error, say_warning
 from marlcomm.validation import UsageError
 
 DONE, USAGE, FAULT, INTERRUPTED = 0, 2, 70, 130
@@ -49,6 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def console_script() -> None:
     """What the installed command `marlcomm` runs."""
     devices.prepare()
+    warnings.showwarning = say_warning
     sys.exit(main())
 
 

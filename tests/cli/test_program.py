@@ -259,3 +259,13 @@ def test_no_cache_where_none_can_be_had(monkeypatch, tmp_path):
 
     monkeypatch.setattr(Path, "home", classmethod(homeless))
     assert devices.cache_folder() is None
+
+
+def test_a_warning_is_one_line():
+    words = ["-m", "marlcomm", "train", "qmix", "hallway", "--set", "channel=mean", "channel.hops=2", "channel.dims=no"]
+    found = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    assert found.returncode == program.USAGE
+    warning, error = found.stderr.strip().splitlines()
+    assert warning.startswith("marlcomm: ")
+    assert "rounds" in warning
+    assert "channel.dims" in error
