@@ -58,7 +58,8 @@ def advance(state: State) -> State:
 
 def go_on(folder: Path) -> dict[str, Any]:
     """Begins the run or goes on with it, to its end."""
-    algorithm = SimpleNamespace(describe=lambda: {"algorithm": "a", "task": "t", "resolved": {"hidden": 8}})
+    described = {"algorithm": "a", "task": "t", "resolved": {"hidden": 8}}
+    algorithm = SimpleNamespace(describe=lambda: described, aliases={})
     population, report = Population((0, 1), ({}, {})), ProgressReport(40, 2, shown=False)
     with Recorder(algorithm, population, {"steps": 40}, folder, 0.0, report) as recorder:  # type: ignore[arg-type]
         state = recorder.open(FIRST, resume=True, tensorboard=False) or FIRST
