@@ -60,11 +60,10 @@ def train(
     if resume and out is None:
         raise UsageError("--resume needs --out: the folder of the run to go on with")
     from marlcomm.cli.settings import split_settings
-    from marlcomm.training import loop
-    from marlcomm.training.record import free_folder
+    from marlcomm.training import loop, record
 
     bound, hparams = split_settings(algorithm, task, settings)
-    free = free_folder(Path("runs"), f"{algorithm}-{task}") if out is None else contextlib.nullcontext(out)
+    free = record.free_folder(Path("runs"), f"{algorithm}-{task}") if out is None else contextlib.nullcontext(out)
     with free as folder:
         result = loop.train(
             bound,
