@@ -124,6 +124,7 @@ class Unroll(NamedTuple):
     auxiliary: dict[str, jax.Array]  #: what else the channel reports, by name; leading axes [B, T+1]
     joint_critic: JointCriticOutput | None = None  #: online network, where there is a joint critic
     joint_q: JointQ | None = None  #: the target network of that critic
+    target_auxiliary: dict[str, jax.Array] | None = None  #: as `auxiliary`, of the target network; no gradient
 
     @property
     def scores(self) -> jax.Array:

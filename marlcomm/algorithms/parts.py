@@ -26,7 +26,7 @@ PARTS: Mapping[str, Names] = {
     "training_edit": EDIT_SCHEDULES,
 }
 # fields of modules that nobody sets: sizes are the task's, and the rest is what a module is
-_NOT_SET = {"num_agents", "num_actions", "input_size", "parent", "name", "team"}
+_NOT_SET = {"num_agents", "num_actions", "input_size", "state_size", "parent", "name", "team"}
 
 Known = dict[str, tuple[Any, Any]]  # setting -> type, default
 

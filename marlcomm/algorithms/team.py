@@ -41,6 +41,7 @@ def communicating_agent(
         num_agents=n,
         num_actions=env.num_actions,
         input_size=inputs.shape[-1],
+        state_size=env.state_size,
         graph=env.graph if channel.graph is None else channel.graph,
         delay=min(options["delay"] or channel.delay, env.horizon + 1),  # what takes longer never arrives
         bandwidth=options["bandwidth"] or channel.bandwidth,

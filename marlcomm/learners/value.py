@@ -126,8 +126,7 @@ class ValueLearner(OffPolicyLearner):
         """See `OffPolicyLearner`; whole episodes, of which losses read values and their double Q-learning targets."""
         online_key, target_key = jax.random.split(key)
         q, messages, auxiliary = self.run_episodes(params, batch, online_key, edit)
-        target_q, *_ = self.run_episodes(target_params, batch, target_key, edit)
-        target_q = jax.lax.stop_gradient(target_q)
+        target_q, _, target_auxiliary = jax.lax.stop_gradient(self.run_episodes(target_params, batch, target_key, edit))
         best = jnp.argmax(jnp.where(batch.action_mask, jax.lax.stop_gradient(q), -jnp.inf), -1)[:, 1:]
         value = self.mixer.apply(params["mixer"], _pick(q[:, :-1], batch.action), batch.global_state[:, :-1])
         next_value = self.mixer.apply(target_params["mixer"], _pick(target_q[:, 1:], best), batch.global_state[:, 1:])
@@ -135,7 +134,7 @@ class ValueLearner(OffPolicyLearner):
         # agents that are not alive are taught too: what follows is worth what it gives, and is bootstrapped from
         weight = jnp.broadcast_to(batch.valid[..., None], reward.shape).astype(jnp.float32)
         target = double_q_target(reward, batch.terminal, next_value, hparams.discount)
-        unroll = Unroll(q, target_q, value, target, weight, messages, auxiliary)
+        unroll = Unroll(q, target_q, value, target, weight, messages, auxiliary, target_auxiliary=target_auxiliary)
         for name, part in self.parts.items():
             found = part.unroll(params[name], target_params[name], batch, hparams.discount)
             unroll = unroll._replace(**found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,7 @@ Received = Heard | jax.Array  # an array is `Heard(features=array)`
 class Transmit(Protocol):
     """What a channel talks through: see `marlcomm.messages.transmission.Transmission`, of which a channel sees this."""
 
+    alive: jax.Array  # [..., N] bool
     state: Any  # what the channel carried over from the last step
     training: bool  # static: True while the team trains, False while it is evaluated
     action_mask: jax.Array | None  # [..., N, A] bool; only after the memory, and None where nobody says so
@@ -63,7 +64,7 @@ class ChannelLoss(NamedTuple):
 class Channel(nn.Module, kw_only=True):
     """How agents talk. Subclass it, write `send` and `receive` (layers in `setup`), and pass an instance.
 
-    An algorithm fills in the three sizes before use, so an instance is written without them. The attributes below are
+    An algorithm fills in the four sizes before use, so an instance is written without them. The attributes below are
     given by name; a subclass's own may be given by place. A channel writes `talk` instead where agents talk in several
     rounds within a step, receivers read their memory too, or something is carried from step to step.
     `marlcomm.check_channel` says whether a channel keeps all that is asked of it.
@@ -72,6 +73,7 @@ class Channel(nn.Module, kw_only=True):
       num_agents: N.
       num_actions: A.
       input_size: K.
+      state_size: S, for channels that predict the global state in training.
       reads_memory: True if the channel reads the agents' hidden memory of earlier steps; it then runs inside the scan
         over time. Channels that read inputs only run once over all steps, which is faster.
       graph: [N, N] who can reach whom, sender first, such as `within_reach(5, 1)`, or a word for it, such as
@@ -88,13 +90,12 @@ class Channel(nn.Module, kw_only=True):
     num_agents: int = 0
     num_actions: int = 0
     input_size: int = 0
+    state_size: int = 0
     reads_memory: bool = False
     graph: str | Sequence[Sequence[bool]] | np.ndarray | None = None
     delay: int = 0
     bandwidth: int | None = None
     after_memory: bool = False
-    #: whether its parameters learn from its own losses only: they are then moved by an Adam of their own
-    learns_apart: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.delay < 0:
@@ -118,6 +119,11 @@ class Channel(nn.Module, kw_only=True):
     def exceptions(self) -> Mapping[str, str]:
         """Clauses of the contract (`check_channel`) that this channel cannot keep -> why, in a sentence."""
         return {}
+
+    @property
+    def learns_apart(self) -> bool:
+        """Whether its parameters learn from its own losses only: they are then moved by an Adam of their own."""
+        return False
 
     @property
     def step_by_step(self) -> bool:

@@ -13,7 +13,12 @@ from marlcomm.messages.channel import Channel
 from marlcomm.messages.trial import BATCH, Mean, Scene, Trial, brief, plain, shape_problems
 from marlcomm.validation import UsageError
 
-AGENTS, INPUTS, ACTIONS = 3, 5, 4  # of a channel without sizes; no two sizes are equal, so that no axis is another
+AGENTS, INPUTS, ACTIONS, STATE = (
+    3,
+    5,
+    4,
+    7,
+)  # of a channel without sizes; no two sizes are equal, so that no axis is another
 
 CLAUSES: Mapping[str, str] = {
     "gradient": "the loss of a receiver reaches what every sender sees or remembers",
@@ -73,6 +78,7 @@ def check_channel(channel: Channel, *, key: jax.Array | None = None) -> None:
         num_agents=channel.num_agents or AGENTS,
         num_actions=channel.num_actions or ACTIONS,
         input_size=channel.input_size or INPUTS,
+        state_size=channel.state_size or STATE,
     )
     excepted = set(sized.exceptions())
     unknown = sorted(excepted - CLAUSES.keys())

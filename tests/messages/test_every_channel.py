@@ -26,7 +26,7 @@ from marlcomm.messages.channel import bits_sent
 from marlcomm.messages.transmission import Transmission
 from marlcomm.names import CHANNELS
 
-AGENTS, INPUTS, HIDDEN, ACTIONS = 4, 3, 5, 2
+AGENTS, INPUTS, HIDDEN, ACTIONS, STATE = 4, 3, 5, 2, 6
 KEY = jax.random.PRNGKey(4)
 PERMUTATION = np.array([2, 0, 3, 1])
 
@@ -85,7 +85,7 @@ def test_every_channel_has_a_case():
 
 
 def sized(channel, agents=AGENTS):
-    return channel.clone(num_agents=agents, num_actions=ACTIONS, input_size=INPUTS)
+    return channel.clone(num_agents=agents, num_actions=ACTIONS, input_size=INPUTS, state_size=STATE)
 
 
 def talk(channel, params, inputs, memory, alive, key=KEY, edit=None):

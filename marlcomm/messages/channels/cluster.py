@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
 
 import distrax
 import jax
@@ -45,7 +44,6 @@ class ClusterChannel(Channel):
     hidden: int = 64
     encoding: str = "one_hot"
     shared: bool = False
-    learns_apart: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.vocab_size < 2:
@@ -66,6 +64,11 @@ class ClusterChannel(Channel):
     def setup(self) -> None:
         network = MLP if self.shared else one_each(MLP, self.num_agents)
         self.labeller = network((self.hidden, self.hidden, self.vocab_size))
+
+    @property
+    def learns_apart(self) -> bool:
+        """See `Channel.learns_apart`."""
+        return True
 
     def exceptions(self) -> Mapping[str, str]:
         """See `Channel.exceptions`."""
