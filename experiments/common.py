@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,10 @@ TRAINING: dict[str, Any] = {
     "evaluations": EVALUATIONS,
     "evaluation_episodes": EVALUATION_EPISODES,
 }
+
+
+class NotTrained(LookupError):
+    """A run that is not finished was to be read back."""
 
 
 class FinishedRun(NamedTuple):
@@ -58,6 +62,8 @@ class Experiment:
       steps: environment steps of each member.
       seeds: how many.
       episodes: of each evaluation at the end.
+      read_only: whether runs are only read back, and none is trained.
+      chosen: what of it was asked for, such as `tasks` -> their names.
     """
 
     name: str
@@ -67,6 +73,8 @@ class Experiment:
     steps: int
     seeds: int
     episodes: int
+    read_only: bool = False
+    chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
     def train(
@@ -79,11 +87,16 @@ class Experiment:
         """Trains every seed, or reads the run back if it has been trained before, or goes on where it stopped.
 
         `steps` overrides the experiment's own, where its runs differ in length.
+
+        Raises:
+          NotTrained: it is not finished, and runs are only read back.
         """
         steps = self.steps if steps is None else steps
         folder = self.runs / f"{label}-{steps}-steps-{self.seeds}-seeds"
         print(f"[{label}] {folder}", file=sys.stderr)
         if not _is_finished(folder, algorithm, steps, self.seeds, hparams):
+            if self.read_only:
+                raise NotTrained(f"not finished: {folder.name}")
             train(
                 algorithm,
                 steps=steps,
@@ -137,6 +150,7 @@ def start(
     full_steps: int | None = None,
     seeds: int = 10,
     episodes: int = 4000,
+    choices: Mapping[str, Iterable[str]] | None = None,
 ) -> Experiment:
     """Reads the command line.
 
@@ -147,6 +161,8 @@ def start(
         `--full`, which does not exist where this is None.
       seeds: how many; a trial has 2.
       episodes: of each evaluation at the end; a trial has 500.
+      choices: option -> its words, of which some can be asked for (by default all), so that an experiment can be
+        trained in parts, by several processes, and read back by another with `--read`.
     """
     parser = argparse.ArgumentParser(
         prog=f"python -m experiments.{name}",
@@ -163,19 +179,29 @@ def start(
     add("--steps", type=int, help=f"environment steps of each member (default: {steps:,})")
     add("--seeds", type=int, help=f"how many seeds (default: {seeds})")
     add("--episodes", type=int, help=f"test episodes of each member (default: {episodes:,})")
+    for option, words in (choices or {}).items():
+        words = tuple(words)
+        add(f"--{option}", nargs="+", choices=words, default=words, metavar="NAME", help=f"of {', '.join(words)}")
+    if choices:
+        add("--read", action="store_true", help="trains nothing: what is not finished is shown as such")
     given = parser.parse_args()
     for option in ("steps", "seeds", "episodes"):
         if getattr(given, option) is not None and getattr(given, option) < 1:
             parser.error(f"--{option} is {getattr(given, option)}: must be at least 1")
+    chosen = {option: tuple(dict.fromkeys(getattr(given, option))) for option in choices or {}}
+    is_part = any(len(chosen[option]) < len(tuple(words)) for option, words in (choices or {}).items())
     size = "quick" if given.quick else "full" if getattr(given, "full", False) else ""
+    folder = "-".join([name, *filter(None, (size, "part" if is_part else ""))])
     return Experiment(
         name=name,
-        out=given.out or Path("results") / (f"{name}-{size}" if size else name),
+        out=given.out or Path("results") / folder,
         runs=given.runs,
         quick=given.quick,
         steps=given.steps or {"quick": quick_steps, "full": full_steps}.get(size) or steps,
         seeds=given.seeds or (2 if given.quick else seeds),
         episodes=given.episodes or (500 if given.quick else episodes),
+        read_only=getattr(given, "read", False),
+        chosen=chosen,
     )
 
 

@@ -1,24 +1,45 @@
-"""Every way of talking on five tasks: one mixer, one learner, one budget a task; only the channel differs.
+"""Every way of talking on the tasks of the field: one budget of environment steps a task, all that is said counted.
 
-The mixer and learner are QMIX's; `gaussian` is NDQ with its losses, `silent` plain QMIX. On sensor, `random` messages
-(drawn from all that are said, so without information) must not be worth more than silence, 12.5.
+Rows up to `discrete` differ in the channel only (QMIX's mixer and learner; `gaussian` is NDQ with its losses, `silent`
+plain QMIX). Below stand methods with losses or learners of their own. On sensor, `random` messages (drawn from all
+that are said, so without information) must not be worth more than silence, 12.5.
+
+In parts, by several processes, each (method, task) a run folder that goes on where it stopped:
+
+    python -m experiments.methods_by_tasks --tasks sensor search --methods silent mean
+    python -m experiments.methods_by_tasks --tasks sensor search --methods maic masia
+    python -m experiments.methods_by_tasks --read   # the tables, of what is finished
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 import marlcomm as mc
-from experiments.common import curves_as_json, markdown_table, percent, plain_return, result_row, start
+from experiments.common import (
+    MIDDLE_HEAD,
+    Experiment,
+    FinishedRun,
+    NotTrained,
+    as_json,
+    curves_as_json,
+    markdown_table,
+    middle_cells,
+    percent,
+    plain_return,
+    start,
+)
 from experiments.table2_search import SETTINGS as SEARCH_SETTINGS
 from marlcomm.algorithms import Algorithm
+from marlcomm.algorithms.registry import learner_of
 from marlcomm.training import evaluate
-
-CHANNELS = ("silent", "shared", "gaussian", "attention", "mean", "gated", "memory", "discrete")
+from marlcomm.training.record import RunFolder, commit
+from marlcomm.validation import UsageError
 
 # With one update for 16 episodes of 20 steps, every channel, the oracle too, was still at "always drive" (27 % without
 # a collision) after 500,000 steps, which are 1,560 updates.
@@ -27,57 +48,164 @@ TRAFFIC_SETTINGS = {"updates_per_step": 4, "num_envs": 8, "batch_episodes": 16, 
 
 @dataclass(frozen=True)
 class Task:
-    """A task, its share of the experiment's environment steps (`--steps`, of each seed), and what counts."""
+    """A task, its share of the experiment's environment steps (`--steps`, of each seed), and what counts.
+
+    Attributes:
+      name: of the task; options: its own.
+      share: of `--steps`.
+      measure: "won" or "return".
+      settings: of the value learner; on_policy: of the on-policy learner.
+    """
 
     name: str
     share: float
     measure: str = "won"
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    on_policy: Mapping[str, Any] = field(default_factory=dict)
 
 
 TASKS = {
     "sensor": Task("sensor", 0.25, "return"),
-    "hallway 4x4": Task("hallway", 1.0),
-    "hallway, delays to 6": Task("hallway", 1.0, options={"start_delay": 6}),
-    "search": Task("search", 0.25, "return", settings=SEARCH_SETTINGS),
-    "traffic junction easy": Task("traffic_junction", 0.5, options={"difficulty": "easy"}, settings=TRAFFIC_SETTINGS),
+    "hallway-4x4": Task("hallway", 1.0),
+    "hallway-delays-to-6": Task("hallway", 1.0, options={"start_delay": 6}),
+    "search": Task("search", 0.25, "return", settings=SEARCH_SETTINGS, on_policy={"discount": 0.9}),
+    "traffic-junction-easy": Task(
+        "traffic_junction", 0.5, options={"difficulty": "easy"}, settings=TRAFFIC_SETTINGS, on_policy={"discount": 0.95}
+    ),
+    "traffic-junction-medium": Task(
+        "traffic_junction",
+        0.5,
+        options={"difficulty": "medium"},
+        settings=TRAFFIC_SETTINGS,
+        on_policy={"discount": 0.95},
+    ),
+    # Foraging-8x8-2p-2f-coop, sight 1: both must stand at the food, and see each other only from the next cell
+    "lbf-sight-1": Task("lbf", 1.0, "return", options={"sight": 1, "time_limit": 50}),
+    "red-blue-doors": Task("red_blue_doors", 1.0),
+    "find-goal": Task("find_goal", 1.0, "return"),
 }
-HEAD = ("channel", "mean ± 95 % interval", "every seed", "bits a step", "with random messages, every seed")
+
+
+class Method(NamedTuple):
+    """An algorithm with some of its settings."""
+
+    algorithm: str
+    settings: Mapping[str, Any]
+
+
+def _on_qmix(channel: str) -> Method:
+    return Method("qmix", {"channel": channel})
+
+
+METHODS = {
+    "silent": _on_qmix("silent"),
+    "shared": _on_qmix("shared"),
+    "gaussian": Method("ndq", {}),
+    **{name: _on_qmix(name) for name in ("attention", "mean", "gated", "memory", "discrete")},
+    "cluster": Method("rgmcomm_qmix", {}),
+    **{name: Method(name, {}) for name in ("maic", "masia", "vbc", "tmc", "cacom")},
+    "magic-on-qmix": _on_qmix("magic"),
+    "gaussian-with-qplex": Method("ndq", {"mixer": "qplex"}),
+    "gaussian-with-qtran": Method("ndq", {"mixer": "qtran"}),
+    **{name: Method(name, {}) for name in ("mappo", "commnet", "magic", "ga_comm", "dicg")},
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one method came to on one task.
+
+    Attributes:
+      problem: why there are no numbers; empty where there are.
+      tested: name -> [P], of evaluation.
+      random: [P], what counts, with random messages.
+      summary: of the run.
+      curves: of training.
+    """
+
+    problem: str = ""
+    tested: Mapping[str, np.ndarray] = field(default_factory=dict)
+    random: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    summary: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, Any] = field(default_factory=dict)
+
+
+HEAD = ("method", *MIDDLE_HEAD, "bits a step", "with random messages, every seed", "updates", "seconds")
 
 
 def main() -> None:
-    """Trains, prints."""
-    experiment = start("methods_by_tasks", __doc__, steps=500_000, quick_steps=40_000, seeds=5)
+    """Trains what is asked for, prints."""
+    experiment = start(
+        "methods_by_tasks",
+        __doc__,
+        steps=500_000,
+        quick_steps=40_000,
+        seeds=5,
+        choices={"tasks": TASKS, "methods": METHODS},
+    )
     tables, numbers = [], {}
-    for label, task in TASKS.items():
-        steps = int(task.share * experiment.steps)
-        rows, found = [], {}
-        for channel in CHANNELS:
-            folder = f"{channel}-{label}".replace(",", "").replace(" ", "-")
-            run = experiment.train(folder, algorithm_of(channel, task), steps=steps)
-            tested = evaluate(run.saved, episodes=experiment.episodes)
-            noise = evaluate(run.saved, edits=["random"], episodes=experiment.episodes)[task.measure]
-            rows.append(_row(channel, task, tested, noise))
-            found[channel] = {"tested": tested, "random": noise, "curves": curves_as_json(run)}
+    for label in experiment.chosen["tasks"]:
+        cells = {name: cell_of(experiment, name, label) for name in experiment.chosen["methods"]}
+        task, steps = TASKS[label], _steps(experiment, label)
+        rows = [_row(name, task.measure, cell) for name, cell in cells.items()]
         tables += [f"**{label}**, {steps:,} steps a seed: {task.measure}.", markdown_table(HEAD, rows)]
-        numbers[label] = found
-    experiment.report("Every channel on five tasks", tables, numbers)
+        numbers[label] = cells
+    experiment.report("Every method by task", tables, numbers)
 
 
-def algorithm_of(channel: str, task: Task) -> Algorithm:
-    """QMIX on the task with this channel, or NDQ for its own."""
-    env = mc.make_env(task.name, **task.options)
-    if channel == "gaussian":
-        return mc.make_algorithm("ndq", env, **task.settings)
-    return mc.make_algorithm("qmix", env, channel=channel, **task.settings)
+def cell_of(experiment: Experiment, method: str, label: str) -> Cell:
+    """Trains a method on a task, or reads it back, and tests it; what goes wrong is what the cell says."""
+    try:
+        run = experiment.train(f"{method}-{label}", algorithm_of(method, TASKS[label]), steps=_steps(experiment, label))
+        return _tested(experiment, run, TASKS[label].measure)
+    except (Exception, SystemExit) as error:  # a cell that fails is shown, and the others go on
+        said = str(error) if isinstance(error, UsageError | NotTrained) else f"{type(error).__name__}: {error}"
+        print(f"[{method}-{label}] {said}", file=sys.stderr)
+        return Cell(said.partition("\n")[0].removesuffix(" There are:"))
 
 
-def _row(channel: str, task: Task, tested: Mapping[str, np.ndarray], noise: np.ndarray) -> list[str]:
-    form = percent if task.measure == "won" else plain_return
-    _, _, mean, every = result_row("", "", tested[task.measure], form)
-    bits = f"{tested['bits_per_step'].mean():.1f}"
-    return [channel, mean, every, bits, " ".join(form(float(value)) for value in noise)]
+def algorithm_of(method: str, task: Task) -> Algorithm:
+    """The method on the task. Raises UsageError where there is no such method or task."""
+    name, settings = METHODS[method]
+    shared = task.on_policy if learner_of(name) == "on_policy" else task.settings
+    return mc.make_algorithm(name, mc.make_env(task.name, **task.options), **{**shared, **settings})
+
+
+def _steps(experiment: Experiment, label: str) -> int:
+    return int(TASKS[label].share * experiment.steps)
+
+
+def _tested(experiment: Experiment, run: FinishedRun, measure: str) -> Cell:
+    """Evaluates a run, or reads back what was found; it is kept with the run."""
+    folder, name = RunFolder(run.saved.path), f"tested-{experiment.episodes}-episodes.json"
+    if not (folder.path / name).exists():
+        found = {
+            "tested": evaluate(run.saved, episodes=experiment.episodes),
+            "random": evaluate(run.saved, edits=["random"], episodes=experiment.episodes)[measure],
+            "commit": commit(),
+        }
+        folder.write_json(name, as_json(found))
+    found = folder.read_json(name)
+    return Cell(
+        tested={name: np.array(values, float) for name, values in found["tested"].items()},
+        random=np.array(found["random"], float),
+        summary=folder.read_json("summary.json"),
+        curves=curves_as_json(run),
+    )
+
+
+def _row(method: str, measure: str, cell: Cell) -> list[str]:
+    if cell.problem:
+        return [method, cell.problem, *["–"] * (len(HEAD) - 2)]
+    form = percent if measure == "won" else plain_return
+    noise = " ".join(form(float(value)) for value in cell.random)
+    frozen = sum(not member["healthy"] for member in cell.summary["members"])
+    label = method + (f" ({frozen} frozen)" if frozen else "")
+    updates = max(member["updates"] for member in cell.summary["members"])
+    bits = f"{cell.tested['bits_per_step'].mean():.1f}"
+    seconds = f"{cell.summary['wall_seconds']:.0f}"
+    return [label, *middle_cells(cell.tested[measure], form), bits, noise, f"{updates:,}", seconds]
 
 
 if __name__ == "__main__":
