@@ -14,9 +14,9 @@ Axes always stand in this order, and are never flattened into one another::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -94,6 +94,36 @@ class Messages(NamedTuple):
 Loss = Callable[[Any, Episodes, Any], tuple[jax.Array, dict[str, jax.Array]]]  # (unroll, episodes, hparams)
 
 
+class BroughtLoss(NamedTuple):
+    """A loss that a part of an algorithm, such as its channel or its mixer, brings along."""
+
+    loss: Loss
+    weight: float = 1.0  #: by default
+    #: what the loss cannot do without: a learner by policy gradient, a centralized critic of joint actions, ...
+    needs: Literal["", "policy_gradient", "joint_critic", "discrete_actions"] = ""
+    instead: str = ""  #: what to do where that is not to be had, such as "set channel.sampled=False"
+    short_name: str = ""  #: of its weight as a setting, such as beta
+
+
+class ActionValues(NamedTuple):
+    """Every agent's values of its own actions, and what was done: what a mixer reads that has `reads_actions`."""
+
+    q: jax.Array  #: [..., N, A] action values, of what is not allowed too
+    action_mask: jax.Array  #: [..., N, A] bool
+    action: jax.Array  #: [..., N] int32
+
+    @property
+    def chosen(self) -> jax.Array:
+        """[..., N] values of what was done."""
+        return jnp.take_along_axis(self.q, self.action[..., None], -1)[..., 0]
+
+    @property
+    def greedy(self) -> ActionValues:
+        """The same, had every agent done what it values most among what is allowed. No gradient into that choice."""
+        best = jnp.argmax(jnp.where(self.action_mask, jax.lax.stop_gradient(self.q), -jnp.inf), -1)
+        return self._replace(action=best.astype(jnp.int32))
+
+
 class JointQ(NamedTuple):
     """The joint action-value function of a centralized critic, for losses that evaluate counterfactual actions."""
 
@@ -125,6 +155,7 @@ class Unroll(NamedTuple):
     joint_critic: JointCriticOutput | None = None  #: online network, where there is a joint critic
     joint_q: JointQ | None = None  #: the target network of that critic
     target_auxiliary: dict[str, jax.Array] | None = None  #: as `auxiliary`, of the target network; no gradient
+    mixing: Mapping[str, jax.Array] = {}  #: what the mixer reports, by name; leading axes [B, T]
 
     @property
     def scores(self) -> jax.Array:

@@ -18,7 +18,7 @@ from marlcomm.learners.schedules import Progress, explored
 from marlcomm.learners.state import AgentMemory, LearnerState
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.edits import Edit
-from marlcomm.types import Episodes, Scalar, Unroll
+from marlcomm.types import ActionValues, Episodes, Scalar, Unroll
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,8 @@ class ValueLearner(OffPolicyLearner):
     See `Learner` for the other attributes.
 
     Attributes:
-      mixer: a flax module [..., N] values, [..., S] state -> [..., G]; its field `team` says whether G is 1.
+      mixer: a flax module [..., N] values, [..., S] state -> [..., G]; its field `team` says whether G is 1. Or, where
+        its class has `reads_actions` True, (`ActionValues`, [..., S]) -> ([..., G], named arrays for its losses).
       config: what fixes shapes and branches.
       parts: networks that a method's losses ask beside the team's, by the name of their parameters.
     """
@@ -104,8 +105,10 @@ class ValueLearner(OffPolicyLearner):
         """The mixer's parameters, and those of each part."""
         n, state_size = self.task.num_agents, self.task.state_size
         keys = {name: jax.random.fold_in(key, 1 + number) for number, name in enumerate(self.parts)}
+        nothing = jnp.zeros((1, n, self.task.num_actions))
+        values = ActionValues(nothing, nothing == 0, jnp.zeros((1, n), jnp.int32))
         return {
-            "mixer": self.mixer.init(key, jnp.zeros((1, n)), jnp.zeros((1, state_size))),
+            "mixer": self.mixer.init(key, self._mixed(values), jnp.zeros((1, state_size))),
             **{name: part.init(keys[name], self.task) for name, part in self.parts.items()},
         }
 
@@ -127,19 +130,31 @@ class ValueLearner(OffPolicyLearner):
         online_key, target_key = jax.random.split(key)
         q, messages, auxiliary = self.run_episodes(params, batch, online_key, edit)
         target_q, _, target_auxiliary = jax.lax.stop_gradient(self.run_episodes(target_params, batch, target_key, edit))
-        best = jnp.argmax(jnp.where(batch.action_mask, jax.lax.stop_gradient(q), -jnp.inf), -1)[:, 1:]
-        value = self.mixer.apply(params["mixer"], _pick(q[:, :-1], batch.action), batch.global_state[:, :-1])
-        next_value = self.mixer.apply(target_params["mixer"], _pick(target_q[:, 1:], best), batch.global_state[:, 1:])
+        now, then = slice(None, -1), slice(1, None)
+        mask, state = batch.action_mask, batch.global_state
+        best = ActionValues(q[:, then], mask[:, then], batch.action).greedy.action
+        value, mixing = self.mix(params, ActionValues(q[:, now], mask[:, now], batch.action), state[:, now])
+        next_value, _ = self.mix(target_params, ActionValues(target_q[:, then], mask[:, then], best), state[:, then])
         reward = batch.reward.mean(-1, keepdims=True) if self.mixer.team else batch.reward
         # agents that are not alive are taught too: what follows is worth what it gives, and is bootstrapped from
         weight = jnp.broadcast_to(batch.valid[..., None], reward.shape).astype(jnp.float32)
         target = double_q_target(reward, batch.terminal, next_value, hparams.discount)
-        unroll = Unroll(q, target_q, value, target, weight, messages, auxiliary, target_auxiliary=target_auxiliary)
+        unroll = Unroll(q, target_q, value, target, weight, messages, auxiliary)
+        unroll = unroll._replace(target_auxiliary=target_auxiliary, mixing=mixing)
         for name, part in self.parts.items():
             found = part.unroll(params[name], target_params[name], batch, hparams.discount)
             unroll = unroll._replace(**found)
         return unroll
 
+    def mix(self, params: Any, values: ActionValues, state: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """[..., G] values that are trained, and what else the mixer reports, of [..., N, A] and [..., S]."""
+        mixed = self.mixer.apply(params["mixer"], self._mixed(values), state)
+        return mixed if _reads_actions(self.mixer) else (mixed, {})
 
-def _pick(q: jax.Array, action: jax.Array) -> jax.Array:
-    return jnp.take_along_axis(q, action[..., None], -1)[..., 0]
+    def _mixed(self, values: ActionValues) -> ActionValues | jax.Array:
+        """What the mixer is given: the values of the chosen actions, unless it reads all."""
+        return values if _reads_actions(self.mixer) else values.chosen
+
+
+def _reads_actions(mixer: Any) -> bool:
+    return getattr(mixer, "reads_actions", False)

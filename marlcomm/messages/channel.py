@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from marlcomm.types import Loss, Messages, others
+from marlcomm.types import BroughtLoss, Messages, others
 from marlcomm.validation import UsageError
 
 BITS_PER_REAL = 32.0
@@ -50,15 +50,7 @@ class Transmit(Protocol):
         ...
 
 
-class ChannelLoss(NamedTuple):
-    """A loss that a channel brings to whatever it is part of."""
-
-    loss: Loss
-    weight: float = 1.0  #: by default
-    #: what the loss cannot do without: a learner by policy gradient, a centralized critic of joint actions, ...
-    needs: Literal["", "policy_gradient", "joint_critic", "discrete_actions"] = ""
-    instead: str = ""  #: what to do where that is not to be had, such as "set channel.sampled=False"
-    short_name: str = ""  #: of its weight as a setting, such as beta
+ChannelLoss = BroughtLoss  # what a channel brings to whatever it is part of
 
 
 class Channel(nn.Module, kw_only=True):
