@@ -19,7 +19,8 @@ LAYERS = (  # from the highest to the lowest; those of one line do not import on
     ("marlcomm.learners",),
     ("marlcomm.agents",),
     ("marlcomm.messages",),
-    ("marlcomm.networks", "marlcomm.losses"),
+    ("marlcomm.networks",),
+    ("marlcomm.losses",),
     ("marlcomm.envs",),
 )
 GROUND = {f"marlcomm.{name}" for name in ("types", "validation", "names", "renamed", "devices", "short_repr")}

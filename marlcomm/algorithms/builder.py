@@ -12,12 +12,14 @@ from marlcomm.algorithms.algorithm import Algorithm, changed_hparams
 from marlcomm.algorithms.arguments import check_losses, check_module, check_task
 from marlcomm.algorithms.kinds import LearnerKind, Losses
 from marlcomm.algorithms.known import (
+    BRINGING,
     OBJECTS,
     config_names,
     full_names,
     known_settings,
     left_out,
-    losses_of_channel,
+    losses_of_part,
+    losses_of_parts,
     no_such_setting,
     with_loss_settings,
 )
@@ -25,9 +27,9 @@ from marlcomm.algorithms.optimizers import MakeOptimizer, Own, apart, as_functio
 from marlcomm.algorithms.parts import as_kind, by_part, make_part, make_training_edit, parts_of
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
-from marlcomm.messages import ChannelLoss
 from marlcomm.names import LEARNERS
 from marlcomm.renamed import with_todays_names
+from marlcomm.types import BroughtLoss
 from marlcomm.validation import UsageError, nearest
 
 
@@ -41,8 +43,8 @@ def build(
 ) -> Algorithm:
     """An algorithm of a learner, a channel and whatever else is chosen.
 
-    The channel's losses join the learner's, with their default weights. What they need is added, or refused with a
-    sentence that says what would be right.
+    The losses that channel and mixer bring join the learner's, with their default weights. What they need is added, or
+    refused with a sentence that says what would be right.
 
     Args:
       learner: "value", "on_policy" or "actor_critic", or what `register_learner` added.
@@ -68,14 +70,15 @@ def build(
     )
     settings, without = full_names(settings, short_names), left_out(settings)
     settings = _checked(f"Algorithm {name!r}" if name else kind.title.capitalize(), kind, settings, short_names)
-    brought = _losses_of_channel(kind, settings, without)
+    brought = _losses_of_parts(kind, settings, without)
     settings, added = _with_what_losses_need(kind, env, brought, settings)
     plain, dotted = by_part(settings)
     agent = plain.pop("agent", None)
     check_module("agent", agent)
     modules = {slot: make_part(slot, plain.pop(slot, word), dotted.pop(slot, {})) for slot, word in kind.parts.items()}
     losses, weights = _losses(kind, brought, added, plain, dotted.pop("losses", {}), without)
-    optimizer = _optimizer(kind, bool(brought) and modules["channel"].learns_apart, plain)
+    of_channel = losses_of_part("channel", kind, settings).keys() & brought.keys()
+    optimizer = _optimizer(kind, bool(of_channel) and modules["channel"].learns_apart, plain)
     training_edit = make_training_edit(plain.pop("training_edit", None), dotted.pop("training_edit", {}))
     options = {option: plain.pop(option, default) for option, default in kind.all_options.items()}
     config = kind.config(**{key: plain.pop(key) for key in config_names(kind) & plain.keys()})
@@ -92,23 +95,29 @@ def build(
     return _assembled(name or kind.learner.__name__, env, learner_, kind.hparams(weights=weights), traced, short_names)
 
 
-def _losses_of_channel(kind: LearnerKind, settings: Mapping[str, Any], without: set[str]) -> dict[str, ChannelLoss]:
-    """The losses that the channel brings, but those that are left out.
+def _losses_of_parts(kind: LearnerKind, settings: Mapping[str, Any], without: set[str]) -> dict[str, BroughtLoss]:
+    """The losses that channel and mixer bring, but those that are left out.
 
     Raises:
       UsageError: what is left out is no loss, or cannot be; or the learner has a loss of the same name.
     """
-    brought = losses_of_channel(kind, settings)
+    brought = losses_of_parts(kind, settings)
     kept = {name: loss for name, loss in brought.items() if name not in without}
     asking = [name for name, loss in kept.items() if loss.needs == "joint_critic"]
     taken = kind.losses.keys() | (kind.joint_critic_losses.keys() if asking else set())
     for name in sorted(kept.keys() & taken):
-        raise UsageError(f"The channel brings a loss {name!r}, and {kind.title} has one of that name: rename it.")
+        part = _part_that_brings(name, kind, settings)
+        raise UsageError(f"The {part} brings a loss {name!r}, and {kind.title} has one of that name: rename it.")
     for name in sorted(without - brought.keys() - kind.losses.keys()):
         if name in taken:
             raise UsageError(f"losses.{name}: the loss {asking[0]!r} needs it: leave losses.{asking[0]} out, too.")
         raise UsageError(f"losses.{name}: there is no such loss.{nearest(name, [*kind.losses, *brought])}")
     return kept
+
+
+def _part_that_brings(name: str, kind: LearnerKind, settings: Mapping[str, Any]) -> str:
+    """The part that brings the loss called `name`."""
+    return next(part for part in BRINGING if part in kind.parts and name in losses_of_part(part, kind, settings))
 
 
 def _check_critic(kind: LearnerKind, learner: Any, chosen: Any) -> None:
@@ -160,16 +169,16 @@ _EVERY_LEARNERS = {"agent", "losses", "weights", "optimizer", "training_edit"}
 
 
 def _with_what_losses_need(
-    kind: LearnerKind, env: Environment, brought: Mapping[str, ChannelLoss], settings: Mapping[str, Any]
+    kind: LearnerKind, env: Environment, brought: Mapping[str, BroughtLoss], settings: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Losses]:
-    """The settings, and losses, with what the channel's losses need.
+    """The settings, and losses, with what the losses of channel and mixer need.
 
     Raises:
       UsageError: it cannot be had.
     """
     settings, added = dict(settings), {}
     for name, loss in brought.items():
-        who = f"The channel brings the loss {name!r}, which"
+        who = f"The {_part_that_brings(name, kind, settings)} brings the loss {name!r}, which"
         leave = f"leave it out with losses.{name}=none"
         instead = f", or {loss.instead}" if loss.instead else ""
         if loss.needs == "policy_gradient" and not kind.policy_gradient:
@@ -194,13 +203,13 @@ def _with_what_losses_need(
 
 def _losses(
     kind: LearnerKind,
-    brought: Mapping[str, ChannelLoss],
+    brought: Mapping[str, BroughtLoss],
     added: Losses,
     plain: dict[str, Any],
     changes: Mapping[str, Any],
     without: set[str],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Losses and their weights: the learner's, the channel's, what these need, and the user's; taken out of `plain`."""
+    """Losses and their weights: the learner's, the parts', what these need, and the user's; taken out of `plain`."""
     own = {**kind.losses, **{name: (loss.loss, loss.weight) for name, loss in brought.items()}, **added}
     losses = {name: loss for name, (loss, _) in own.items()} | (plain.pop("losses", None) or {})
     weights = {name: weight for name, (_, weight) in own.items()} | (plain.pop("weights", None) or {})

@@ -21,14 +21,15 @@ from marlcomm.algorithms.parts import (
     settings_of_part,
 )
 from marlcomm.learners.config import GROUPS
-from marlcomm.messages import Channel, ChannelLoss
 from marlcomm.renamed import SETTINGS
+from marlcomm.types import BroughtLoss
 from marlcomm.validation import UsageError, nearest
 
 # what may be an object, of which Python passes more than a word says
 OBJECTS = {"agent", "joint_critic", "losses", "weights", "optimizer", *PARTS}
 
-_NEEDS = typing.get_args(typing.get_type_hints(ChannelLoss)["needs"])
+BRINGING = ("channel", "mixer")  # the parts that may bring losses along
+_NEEDS = typing.get_args(typing.get_type_hints(BroughtLoss)["needs"])
 
 
 def known_settings(kind: LearnerKind, chosen: Mapping[str, Any], short_names: Mapping[str, str]) -> Known:
@@ -63,20 +64,31 @@ def known_settings(kind: LearnerKind, chosen: Mapping[str, Any], short_names: Ma
     return {short: known[full] for short, full in short_names.items() if full in known} | known
 
 
-def losses_of_channel(kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str, ChannelLoss]:
-    """The losses that the chosen channel brings.
+def losses_of_parts(kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str, BroughtLoss]:
+    """The losses that the chosen channel and mixer bring.
 
     Raises:
-      UsageError: it does not give losses by name, or one needs what nobody knows.
+      UsageError: one does not give losses by name, one needs what nobody knows, or both bring one of the same name.
     """
-    if chosen.get("agent") is not None:
+    found: dict[str, BroughtLoss] = {}
+    for part in (part for part in BRINGING if part in kind.parts):
+        brought = losses_of_part(part, kind, chosen)
+        for name in sorted(found.keys() & brought.keys()):
+            raise UsageError(f"The channel and the mixer each bring a loss {name!r}: rename one of them.")
+        found |= brought
+    return found
+
+
+def losses_of_part(part: str, kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str, BroughtLoss]:
+    """The losses that the chosen `part` brings, which is one of `BRINGING`. Raises as `losses_of_parts`."""
+    if part == "channel" and chosen.get("agent") is not None:
         return {}
     plain, dotted = by_part(chosen)
-    channel = make_part("channel", plain.get("channel", kind.parts["channel"]), dotted.get("channel", {}))
-    if not isinstance(channel, Channel):
+    module = make_part(part, plain.get(part, kind.parts[part]), dotted.get(part, {}))
+    if not callable(getattr(module, "losses", None)):
         return {}
-    brought, who = channel.losses(), type(channel).__name__
-    if not isinstance(brought, Mapping) or not all(isinstance(loss, ChannelLoss) for loss in brought.values()):
+    brought, who = module.losses(), type(module).__name__
+    if not isinstance(brought, Mapping) or not all(isinstance(loss, BroughtLoss) for loss in brought.values()):
         raise UsageError(f"{who}.losses() gives {brought!r}: must be a mapping of names to ChannelLoss.")
     for name, loss in brought.items():
         if loss.needs not in _NEEDS:
@@ -84,10 +96,10 @@ def losses_of_channel(kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str,
     return dict(brought)
 
 
-def losses_as_far_as_known(kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str, ChannelLoss]:
-    """As `losses_of_channel`; none where the channel cannot be made, which is for the builder to say."""
+def losses_as_far_as_known(kind: LearnerKind, chosen: Mapping[str, Any]) -> dict[str, BroughtLoss]:
+    """As `losses_of_parts`; none where a part cannot be made, which is for the builder to say."""
     try:
-        return losses_of_channel(kind, chosen)
+        return losses_of_parts(kind, chosen)
     except ValueError:
         return {}
 
