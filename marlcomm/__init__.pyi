@@ -42,7 +42,9 @@ from .algorithms import shared_qmix as shared_qmix
 from .algorithms import tarmac as tarmac
 from .algorithms import tarmac_maddpg as tarmac_maddpg
 from .algorithms import tarmac_qmix as tarmac_qmix
+from .algorithms import tmc as tmc
 from .algorithms import value_based as value_based
+from .algorithms import vbc as vbc
 from .algorithms import vdn as vdn
 from .analysis import animate_run as animate_run
 from .analysis import cut_curve as cut_curve
@@ -86,6 +88,8 @@ from .messages import MeanChannel as MeanChannel
 from .messages import MemoryChannel as MemoryChannel
 from .messages import SharedChannel as SharedChannel
 from .messages import SilentChannel as SilentChannel
+from .messages import TemporalGatedChannel as TemporalGatedChannel
+from .messages import VarianceGatedChannel as VarianceGatedChannel
 from .messages import check_channel as check_channel
 from .messages import parse_edit as parse_edit
 from .messages import within_reach as within_reach

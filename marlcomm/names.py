@@ -120,6 +120,8 @@ CHANNELS = Names(
             "memory": "marlcomm.messages:MemoryChannel",
             "shared": "marlcomm.messages:SharedChannel",
             "silent": "marlcomm.messages:SilentChannel",
+            "temporal_gated": "marlcomm.messages:TemporalGatedChannel",
+            "variance_gated": "marlcomm.messages:VarianceGatedChannel",
         }
     },
 )
@@ -170,6 +172,8 @@ ALGORITHMS = Names(
             "sarnet_qmix": "marlcomm.algorithms.methods.aliases:sarnet_qmix",
             "shared_qmix": "marlcomm.algorithms.methods.aliases:shared_qmix",
             "tarmac_qmix": "marlcomm.algorithms.methods.aliases:tarmac_qmix",
+            "tmc": "marlcomm.algorithms.methods.tmc:tmc",
+            "vbc": "marlcomm.algorithms.methods.vbc:vbc",
             "vdn": "marlcomm.algorithms.methods.vdn:vdn",
         },
         ON_POLICY: {

@@ -25,6 +25,8 @@ from marlcomm.algorithms.methods.qmix import qmix
 from marlcomm.algorithms.methods.rgmcomm import rgmcomm, rgmcomm_qmix
 from marlcomm.algorithms.methods.sarnet import sarnet
 from marlcomm.algorithms.methods.tarmac import tarmac
+from marlcomm.algorithms.methods.tmc import tmc
+from marlcomm.algorithms.methods.vbc import vbc
 from marlcomm.algorithms.methods.vdn import vdn
 from marlcomm.algorithms.named import ddpg_based, policy_based, value_based
 from marlcomm.algorithms.recipe import Recipe, Same, recipe
@@ -71,6 +73,8 @@ __all__ = [
     "tarmac",
     "tarmac_maddpg",
     "tarmac_qmix",
+    "tmc",
     "value_based",
+    "vbc",
     "vdn",
 ]

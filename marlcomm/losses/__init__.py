@@ -14,6 +14,7 @@ from marlcomm.losses.interval import Every
 from marlcomm.losses.labels import LabelLoss, joint_critic_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, generalized_advantage, policy_loss, value_loss
 from marlcomm.losses.temporal_difference import double_q_target, temporal_difference_loss
+from marlcomm.losses.value_messages import robustness_loss, smoothness_loss, variance_loss
 
 __all__ = [
     "AS_PRINTED",
@@ -33,8 +34,11 @@ __all__ = [
     "joint_critic_loss",
     "most_frequent",
     "policy_loss",
+    "robustness_loss",
     "saturation_loss",
+    "smoothness_loss",
     "succinctness_loss",
     "temporal_difference_loss",
     "value_loss",
+    "variance_loss",
 ]

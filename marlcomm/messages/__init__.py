@@ -11,6 +11,8 @@ from marlcomm.messages.channels import (
     MemoryChannel,
     SharedChannel,
     SilentChannel,
+    TemporalGatedChannel,
+    VarianceGatedChannel,
 )
 from marlcomm.messages.contract import ChannelContractError, check_channel
 from marlcomm.messages.edit_schedules import EditSchedule, RandomCut
@@ -59,6 +61,8 @@ __all__ = [
     "Shuffle",
     "Silence",
     "SilentChannel",
+    "TemporalGatedChannel",
+    "VarianceGatedChannel",
     "by_receiver",
     "chain_edits",
     "check_channel",

@@ -59,6 +59,8 @@ def make_batch(seed: int, team: bool = True) -> Batch:
         auxiliary={
             "posterior_logits": normal(STEPS + 1, AGENTS, ACTIONS),
             "message_mean": normal(STEPS + 1, AGENTS, AGENTS, DIMS),
+            "message": normal(STEPS + 1, AGENTS, ACTIONS),
+            "action_gap": np.abs(normal(STEPS + 1, AGENTS, scale=0.05)),
         },
     )
     return Batch(*jax.tree.map(jnp.asarray, (unroll, episodes)), lengths)

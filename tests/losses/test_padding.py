@@ -13,8 +13,11 @@ from marlcomm.losses import (
     LabelLoss,
     expressiveness_loss,
     joint_critic_loss,
+    robustness_loss,
+    smoothness_loss,
     succinctness_loss,
     temporal_difference_loss,
+    variance_loss,
 )
 from marlcomm.losses.actor_critic import actor_loss, critic_loss, saturation_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, policy_loss, talk_loss, value_loss
@@ -62,6 +65,7 @@ def batch_of(kind: type) -> tuple[dict, Episodes]:
 
 CASES = [
     (temporal_difference_loss, Unroll), (expressiveness_loss, Unroll), (succinctness_loss, Unroll),
+    (variance_loss, Unroll), (smoothness_loss, Unroll), (robustness_loss, Unroll),
     (policy_loss, PolicyUnroll), (value_loss, PolicyUnroll), (entropy_loss, PolicyUnroll),
     (gate_loss, PolicyUnroll), (talk_loss, PolicyUnroll),
     (critic_loss, ActorCriticUnroll), (actor_loss, ActorCriticUnroll), (saturation_loss, ActorCriticUnroll),

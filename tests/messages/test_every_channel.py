@@ -20,6 +20,8 @@ from marlcomm.messages import (
     MemoryChannel,
     SharedChannel,
     SilentChannel,
+    TemporalGatedChannel,
+    VarianceGatedChannel,
     check_channel,
 )
 from marlcomm.messages.channel import bits_sent
@@ -76,7 +78,8 @@ CASES = {
     "memory": Case(MemoryChannel(width=3, hidden=8), formulas.memory(3), 32 * 6),
 }
 
-WITHOUT_FORMULA = {"cluster"}  # its labels carry no gradient: see test_cluster.py
+# labels that carry no gradient: see test_cluster.py; thresholds and action values: see test_value_messages.py
+WITHOUT_FORMULA = {"cluster", "temporal_gated", "variance_gated"}
 
 
 def test_every_channel_has_a_case():
@@ -245,6 +248,9 @@ KEPT = {name: case.channel for name, case in CASES.items()} | {
     "cluster, shared": ClusterChannel(hidden=8, shared=True, encoding="integer"),
     "gaussian, after the memory": GaussianChannel(dims=1, hidden=4, sigma=0.0, after_memory=True),
     "memory, after the memory": MemoryChannel(width=3, hidden=8, after_memory=True),
+    "temporal_gated": TemporalGatedChannel(hidden=8),
+    "variance_gated": VarianceGatedChannel(hidden=8),
+    "variance_gated, often silent": VarianceGatedChannel(hidden=8, ask_below=0.3, answer_above=0.5),
 }
 
 

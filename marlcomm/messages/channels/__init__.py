@@ -9,6 +9,7 @@ from marlcomm.messages.channels.mean import MeanChannel
 from marlcomm.messages.channels.memory import MemoryChannel
 from marlcomm.messages.channels.shared import SharedChannel
 from marlcomm.messages.channels.silent import SilentChannel
+from marlcomm.messages.channels.value_messages import TemporalGatedChannel, VarianceGatedChannel
 
 __all__ = [
     "AttentionChannel",
@@ -20,4 +21,6 @@ __all__ = [
     "MemoryChannel",
     "SharedChannel",
     "SilentChannel",
+    "TemporalGatedChannel",
+    "VarianceGatedChannel",
 ]
