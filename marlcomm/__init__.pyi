@@ -26,6 +26,7 @@ from .algorithms import ic3net_maddpg as ic3net_maddpg
 from .algorithms import ic3net_qmix as ic3net_qmix
 from .algorithms import iql as iql
 from .algorithms import maddpg as maddpg
+from .algorithms import maic as maic
 from .algorithms import make_algorithm as make_algorithm
 from .algorithms import mappo as mappo
 from .algorithms import ndq as ndq
@@ -84,6 +85,7 @@ from .messages import DiscreteChannel as DiscreteChannel
 from .messages import GatedChannel as GatedChannel
 from .messages import GaussianChannel as GaussianChannel
 from .messages import Heard as Heard
+from .messages import IncentiveChannel as IncentiveChannel
 from .messages import MeanChannel as MeanChannel
 from .messages import MemoryChannel as MemoryChannel
 from .messages import SharedChannel as SharedChannel

@@ -19,6 +19,7 @@ from marlcomm.algorithms.methods.dial import dial
 from marlcomm.algorithms.methods.ic3net import ic3net
 from marlcomm.algorithms.methods.iql import iql
 from marlcomm.algorithms.methods.maddpg import maddpg
+from marlcomm.algorithms.methods.maic import maic
 from marlcomm.algorithms.methods.mappo import mappo
 from marlcomm.algorithms.methods.ndq import ndq
 from marlcomm.algorithms.methods.qmix import qmix
@@ -56,6 +57,7 @@ __all__ = [
     "ic3net_qmix",
     "iql",
     "maddpg",
+    "maic",
     "make_algorithm",
     "mappo",
     "ndq",

@@ -9,6 +9,7 @@ from marlcomm.losses.clustering import (
     clustering_loss,
     most_frequent,
 )
+from marlcomm.losses.incentive import attention_entropy_loss, teammate_model_loss
 from marlcomm.losses.information import expressiveness_loss, succinctness_loss
 from marlcomm.losses.interval import Every
 from marlcomm.losses.labels import LabelLoss, joint_critic_loss
@@ -24,6 +25,7 @@ __all__ = [
     "action_value_matrix",
     "action_value_vectors",
     "actor_loss",
+    "attention_entropy_loss",
     "clustering_loss",
     "critic_loss",
     "double_q_target",
@@ -38,6 +40,7 @@ __all__ = [
     "saturation_loss",
     "smoothness_loss",
     "succinctness_loss",
+    "teammate_model_loss",
     "temporal_difference_loss",
     "value_loss",
     "variance_loss",

@@ -25,7 +25,9 @@ REFUSED = {  # algorithm, channel, sampled or not -> what is said
     ("qmix", "gated", True): r"such as mappo, or set channel\.sampled=False",
     ("maddpg", "gated", True): r"such as mappo, or set channel\.sampled=False",
     ("maddpg", "memory", False): MEMORY,
+    ("maddpg", "incentive", False): MEMORY,
 }
+OF_DISCRETE_ACTIONS = {"gaussian": "expressiveness", "incentive": "teammate_model"}  # channel -> such a loss of it
 
 
 @functools.cache
@@ -66,8 +68,8 @@ def test_it_takes_a_step_or_says_what_would_be_right(name, more, channel, sample
 @pytest.mark.parametrize("channel", OWN)
 def test_where_actions_are_continuous(channel):
     settings = settings_of("maddpg", channel, False, {"recurrent": True})
-    if channel == "gaussian":
-        with pytest.raises(UsageError, match=r"discrete actions.*losses\.expressiveness=none"):
+    if loss := OF_DISCRETE_ACTIONS.get(channel):
+        with pytest.raises(UsageError, match=rf"discrete actions.*losses\.{loss}=none"):
             mc.make_algorithm("maddpg", env("navigation"), **settings)
-        settings["losses.expressiveness"] = None
+        settings[f"losses.{loss}"] = None
     assert "loss" in step(mc.make_algorithm("maddpg", env("navigation"), **settings))

@@ -38,6 +38,11 @@ def make_batch(seed: int, team: bool = True) -> Batch:
     def normal(*shape: int, scale: float = 2.0) -> np.ndarray:
         return (scale * rng.normal(size=(BATCH, *shape))).astype(np.float32)
 
+    def of_pairs(name: str) -> dict[str, np.ndarray]:
+        """A Gaussian of each pair."""
+        mean, spread = (normal(STEPS + 1, AGENTS, AGENTS, DIMS, scale=0.7) for _ in range(2))
+        return {f"{name}_mean": mean, f"{name}_variance": 0.1 + spread**2}
+
     episodes = Episodes(
         agents_view=normal(STEPS + 1, AGENTS, 2),
         action_mask=mask & alive[..., None],
@@ -61,6 +66,9 @@ def make_batch(seed: int, team: bool = True) -> Batch:
             "message_mean": normal(STEPS + 1, AGENTS, AGENTS, DIMS),
             "message": normal(STEPS + 1, AGENTS, ACTIONS),
             "action_gap": np.abs(normal(STEPS + 1, AGENTS, scale=0.05)),
+            "attention_entropy": np.abs(normal(STEPS + 1, AGENTS)),
+            **of_pairs("teammate"),
+            **of_pairs("posterior"),
         },
     )
     return Batch(*jax.tree.map(jnp.asarray, (unroll, episodes)), lengths)

@@ -11,11 +11,13 @@ from batches import ACTIONS, AGENTS, BATCH, STEPS, make_batch
 from marlcomm.losses import (
     Every,
     LabelLoss,
+    attention_entropy_loss,
     expressiveness_loss,
     joint_critic_loss,
     robustness_loss,
     smoothness_loss,
     succinctness_loss,
+    teammate_model_loss,
     temporal_difference_loss,
     variance_loss,
 )
@@ -66,6 +68,7 @@ def batch_of(kind: type) -> tuple[dict, Episodes]:
 CASES = [
     (temporal_difference_loss, Unroll), (expressiveness_loss, Unroll), (succinctness_loss, Unroll),
     (variance_loss, Unroll), (smoothness_loss, Unroll), (robustness_loss, Unroll),
+    (teammate_model_loss, Unroll), (attention_entropy_loss, Unroll),
     (policy_loss, PolicyUnroll), (value_loss, PolicyUnroll), (entropy_loss, PolicyUnroll),
     (gate_loss, PolicyUnroll), (talk_loss, PolicyUnroll),
     (critic_loss, ActorCriticUnroll), (actor_loss, ActorCriticUnroll), (saturation_loss, ActorCriticUnroll),

@@ -78,8 +78,12 @@ CASES = {
     "memory": Case(MemoryChannel(width=3, hidden=8), formulas.memory(3), 32 * 6),
 }
 
-# labels that carry no gradient: see test_cluster.py; thresholds and action values: see test_value_messages.py
-WITHOUT_FORMULA = {"cluster", "temporal_gated", "variance_gated"}
+WITHOUT_FORMULA = {
+    "cluster",  # its labels carry no gradient: see test_cluster.py
+    "incentive",  # what is heard adds to action values: see test_incentive.py
+    "temporal_gated",  # thresholds and action values: see test_value_messages.py
+    "variance_gated",  # the same
+}
 
 
 def test_every_channel_has_a_case():

@@ -5,6 +5,7 @@ from marlcomm.messages.channels.cluster import ClusterChannel
 from marlcomm.messages.channels.discrete import DiscreteChannel
 from marlcomm.messages.channels.gated import GatedChannel
 from marlcomm.messages.channels.gaussian import GaussianChannel
+from marlcomm.messages.channels.incentive import IncentiveChannel
 from marlcomm.messages.channels.mean import MeanChannel
 from marlcomm.messages.channels.memory import MemoryChannel
 from marlcomm.messages.channels.shared import SharedChannel
@@ -17,6 +18,7 @@ __all__ = [
     "DiscreteChannel",
     "GatedChannel",
     "GaussianChannel",
+    "IncentiveChannel",
     "MeanChannel",
     "MemoryChannel",
     "SharedChannel",
