@@ -153,10 +153,11 @@ class IncentiveChannel(Channel):
         )
         posterior = self._gaussian(self.posterior(jnp.concatenate(given, -1)))
         attention = self._attention(*map(jax.lax.stop_gradient, (memory, latent)))
-        return {
+        named = {
             "teammate_mean": model.mean(),
             "teammate_variance": model.variance(),
             "posterior_mean": posterior.mean(),
             "posterior_variance": posterior.variance(),
-            "attention_entropy": jnp.asarray(attention.entropy()) / jnp.log(2.0),
+            "attention_entropy": attention.entropy() / jnp.log(2.0),
         }
+        return {name: jnp.asarray(x) for name, x in named.items()}
