@@ -80,6 +80,7 @@ from .learners import with_params as with_params
 from .messages import AttentionChannel as AttentionChannel
 from .messages import Channel as Channel
 from .messages import ChannelLoss as ChannelLoss
+from .messages import ChannelWrapper as ChannelWrapper
 from .messages import ClusterChannel as ClusterChannel
 from .messages import DiscreteChannel as DiscreteChannel
 from .messages import GatedChannel as GatedChannel
@@ -88,6 +89,7 @@ from .messages import Heard as Heard
 from .messages import IncentiveChannel as IncentiveChannel
 from .messages import MeanChannel as MeanChannel
 from .messages import MemoryChannel as MemoryChannel
+from .messages import QuantizedChannel as QuantizedChannel
 from .messages import SharedChannel as SharedChannel
 from .messages import SilentChannel as SilentChannel
 from .messages import TemporalGatedChannel as TemporalGatedChannel

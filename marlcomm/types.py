@@ -210,3 +210,14 @@ class ActorCriticUnroll(NamedTuple):
 def others(num_agents: int) -> jax.Array:
     """[N, N] bool: True where sender and receiver are different agents."""
     return ~jnp.eye(num_agents, dtype=bool)
+
+
+def bits_sent(messages: Messages) -> jax.Array:
+    """[..., N] bits that each sender spends on others at a step; what an agent tells itself is free."""
+    spent = jnp.where(messages.sent, messages.price, 0.0).sum(-1) + overhead_paid(messages)
+    return jnp.where(others(messages.sent.shape[-2]), spent, 0.0).sum(-1)
+
+
+def overhead_paid(messages: Messages) -> jax.Array:
+    """[..., N, N] bits of the channel's own, and of the mask of an edit: both are paid."""
+    return messages.overhead if messages.mask is None else messages.overhead + messages.mask

@@ -1,6 +1,7 @@
 """Losses: pure functions `f(unroll, episodes, hparams) -> (scalar, metrics)`, masked by what really happened."""
 
 from marlcomm.losses.actor_critic import actor_loss, critic_loss, saturation_loss
+from marlcomm.losses.bits import bits_loss
 from marlcomm.losses.clustering import (
     AS_PRINTED,
     AS_RELEASED,
@@ -26,6 +27,7 @@ __all__ = [
     "action_value_vectors",
     "actor_loss",
     "attention_entropy_loss",
+    "bits_loss",
     "clustering_loss",
     "critic_loss",
     "double_q_target",

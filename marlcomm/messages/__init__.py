@@ -10,6 +10,7 @@ from marlcomm.messages.channels import (
     IncentiveChannel,
     MeanChannel,
     MemoryChannel,
+    QuantizedChannel,
     SharedChannel,
     SilentChannel,
     TemporalGatedChannel,
@@ -33,6 +34,7 @@ from marlcomm.messages.edits import (
     chain_edits,
     parse_edit,
 )
+from marlcomm.messages.wrapper import ChannelWrapper
 
 __all__ = [
     "AttentionChannel",
@@ -40,6 +42,7 @@ __all__ = [
     "Channel",
     "ChannelContractError",
     "ChannelLoss",
+    "ChannelWrapper",
     "ClusterChannel",
     "CutBelow",
     "Delay",
@@ -55,6 +58,7 @@ __all__ = [
     "MemoryChannel",
     "Noise",
     "Quantize",
+    "QuantizedChannel",
     "Random",
     "RandomCut",
     "RankCut",

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from marlcomm.types import BroughtLoss, Messages, others
+from marlcomm.types import BroughtLoss, Messages, overhead_paid
+from marlcomm.types import bits_sent as bits_sent
 from marlcomm.validation import UsageError
 
 BITS_PER_REAL = 32.0
@@ -209,25 +210,14 @@ def deliver(messages: Messages, alive: jax.Array, links: jax.Array | None = None
         content=jnp.where(sent, messages.content, 0.0),
         importance=jnp.where(open_pairs[..., None], messages.importance, 0.0),
         sent=sent,
-        overhead=jnp.where(open_pairs, _overhead(messages), 0.0),
+        overhead=jnp.where(open_pairs, overhead_paid(messages), 0.0),
         mask=None,
     )
-
-
-def bits_sent(messages: Messages) -> jax.Array:
-    """[..., N] bits that each sender spends on others at a step; what an agent tells itself is free."""
-    spent = jnp.where(messages.sent, messages.price, 0.0).sum(-1) + _overhead(messages)
-    return jnp.where(others(messages.sent.shape[-2]), spent, 0.0).sum(-1)
 
 
 def said_by_channel(messages: Messages) -> jax.Array:
     """[..., N, N, D] bool: what the channel sent of its own accord, whatever edits then cut."""
     return messages.sent if messages.offered is None else messages.offered
-
-
-def _overhead(messages: Messages) -> jax.Array:
-    """[..., N, N] bits of the channel's own, and of the mask of an edit: both are paid."""
-    return messages.overhead if messages.mask is None else messages.overhead + messages.mask
 
 
 def seen_by(inputs: jax.Array, memory: jax.Array | None) -> jax.Array:

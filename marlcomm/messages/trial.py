@@ -11,10 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from marlcomm.messages.channel import Channel, Heard, Received, as_heard, bits_sent
+from marlcomm.messages.channel import Channel, Heard, Received, as_heard
 from marlcomm.messages.edits import CutPairs
 from marlcomm.messages.transmission import Transmission, checked_heard
-from marlcomm.types import Messages
+from marlcomm.types import Messages, bits_sent
 from marlcomm.validation import UsageError
 
 BATCH, HIDDEN = 8, 6

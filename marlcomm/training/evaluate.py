@@ -14,7 +14,7 @@ import numpy as np
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.collect import team_return
 from marlcomm.learners.state import Decision
-from marlcomm.messages.channel import bits_sent, said_by_channel
+from marlcomm.messages.channel import said_by_channel
 from marlcomm.messages.edits import (
     CalibratedCut,
     CutBelow,
@@ -28,7 +28,7 @@ from marlcomm.training.drivers import Player, driver_of
 from marlcomm.training.population import Population
 from marlcomm.training.saved import as_population
 from marlcomm.training.schedule import COUNTERS_END
-from marlcomm.types import Episodes, Messages, Scalar
+from marlcomm.types import Episodes, Messages, Scalar, bits_sent
 from marlcomm.validation import check_count, check_seed
 
 CALIBRATION_ROUNDS = 12  # halvings: a threshold near 5 is found to a thousandth

@@ -12,6 +12,7 @@ from marlcomm.losses import (
     Every,
     LabelLoss,
     attention_entropy_loss,
+    bits_loss,
     expressiveness_loss,
     joint_critic_loss,
     robustness_loss,
@@ -23,7 +24,7 @@ from marlcomm.losses import (
 )
 from marlcomm.losses.actor_critic import actor_loss, critic_loss, saturation_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, policy_loss, talk_loss, value_loss
-from marlcomm.messages import GatedChannel
+from marlcomm.messages import GatedChannel, MeanChannel, QuantizedChannel
 from marlcomm.names import CHANNELS, LEARNERS
 from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
 
@@ -73,7 +74,7 @@ CASES = [
     (gate_loss, PolicyUnroll), (talk_loss, PolicyUnroll),
     (critic_loss, ActorCriticUnroll), (actor_loss, ActorCriticUnroll), (saturation_loss, ActorCriticUnroll),
 ]  # fmt: skip
-IN_TEST_LABELS = {LabelLoss, joint_critic_loss}
+IN_TESTS_OF_THEIR_OWN = {LabelLoss, joint_critic_loss, bits_loss}
 
 
 def test_every_loss_that_a_learner_or_a_channel_brings_has_a_case():
@@ -81,11 +82,11 @@ def test_every_loss_that_a_learner_or_a_channel_brings_has_a_case():
     for learner in map(LEARNERS.get, LEARNERS):
         brought += [loss for loss, _ in (learner.losses | learner.joint_critic_losses).values()]
     channels = [CHANNELS.get(name)() for name in CHANNELS if not name.endswith("test")]
-    for channel in [*channels, GatedChannel(sampled=True)]:
+    for channel in [*channels, GatedChannel(sampled=True), QuantizedChannel(MeanChannel(), 1.0)]:
         brought += [each.loss for each in channel.losses().values()]
     brought = [loss.loss if isinstance(loss, Every) else loss for loss in brought]
     kinds = {type(loss) if isinstance(loss, LabelLoss) else loss for loss in brought}
-    assert kinds - IN_TEST_LABELS == {loss for loss, _ in CASES}
+    assert kinds - IN_TESTS_OF_THEIR_OWN == {loss for loss, _ in CASES}
 
 
 @pytest.mark.parametrize(("loss", "kind"), CASES)

@@ -15,7 +15,6 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.base import with_delay
 from marlcomm.learners.collect import team_return
 from marlcomm.learners.state import Decision
-from marlcomm.messages.channel import bits_sent
 from marlcomm.messages.edits import CalibratedCut, CutBelow, Edit, chain_edits, pairs_at_work, parse_edits
 from marlcomm.short_repr import ShortRepr
 from marlcomm.training.drivers import Played, Player, driver_of
@@ -23,7 +22,7 @@ from marlcomm.training.evaluate import check_episodes, find_threshold
 from marlcomm.training.loop import TrainResult
 from marlcomm.training.policy import Policy
 from marlcomm.training.saved import SavedRun, as_run
-from marlcomm.types import Episodes, others
+from marlcomm.types import Episodes, bits_sent, others
 from marlcomm.validation import UsageError, check_seed
 
 AnyTeam = TrainResult | SavedRun | Policy | tuple[Algorithm, Any] | str | Path

@@ -8,6 +8,7 @@ from marlcomm.messages.channels.gaussian import GaussianChannel
 from marlcomm.messages.channels.incentive import IncentiveChannel
 from marlcomm.messages.channels.mean import MeanChannel
 from marlcomm.messages.channels.memory import MemoryChannel
+from marlcomm.messages.channels.quantized import QuantizedChannel
 from marlcomm.messages.channels.shared import SharedChannel
 from marlcomm.messages.channels.silent import SilentChannel
 from marlcomm.messages.channels.value_messages import TemporalGatedChannel, VarianceGatedChannel
@@ -21,6 +22,7 @@ __all__ = [
     "IncentiveChannel",
     "MeanChannel",
     "MemoryChannel",
+    "QuantizedChannel",
     "SharedChannel",
     "SilentChannel",
     "TemporalGatedChannel",
