@@ -6,9 +6,11 @@ from marlcomm.envs.checks import EnvironmentContractError, check_env
 from marlcomm.envs.particle import Navigation, PredatorPrey, Reference, SpeakerListener
 from marlcomm.envs.registry import env_names, env_options, make_env, register_env
 from marlcomm.envs.render.frames import animate_episode, draw_frame
+from marlcomm.envs.small.find_goal import FindGoal
 from marlcomm.envs.small.hallway import Hallway
 from marlcomm.envs.small.matrix_game import MatrixGame
 from marlcomm.envs.small.maze import Maze
+from marlcomm.envs.small.red_blue_doors import RedBlueDoors
 from marlcomm.envs.small.search import Search
 from marlcomm.envs.small.sensor import Sensor
 from marlcomm.envs.small.sensor_grid import SensorGrid
@@ -22,6 +24,7 @@ __all__ = [
     "Centralized",
     "Environment",
     "EnvironmentContractError",
+    "FindGoal",
     "FullObservation",
     "Hallway",
     "JaxMARLAdapter",
@@ -31,6 +34,7 @@ __all__ = [
     "Navigation",
     "Observation",
     "PredatorPrey",
+    "RedBlueDoors",
     "Reference",
     "Search",
     "Sensor",

@@ -36,6 +36,14 @@ def check_counts(task: str, field: str, values: Any, at_least: int = 1) -> tuple
     return tuple(check_count(task, f"{field}[{i}]", count, at_least) for i, count in enumerate(counts))
 
 
+def check_odd(task: str, field: str, value: Any, at_most: int = MOST) -> int:
+    """`value` as an int, if it is an odd number, 1 to `at_most`; else a UsageError."""
+    number = check_count(task, field, value, at_most=at_most)
+    if number % 2 == 0:
+        raise validation.UsageError(f"{task}: {field}={number} must be odd, such as {number - 1}.")
+    return number
+
+
 check_above_zero = _of_a_task(validation.check_above_zero)
 check_choice = _of_a_task(validation.check_choice)
 check_flag = _of_a_task(validation.check_flag)

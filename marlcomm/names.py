@@ -200,6 +200,7 @@ TASKS = Names(
     "task",
     {
         "": {
+            "find_goal": "marlcomm.envs.small.find_goal:FindGoal",
             "hallway": "marlcomm.envs.small.hallway:Hallway",
             "jaxmarl": "marlcomm.envs.adapters:JaxMARLAdapter",
             "lbf": "marlcomm.envs.adapters.jumanji_tasks:level_based_foraging",
@@ -208,6 +209,7 @@ TASKS = Names(
             "navigation": "marlcomm.envs.particle:Navigation",
             "predator_prey": "marlcomm.envs.particle:PredatorPrey",
             "reference": "marlcomm.envs.particle:Reference",
+            "red_blue_doors": "marlcomm.envs.small.red_blue_doors:RedBlueDoors",
             "rware": "marlcomm.envs.adapters.jumanji_tasks:robot_warehouse",
             "search": "marlcomm.envs.small.search:Search",
             "sensor": "marlcomm.envs.small.sensor:Sensor",

@@ -198,6 +198,8 @@ def test_it_looks_beyond_the_end():
         ("sensor_grid", {"rows": 2, "columns": 3, "steps": 4}),
         ("switch_riddle", {"bulb": True}),
         ("traffic_junction", {"vision": 1}),
+        ("red_blue_doors", {"steps": 6}),
+        ("find_goal", {"steps": 6}),
     ],
 )
 def test_our_tasks_pass(name, options):

@@ -25,6 +25,8 @@ CASES = {
     "sensor_grid": ({}, -15.0, 6.0),
     "switch_riddle": ({"num_agents": 4, "bulb": True}, -1.0, 1.0),
     "whisper": ({}, 0.0, 1.0),
+    "red_blue_doors": ({"size": 4, "view": 3, "steps": 14}, 0.0, 1.0),
+    "find_goal": ({"size": 5, "num_agents": 2, "view": 3, "team_reward": 2.0, "steps": 15}, 0.0, 3.0),
     "traffic_junction": ({"steps": 16, "arrival_rates": (0.1, 0.9)}, -10.15, 0.0),
 }
 MOST_STEPS = 16

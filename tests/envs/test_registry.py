@@ -16,9 +16,10 @@ def own_registry(monkeypatch):
 
 def test_all_tasks_are_there():
     papers = {"hallway", "matrix_game", "maze", "navigation", "predator_prey", "search", "sensor"}
+    grid_worlds = {"find_goal", "red_blue_doors"}
     others = {"reference", "sensor_grid", "speaker_listener", "switch_riddle", "traffic_junction", "whisper"}
     adapted = {"jaxmarl", "lbf", "rware"}
-    assert set(env_names()) == papers | others | adapted
+    assert set(env_names()) == papers | grid_worlds | others | adapted
 
 
 def test_options_reach_the_task():
@@ -37,7 +38,7 @@ def test_options_reach_the_task():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("halway", {}, "Did you mean 'hallway'. There are: hallway, jaxmarl"),
+        ("halway", {}, "Did you mean 'hallway'. There are: find_goal, hallway, jaxmarl"),
         (
             "hallway",
             {"length": (4, 4)},

@@ -20,6 +20,8 @@ TASKS = [
     ("switch_riddle", {"bulb": True}),
     ("whisper", {}),
     ("traffic_junction", {"difficulty": "medium"}),
+    ("red_blue_doors", {}),
+    ("find_goal", {}),
 ]
 
 

@@ -1,0 +1,160 @@
+"""Red and blue doors: against another implementation, and exact values of silent and informed teams."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from exhaustive import all_outcomes
+from silent_team import best_silent_value
+
+from marlcomm.envs.small.red_blue_doors import TOGGLE, RedBlueDoors, RedBlueDoorsState
+
+STEPS = {0: (0, 1), 1: (1, 0), 2: (0, -1), 3: (-1, 0)}
+
+
+class ByTheBook:
+    """The task in plain Python, from its description."""
+
+    def __init__(self, size, view, steps, places, door_rows, red_side):
+        self.size, self.view, self.steps, self.time = size, view, steps, 0
+        self.places, self.facing = [tuple(place) for place in places], [0, 0]
+        sides = {0: (int(door_rows[0]), 0), 1: (int(door_rows[1]), size - 1)}
+        self.doors = {"red": sides[red_side], "blue": sides[1 - red_side]}
+        self.opened = {"red": False, "blue": False}
+
+    def step(self, actions):
+        """Returns reward and whether the episode is over."""
+        self.time += 1
+        before = dict(self.opened)
+        for agent, action in enumerate(actions):
+            row, column = self.places[agent]
+            if action in STEPS:
+                self.facing[agent] = action
+                to = (row + STEPS[action][0], column + STEPS[action][1])
+                if all(0 < at < self.size - 1 for at in to):
+                    self.places[agent] = to
+            if action == TOGGLE:
+                for color, door in self.doors.items():
+                    self.opened[color] |= door == self.faced(agent)
+        if not self.opened["blue"]:
+            return 0.0, self.time == self.steps
+        return (1 - 0.9 * self.time / self.steps) * before["red"], True
+
+    def faced(self, agent):
+        return tuple(at + by for at, by in zip(self.places[agent], STEPS[self.facing[agent]], strict=True))
+
+    def view_of(self, agent):
+        (row, column), reach, seen = self.places[agent], self.view // 2, []
+        for r, c in itertools.product(range(row - reach, row + reach + 1), range(column - reach, column + reach + 1)):
+            inside, cell = 0 <= r < self.size and 0 <= c < self.size, (r, c)
+            door = {color: cell == place for color, place in self.doors.items()}
+            is_wall = inside and (r in (0, self.size - 1) or c in (0, self.size - 1)) and not any(door.values())
+            is_open = any(door[color] and self.opened[color] for color in door)
+            other = self.places[1 - agent] == cell and cell != (row, column)
+            seen += [is_wall, door["red"], door["blue"], is_open, other]
+        return np.array([*seen, *(self.facing[agent] == heading for heading in STEPS)], float)
+
+
+@pytest.mark.parametrize(("size", "view", "steps"), [(5, 3, 40), (10, 5, 12)])
+def test_random_play_is_that_of_another_implementation(size, view, steps):
+    env = RedBlueDoors(size, view, steps)
+    reset, step, rng = jax.jit(env.reset), jax.jit(env.step), np.random.default_rng(0)
+    won = ends = 0
+    for episode in range(15):
+        state, now = reset(jax.random.key(episode))
+        book = ByTheBook(
+            size, view, steps, np.asarray(state.position).tolist(), state.door_row.tolist(), int(state.red_side)
+        )
+        over = False
+        while not over:
+            for agent, seen in enumerate(np.asarray(now.observation.agents_view)):
+                np.testing.assert_array_equal(seen, book.view_of(agent))
+            action = rng.integers(0, 6, 2)
+            at_door = [book.faced(agent) in book.doors.values() for agent in range(2)]
+            action = np.where(np.array(at_door) & (rng.random(2) < 0.5), TOGGLE, action)
+            reward, over = book.step(action)
+            state, now = step(state, jnp.asarray(action, jnp.int32))
+            np.testing.assert_allclose(now.reward, [reward, reward], atol=1e-6)
+            assert bool(now.last()) == over
+            assert bool(now.extras["red_opened"]) == book.opened["red"]
+            assert bool(now.extras["won"]) == (reward > 0)
+        assert now.discount == 0
+        won, ends = won + (reward > 0), ends + (book.time < steps)
+    assert ends > won > 0 or size == 10
+
+
+def every_state(size):
+    """All states of a small room, closed and with the red door open, and which of them an episode may start in."""
+    inside = list(itertools.product(range(1, size - 1), repeat=2))
+    rows = range(1, size - 1)
+    found = list(
+        itertools.product(
+            itertools.product(inside, repeat=2),
+            itertools.product(range(4), repeat=2),
+            itertools.product(rows, repeat=2),
+            range(2),
+            [False, True],
+        )
+    )
+    position, heading, door_row, red_side, red_open = (np.array(each) for each in zip(*found, strict=True))
+    count = len(found)
+    states = RedBlueDoorsState(
+        position=jnp.asarray(position, jnp.int32),
+        heading=jnp.asarray(heading, jnp.int32),
+        door_row=jnp.asarray(door_row, jnp.int32),
+        red_side=jnp.asarray(red_side, jnp.int32),
+        is_open=jnp.stack([jnp.asarray(red_open), jnp.zeros(count, bool)], axis=1),
+        over=jnp.zeros(count, bool),
+        step_count=jnp.zeros(count, jnp.int32),
+    )
+    apart = (position[:, 0] != position[:, 1]).any(axis=-1)
+    starts = np.flatnonzero(apart & (heading == 0).all(axis=1) & ~red_open)
+    return states, starts
+
+
+def numbered(states):
+    """[states] a number for each state of a 4x4 room, whatever the step."""
+    parts = [*states.position.reshape(-1, 4).T - 1, *states.heading.T, *states.door_row.T - 1, states.red_side]
+    bases = [2, 2, 2, 2, 4, 4, 2, 2, 2]
+    return np.ravel_multi_index([*(np.asarray(part) for part in parts), np.asarray(states.is_open[:, 0])], [*bases, 2])
+
+
+@pytest.mark.parametrize(
+    ("steps", "silent", "informed"),
+    [(4, 25.8 / 96, 30.3 / 96), pytest.param(8, 60.9 / 96, 63.15 / 96, marks=pytest.mark.slow)],
+)
+def test_what_a_word_is_worth_in_a_small_room(steps, silent, informed):
+    env = RedBlueDoors(size=4, view=3, steps=steps)
+    states, starts = every_state(4)
+    count = len(states.red_side)
+    index = np.zeros(count, int)
+    index[numbered(states)] = np.arange(count)
+    reward, following = np.zeros((2, steps, count, 36))
+    for t in range(steps):
+        _, after, played = all_outcomes(env, states._replace(step_count=jnp.full(count, t)))
+        reward[t] = played.reward[..., 0]
+        flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), after)
+        following[t] = np.where(played.last(), -1, index[numbered(flat)].reshape(count, 36))
+    shape = (steps, count, 6, 6)
+    seen = np.asarray(jax.jit(jax.vmap(env.get_observation))(states).agents_view)
+    _, views = np.unique(seen.reshape(2 * count, -1), axis=0, return_inverse=True)
+    following = following.astype(int).reshape(shape)
+    found = best_silent_value(starts, views.reshape(count, 2), reward.reshape(shape), following)
+    assert found == pytest.approx((silent, informed))
+    assert len(starts) == 96
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 3}, "size=3 must be a whole number, 4 to"),
+        ({"view": 6}, "view=6 must be odd, such as 5"),
+        ({"size": 4, "view": 9}, "view=9 must be a whole number, 1 to 7"),
+        ({"steps": 0}, "steps=0"),
+    ],
+)
+def test_options_are_checked(options, message):
+    with pytest.raises(ValueError, match=message):
+        RedBlueDoors(**options)
