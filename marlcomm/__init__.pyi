@@ -32,6 +32,8 @@ from .algorithms import mappo as mappo
 from .algorithms import ndq as ndq
 from .algorithms import policy_based as policy_based
 from .algorithms import qmix as qmix
+from .algorithms import qplex as qplex
+from .algorithms import qtran as qtran
 from .algorithms import register_algorithm as register_algorithm
 from .algorithms import register_learner as register_learner
 from .algorithms import rgmcomm as rgmcomm
@@ -107,6 +109,8 @@ from .networks import CentralCritic as CentralCritic
 from .networks import IndependentMixer as IndependentMixer
 from .networks import LocalCritic as LocalCritic
 from .networks import MonotonicMixer as MonotonicMixer
+from .networks import QPLEXMixer as QPLEXMixer
+from .networks import QTRANMixer as QTRANMixer
 from .networks import SumMixer as SumMixer
 from .training import Policy as Policy
 from .training import SavedRun as SavedRun

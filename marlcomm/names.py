@@ -133,6 +133,8 @@ MIXERS = Names(
         "": {
             "monotonic": "marlcomm.networks:MonotonicMixer",
             "none": "marlcomm.networks:IndependentMixer",
+            "qplex": "marlcomm.networks:QPLEXMixer",
+            "qtran": "marlcomm.networks:QTRANMixer",
             "sum": "marlcomm.networks:SumMixer",
         }
     },
@@ -170,6 +172,8 @@ ALGORITHMS = Names(
             "maic": "marlcomm.algorithms.methods.maic:maic",
             "ndq": "marlcomm.algorithms.methods.ndq:ndq",
             "qmix": "marlcomm.algorithms.methods.qmix:qmix",
+            "qplex": "marlcomm.algorithms.methods.qplex:qplex",
+            "qtran": "marlcomm.algorithms.methods.qtran:qtran",
             "rgmcomm_qmix": "marlcomm.algorithms.methods.rgmcomm:rgmcomm_qmix",
             "sarnet_qmix": "marlcomm.algorithms.methods.aliases:sarnet_qmix",
             "shared_qmix": "marlcomm.algorithms.methods.aliases:shared_qmix",

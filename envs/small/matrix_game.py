@@ -1,7 +1,8 @@
-"""Matrix game: a one-step game in which one agent acts on an observation that only the other one has.
+"""Matrix games: one-step games of two agents, each of which may observe something.
 
-Source: RGMComm (Chen et al., ICLR 2024), figure 1. The paper does not print three entries; one follows from
+`RGMCOMM_TABLE`: RGMComm (Chen et al., ICLR 2024), figure 1. The paper does not print three entries; one follows from
 its sums, the other two are free, and 12 and 36 are a choice that keeps every number that the paper states.
+`QTRAN_TABLE`: QTRAN (Son et al., ICML 2019), table 1.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ RGMCOMM_TABLE = (  # [first observation, first agent's action, second observatio
     ((31.8, 12.0, 34.1, 36.0), (22.9, 28.0, 10.0, 81.5)),
 )
 
+QTRAN_TABLE = ((((8.0, -12.0, -12.0),), ((-12.0, 0.0, 0.0),), ((-12.0, 0.0, 0.0),)),)  # nobody observes anything
+
 
 class MatrixGameState(NamedTuple):
     """What each agent sees, and what they last did (for pictures)."""
@@ -34,11 +37,11 @@ class MatrixGameState(NamedTuple):
 
 
 class MatrixGame(Environment[MatrixGameState]):
-    """One-step cooperative matrix game in which one agent acts, and only the other observes what matters (RGMComm).
+    """One-step cooperative matrix game of two agents (RGMComm; with `QTRAN_TABLE`, the game of QTRAN's paper).
 
-    Agent 0 acts; agent 1 observes what matters for it, and has no choice but action 0. Both observations are uniform
-    and independent. The reward of both agents is `table[first observation, agent 0's action, second observation]`.
-    The number of observations and actions follows from the table.
+    The reward of both agents is `table[first observation, agent 0's action, second observation, agent 1's action]`.
+    Without the last axis agent 0 acts alone: agent 1 observes what matters for it, and has no choice but action 0.
+    Observations are uniform and independent. The number of observations and actions follows from the table.
 
     Optima with the default table, by the number of different messages from agent 1 to agent 0:
     1: 33.325, 2: 38.05, 3: 38.7375, 4 or more: 39.15.
@@ -51,19 +54,22 @@ class MatrixGame(Environment[MatrixGameState]):
     default_steps = 100_000
     horizon = 1
 
-    def __init__(self, table: Sequence[Sequence[Sequence[float]]] = RGMCOMM_TABLE) -> None:
+    def __init__(self, table: Sequence[Sequence[Sequence[Any]]] = RGMCOMM_TABLE) -> None:
         """Makes the task.
 
         Args:
-          table: [first observations, actions, second observations] rewards.
+          table: [first observations, actions, second observations] rewards; or, where agent 1 acts too, [first
+            observations, first actions, second observations, second actions].
 
         Raises:
-          ValueError: the table is not three levels deep and regular, is empty, or holds numbers that are not
+          ValueError: the table is not three or four levels deep and regular, is empty, or holds numbers that are not
             finite.
         """
         self.table = _check_table(table)
+        self.rewards = self.table if self.table.ndim == 4 else self.table[..., None]
         self.sizes = (self.table.shape[0], self.table.shape[2])  # observations of agent 0, of agent 1
-        self.num_actions = self.table.shape[1]
+        self.choices = (self.rewards.shape[1], self.rewards.shape[3])
+        self.num_actions = max(self.choices)
         self.action_names = tuple(f"a{i + 1}" for i in range(self.num_actions))
         self.observation_size = max(self.sizes)
         self.state_size = sum(self.sizes)
@@ -79,8 +85,9 @@ class MatrixGame(Environment[MatrixGameState]):
         return state, restart(self.get_observation(state))
 
     def step(self, state: MatrixGameState, action: jax.Array) -> tuple[MatrixGameState, TimeStep[Observation]]:
-        """Pays the table's entry for `action` [N] int32; only the first counts. Always the last step."""
-        reward = jnp.asarray(self.table)[state.seen[0], action[0], state.seen[1]]
+        """Pays the table's entry for `action` [N] int32. Always the last step."""
+        own, other = jnp.minimum(action, np.array(self.choices) - 1)  # one that has no choice has done the last
+        reward = jnp.asarray(self.rewards)[state.seen[0], own, state.seen[1], other]
         state = MatrixGameState(state.seen, jnp.asarray(action, jnp.int32), state.step_count + 1)
         return state, timestep(self.get_observation(state), reward, terminal=jnp.ones((), bool))
 
@@ -88,36 +95,37 @@ class MatrixGame(Environment[MatrixGameState]):
         """What every agent sees in `state`, and the global state."""
         view = jax.nn.one_hot(state.seen, self.observation_size)
         parts = [view[i, :size] for i, size in enumerate(self.sizes)]
-        choice = jnp.stack([jnp.ones(self.num_actions, bool), jnp.arange(self.num_actions) == 0])
+        choice = jnp.arange(self.num_actions) < np.array(self.choices)[:, None]
         return self.observe(view, jnp.concatenate(parts), state.step_count, action_mask=choice)
 
     def draw(self, axes: Any, state: MatrixGameState) -> None:
-        """Draws the table: rows are what agent 0 sees and does, columns what agent 1 sees; the entry paid is bold."""
-        firsts, actions, seconds = self.table.shape
-        seen, action = np.asarray(state.seen).tolist(), int(state.last_action[0])
-        for second in range(seconds):
-            color = agent_color(1) if second == seen[1] else INK
-            axes.text(second, 0.75, f"$o_{{2{second + 1}}}$", ha="center", color=color)
+        """Draws the table: rows are what agent 0 sees and does, columns agent 1; the entry paid is bold."""
+        firsts, actions, seconds, answers = self.rewards.shape
+        seen, (action, answer) = np.asarray(state.seen).tolist(), np.asarray(state.last_action).tolist()
+        for column, (second, other) in enumerate(np.ndindex(seconds, answers)):
+            label, color = f"$o_{{2{second + 1}}}$", agent_color(1) if second == seen[1] else INK
+            label += f", a{other + 1}" if answers > 1 else ""
+            axes.text(column, 0.75, label, ha="center", color=color)
         for row, (first, choice) in enumerate(np.ndindex(firsts, actions)):
             label, color = f"$o_{{1{first + 1}}}$, a{choice + 1}", agent_color(0) if first == seen[0] else INK
             axes.text(-0.75, -row, label, ha="right", va="center", color=color)
-            for second in range(seconds):
+            for column, (second, other) in enumerate(np.ndindex(seconds, answers)):
                 inside = first == seen[0] and second == seen[1]
-                paid = inside and choice == action
+                paid = inside and choice == action and (answers == 1 or other == answer)
                 color = GOAL if paid else VISITED if inside else FLOOR
-                shapes.add_rectangle(axes, second - 0.5, -row - 0.5, 1, 1, facecolor=color, edgecolor="white", lw=2)
-                value, weight = f"{self.table[first, choice, second]:g}", "bold" if paid else "normal"
-                axes.text(second, -row, value, ha="center", va="center", fontweight=weight)
-        shapes.clear(axes, (-2.1, seconds - 0.4), (-firsts * actions + 0.4, 1.4))
+                shapes.add_rectangle(axes, column - 0.5, -row - 0.5, 1, 1, facecolor=color, edgecolor="white", lw=2)
+                value, weight = f"{self.rewards[first, choice, second, other]:g}", "bold" if paid else "normal"
+                axes.text(column, -row, value, ha="center", va="center", fontweight=weight)
+        shapes.clear(axes, (-2.1, seconds * answers - 0.4), (-firsts * actions + 0.4, 1.4))
 
 
 def _check_table(table: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
-    right = "a regular table [first observations, actions, second observations] of finite numbers"
+    right = "a regular table [first observations, actions, second observations(, actions)] of finite numbers"
     try:
         array = np.asarray(table, np.float32)
     except (TypeError, ValueError) as error:
         raise ValueError(f"matrix_game: table={table!r} must be {right}.") from error
-    if array.ndim != 3 or array.size == 0:
+    if array.ndim not in (3, 4) or array.size == 0:
         raise ValueError(f"matrix_game: table has shape {array.shape}; it must be {right}.")
     if not np.isfinite(array).all():
         raise ValueError(f"matrix_game: table={table!r} must be {right}.")

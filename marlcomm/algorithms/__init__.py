@@ -23,6 +23,8 @@ from marlcomm.algorithms.methods.maic import maic
 from marlcomm.algorithms.methods.mappo import mappo
 from marlcomm.algorithms.methods.ndq import ndq
 from marlcomm.algorithms.methods.qmix import qmix
+from marlcomm.algorithms.methods.qplex import qplex
+from marlcomm.algorithms.methods.qtran import qtran
 from marlcomm.algorithms.methods.rgmcomm import rgmcomm, rgmcomm_qmix
 from marlcomm.algorithms.methods.sarnet import sarnet
 from marlcomm.algorithms.methods.tarmac import tarmac
@@ -63,6 +65,8 @@ __all__ = [
     "ndq",
     "policy_based",
     "qmix",
+    "qplex",
+    "qtran",
     "recipe",
     "register_algorithm",
     "register_learner",

@@ -15,6 +15,7 @@ from marlcomm.losses.information import expressiveness_loss, succinctness_loss
 from marlcomm.losses.interval import Every
 from marlcomm.losses.labels import LabelLoss, joint_critic_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, generalized_advantage, policy_loss, value_loss
+from marlcomm.losses.qtran import counterfactual_loss, nonoptimality_loss, optimality_loss
 from marlcomm.losses.temporal_difference import double_q_target, temporal_difference_loss
 from marlcomm.losses.value_messages import robustness_loss, smoothness_loss, variance_loss
 
@@ -29,6 +30,7 @@ __all__ = [
     "attention_entropy_loss",
     "bits_loss",
     "clustering_loss",
+    "counterfactual_loss",
     "critic_loss",
     "double_q_target",
     "entropy_loss",
@@ -37,6 +39,8 @@ __all__ = [
     "generalized_advantage",
     "joint_critic_loss",
     "most_frequent",
+    "nonoptimality_loss",
+    "optimality_loss",
     "policy_loss",
     "robustness_loss",
     "saturation_loss",

@@ -6,7 +6,7 @@ from typing import Any
 
 from marlcomm.networks.critics import ActionCritic, CentralCritic, LocalCritic
 from marlcomm.networks.joint_critic import JointCritic
-from marlcomm.networks.mixers import IndependentMixer, MonotonicMixer, SumMixer
+from marlcomm.networks.mixers import IndependentMixer, MonotonicMixer, QPLEXMixer, QTRANMixer, SumMixer
 
 __all__ = [
     "ActionCritic",
@@ -15,6 +15,8 @@ __all__ = [
     "JointCritic",
     "LocalCritic",
     "MonotonicMixer",
+    "QPLEXMixer",
+    "QTRANMixer",
     "SumMixer",
 ]
 

@@ -1,8 +1,4 @@
-"""Mixers: value factorization, from the agents' action values to the values that are trained by TD.
-
-A mixer maps [..., N] values of the chosen actions and the [..., S] global state to [..., G]: G is 1 for a team value,
-N for independent learners. Its field `team` says which.
-"""
+"""Monotonic value factorization (QMIX)."""
 
 from __future__ import annotations
 
@@ -11,26 +7,6 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from marlcomm.networks.layers import MLP, Linear
-
-
-class IndependentMixer(nn.Module):
-    """No mixing: each agent's value is trained on its own reward (IQL, Tan 1993)."""
-
-    team: bool = False
-
-    def __call__(self, values: jax.Array, state: jax.Array) -> jax.Array:
-        """[..., N], [..., S] -> [..., N]."""
-        return values
-
-
-class SumMixer(nn.Module):
-    """Additive value factorization: the team's value is the sum of the agents' (VDN, Sunehag et al. 2018)."""
-
-    team: bool = True
-
-    def __call__(self, values: jax.Array, state: jax.Array) -> jax.Array:
-        """[..., N], [..., S] -> [..., 1]."""
-        return values.sum(-1, keepdims=True)
 
 
 class MonotonicMixer(nn.Module):
