@@ -75,6 +75,26 @@ def test_losses_of_a_channel_that_cannot_be(env, losses, said):
         mc.qmix(env, channel=bringing(losses))
 
 
+class BringingMixer(mc.SumMixer):
+    """A mixer that brings a loss as the Gaussian channel has."""
+
+    def losses(self):
+        return {"succinctness": ChannelLoss(nothing)}
+
+
+def test_losses_of_a_mixer(env):
+    made = mc.qmix(env, mixer=BringingMixer(), **{"weights.succinctness": 0.5})
+    assert list(made.learner.losses) == ["temporal_difference", "succinctness"]
+    assert float(made.hparams.weights["succinctness"]) == 0.5
+    with pytest.raises(UsageError, match="channel and the mixer each bring a loss 'succinctness': rename"):
+        mc.ndq(env, mixer=BringingMixer())
+    assert list(mc.qtran(env).learner.losses) == ["temporal_difference", "optimality", "nonoptimality"]
+    with_alone = mc.qtran(env, **{"losses.optimality": None, "weights.nonoptimality": 0.1})
+    assert list(with_alone.learner.losses) == ["temporal_difference", "nonoptimality"]
+    assert {"optimality", "expressiveness"} <= mc.ndq(env, mixer="qtran").learner.losses.keys()
+    assert "optimality" not in mc.qtran(env, mixer="sum").learner.losses
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "said"),
     [

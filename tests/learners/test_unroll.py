@@ -1,6 +1,7 @@
 """What the learner makes of whole episodes, against loops over the networks' outputs."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +11,16 @@ from toy_env import ACTIONS, AGENTS, HORIZON, Toy
 
 from marlcomm.algorithms import iql, ndq
 from marlcomm.messages import GaussianChannel
-from marlcomm.networks import MonotonicMixer
+from marlcomm.networks import MonotonicMixer, QTRANMixer
+from marlcomm.types import ActionValues
 
 BATCH = 12
 KEY = jax.random.PRNGKey(5)
 QUIET = GaussianChannel(sigma=0.0, dims=1, hidden=4, posterior_width=1)
 SIZES = {"hidden": 4, "num_envs": BATCH, "batch_episodes": BATCH, "replay_episodes": BATCH}
-MAKERS = {
+MAKERS: dict[str, Any] = {
     "iql": functools.partial(iql, last_action=True),
+    "qtran": functools.partial(ndq, channel=QUIET, mixer=QTRANMixer(hidden=4, alternative=True)),
     "ndq": functools.partial(ndq, channel=QUIET, mixer=MonotonicMixer(embedding=4), last_action=True),
 }
 
@@ -46,7 +49,7 @@ class Case:
 make_case = functools.cache(Case)
 
 
-@pytest.fixture(params=MAKERS)
+@pytest.fixture(params=["iql", "ndq"])
 def case(request):
     return make_case(request.param)
 
@@ -93,6 +96,24 @@ def test_value_target_and_weight_by_loop(case):
             np.testing.assert_allclose(unroll.value[b, t], value, rtol=1e-3, atol=1e-4)
             np.testing.assert_allclose(unroll.target[b, t], target, rtol=1e-3, atol=1e-4)
     assert min(differed.values()) > 0, "these episodes cannot tell double Q or masks from their absence"
+
+
+def test_a_mixer_that_reads_actions_is_given_all_of_them():
+    """QTRAN's joint value: of what was done, and in the target that of the online network's greedy joint action."""
+    case = make_case("qtran")
+    unroll, episodes = case.unroll(), case.episodes
+    mask, state, steps = episodes.action_mask, episodes.global_state, slice(0, -1)
+    apply = jax.jit(case.learner.mixer.apply)
+    done = ActionValues(unroll.q[:, steps], mask[:, steps], episodes.action)
+    value, mixing = apply(case.params["mixer"], done, state[:, steps])
+    np.testing.assert_allclose(unroll.value, value, rtol=1e-4, atol=1e-4)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-4), dict(unroll.mixing), mixing)
+    best = jnp.argmax(jnp.where(mask, unroll.q, -jnp.inf), -1)[:, 1:]
+    then = ActionValues(unroll.target_q[:, 1:], mask[:, 1:], best)
+    following, _ = apply(case.target_params["mixer"], then, state[:, 1:])
+    bootstrap = jnp.where(episodes.terminal[..., None], 0.0, 0.9 * following)
+    target = episodes.reward.mean(-1, keepdims=True) + bootstrap
+    np.testing.assert_allclose(unroll.target, target, rtol=1e-4, atol=1e-4)
 
 
 def test_weight_is_one_at_real_steps_of_independent_learners_for_the_dead_too(case):

@@ -13,8 +13,11 @@ from marlcomm.losses import (
     LabelLoss,
     attention_entropy_loss,
     bits_loss,
+    counterfactual_loss,
     expressiveness_loss,
     joint_critic_loss,
+    nonoptimality_loss,
+    optimality_loss,
     robustness_loss,
     smoothness_loss,
     succinctness_loss,
@@ -26,6 +29,7 @@ from marlcomm.losses.actor_critic import actor_loss, critic_loss, saturation_los
 from marlcomm.losses.policy import entropy_loss, gate_loss, policy_loss, talk_loss, value_loss
 from marlcomm.messages import GatedChannel, MeanChannel, QuantizedChannel
 from marlcomm.names import CHANNELS, LEARNERS
+from marlcomm.networks import QTRANMixer
 from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
 
 NUMBERS = SimpleNamespace(overestimate_weight=0.25, clip_ratio=0.2)
@@ -52,7 +56,9 @@ def batch_of(kind: type) -> tuple[dict, Episodes]:
     names = "value", "target", "advantage", "log_prob", "old_log_prob", "entropy"
     each = {name: normal(STEPS, AGENTS) for name in names}
     if kind is Unroll:
-        fields = values._asdict()
+        names = "utilities", "joint", "state_value", "greedy_utilities", "greedy_joint"
+        others = {f"other_{name}": normal(STEPS, AGENTS, ACTIONS) for name in ("utilities", "joint")}
+        fields = values._asdict() | {"mixing": {name: normal(STEPS) for name in names} | others}
     elif kind is PolicyUnroll:
         gate = (normal(STEPS + 1, AGENTS) > 0).astype(jnp.float32)
         said = {"gate": gate, "gate_log_prob": -jnp.abs(normal(STEPS + 1, AGENTS))}
@@ -67,6 +73,7 @@ def batch_of(kind: type) -> tuple[dict, Episodes]:
 
 
 CASES = [
+    (optimality_loss, Unroll), (nonoptimality_loss, Unroll), (counterfactual_loss, Unroll),
     (temporal_difference_loss, Unroll), (expressiveness_loss, Unroll), (succinctness_loss, Unroll),
     (variance_loss, Unroll), (smoothness_loss, Unroll), (robustness_loss, Unroll),
     (teammate_model_loss, Unroll), (attention_entropy_loss, Unroll),
@@ -77,13 +84,14 @@ CASES = [
 IN_TESTS_OF_THEIR_OWN = {LabelLoss, joint_critic_loss, bits_loss}
 
 
-def test_every_loss_that_a_learner_or_a_channel_brings_has_a_case():
+def test_every_loss_that_a_learner_a_channel_or_a_mixer_brings_has_a_case():
     brought = []
     for learner in map(LEARNERS.get, LEARNERS):
         brought += [loss for loss, _ in (learner.losses | learner.joint_critic_losses).values()]
     channels = [CHANNELS.get(name)() for name in CHANNELS if not name.endswith("test")]
-    for channel in [*channels, GatedChannel(sampled=True), QuantizedChannel(MeanChannel(), 1.0)]:
-        brought += [each.loss for each in channel.losses().values()]
+    mixers = [QTRANMixer(), QTRANMixer(alternative=True)]
+    for part in [*channels, GatedChannel(sampled=True), QuantizedChannel(MeanChannel(), 1.0), *mixers]:
+        brought += [each.loss for each in part.losses().values()]
     brought = [loss.loss if isinstance(loss, Every) else loss for loss in brought]
     kinds = {type(loss) if isinstance(loss, LabelLoss) else loss for loss in brought}
     assert kinds - IN_TESTS_OF_THEIR_OWN == {loss for loss, _ in CASES}

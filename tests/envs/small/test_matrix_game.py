@@ -2,12 +2,14 @@
 
 import itertools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from exhaustive import all_outcomes
 
-from marlcomm.envs.small.matrix_game import MatrixGame, MatrixGameState
+from marlcomm.envs import check_env
+from marlcomm.envs.small.matrix_game import QTRAN_TABLE, MatrixGame, MatrixGameState
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +56,18 @@ def test_another_table():
 def test_tables_are_checked(table):
     with pytest.raises(ValueError, match="regular table"):
         MatrixGame(table)
+
+
+def test_both_agents_act_where_the_table_says_so():
+    """QTRAN's game, and one with fewer actions of one agent than of the other."""
+    env = MatrixGame(QTRAN_TABLE)
+    states = MatrixGameState(jnp.zeros((1, 2), jnp.int32), jnp.full((1, 2), -1, jnp.int32), jnp.zeros(1, jnp.int32))
+    _, _, steps = all_outcomes(env, states)
+    payoff = [[8, -12, -12], [-12, 0, 0], [-12, 0, 0]]
+    np.testing.assert_array_equal(steps.reward.reshape(3, 3, 2), np.repeat(payoff, 2).reshape(3, 3, 2))
+    assert (env.num_actions, env.observation_size, env.state_size) == (3, 1, 2)
+    assert steps.observation.action_mask.all()
+    uneven = MatrixGame([[[[1.0, 2.0, 3.0]], [[4.0, 5.0, 6.0]]]])
+    _, step = uneven.reset(jax.random.PRNGKey(0))
+    np.testing.assert_array_equal(step.observation.action_mask, [[True, True, False], [True, True, True]])
+    check_env(uneven)
