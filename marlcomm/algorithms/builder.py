@@ -24,7 +24,7 @@ from marlcomm.algorithms.known import (
     with_loss_settings,
 )
 from marlcomm.algorithms.optimizers import MakeOptimizer, Own, apart, as_function
-from marlcomm.algorithms.parts import as_kind, by_part, make_part, make_training_edit, parts_of
+from marlcomm.algorithms.parts import as_kind, by_part, make_part, make_training_edit, parts_of, quantized
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
 from marlcomm.names import LEARNERS
@@ -76,6 +76,7 @@ def build(
     agent = plain.pop("agent", None)
     check_module("agent", agent)
     modules = {slot: make_part(slot, plain.pop(slot, word), dotted.pop(slot, {})) for slot, word in kind.parts.items()}
+    modules["channel"] = _quantized(modules["channel"], plain.get("quantization_step", 0.0), agent)
     losses, weights = _losses(kind, brought, added, plain, dotted.pop("losses", {}), without)
     of_channel = losses_of_part("channel", kind, settings).keys() & brought.keys()
     optimizer = _optimizer(kind, bool(of_channel) and modules["channel"].learns_apart, plain)
@@ -93,6 +94,13 @@ def build(
     short_names |= {loss.short_name: f"weights.{key}" for key, loss in brought.items() if loss.short_name}
     traced = plain | {f"weights.{key}": weight for key, weight in dotted.pop("weights", {}).items()}
     return _assembled(name or kind.learner.__name__, env, learner_, kind.hparams(weights=weights), traced, short_names)
+
+
+def _quantized(channel: Any, step: float, agent: Any) -> Any:
+    """The channel, quantized where a step is set. Raises UsageError where the agent that is given has its own."""
+    if step and agent is not None:
+        raise UsageError(f"quantization_step={step}: the agent has its channel: give it one in QuantizedChannel.")
+    return quantized(channel, step)
 
 
 def _losses_of_parts(kind: LearnerKind, settings: Mapping[str, Any], without: set[str]) -> dict[str, BroughtLoss]:

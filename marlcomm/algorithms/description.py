@@ -18,6 +18,7 @@ import numpy as np
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.registry import env_options
+from marlcomm.messages import Channel
 
 # of these, and of whatever is installed, the name says enough: their versions are on record
 _LIBRARIES = {"marlcomm", *sys.stdlib_module_names}
@@ -141,14 +142,16 @@ def _fields(thing: Any) -> dict[str, Any]:
     if type(thing).__module__.partition(".")[0] in _PICTURES:
         return {}
     if is_dataclass(thing):
-        names = [field.name for field in fields(thing) if field.name not in _FLAX]
-        return {name: getattr(thing, name) for name in names if hasattr(thing, name)}
+        names = [field.name for field in fields(thing) if field.name not in _FLAX and hasattr(thing, field.name)]
+        return {name: getattr(thing, name) for name in names if not _worked_out(type(thing), name)}
     own = getattr(thing, "__dict__", {})
     return {name: value for name, value in own.items() if not _worked_out(type(thing), name)}
 
 
 def _worked_out(kind: type, name: str) -> bool:
     if issubclass(kind, Environment) and name == "driver":  # who plays changes nothing of what is learned
+        return True
+    if issubclass(kind, Channel) and name == "state_size":  # the task's, and older runs do not know it
         return True
     return isinstance(inspect.getattr_static(kind, name, None), functools.cached_property)
 

@@ -70,7 +70,7 @@ class LearnerKind:
     @property
     def all_options(self) -> dict[str, Any]:
         """With those that every learner's algorithms have."""
-        return {"hidden": 64, "delay": 0, "bandwidth": 0, **self.options}
+        return {"hidden": 64, "delay": 0, "bandwidth": 0, "quantization_step": 0.0, **self.options}
 
 
 def _value_networks(

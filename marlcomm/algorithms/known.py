@@ -18,6 +18,7 @@ from marlcomm.algorithms.parts import (
     is_dataclass_instance,
     is_plain,
     make_part,
+    quantized,
     settings_of_part,
 )
 from marlcomm.learners.config import GROUPS
@@ -85,6 +86,7 @@ def losses_of_part(part: str, kind: LearnerKind, chosen: Mapping[str, Any]) -> d
         return {}
     plain, dotted = by_part(chosen)
     module = make_part(part, plain.get(part, kind.parts[part]), dotted.get(part, {}))
+    module = quantized(module, plain.get("quantization_step", 0.0))
     if not callable(getattr(module, "losses", None)):
         return {}
     brought, who = module.losses(), type(module).__name__

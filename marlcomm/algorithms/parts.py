@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import Any
 from flax import linen as nn
 
 from marlcomm import renamed
-from marlcomm.messages import parse_edit
+from marlcomm.messages import Channel, QuantizedChannel, parse_edit
 from marlcomm.names import CHANNELS, CRITICS, EDIT_SCHEDULES, EDITS, MIXERS, Names, edit_names
 from marlcomm.renamed import today, with_todays_names
 from marlcomm.validation import UsageError, as_type, did_you_mean, nearest, to_python
@@ -55,6 +56,19 @@ def make_part(slot: str, given: Any, settings: Mapping[str, Any]) -> Any:
     if given is None:
         raise UsageError(f"{slot}.{next(iter(settings))}: there is no {slot} to set it of.")
     return given.clone(**check_part_settings(slot, type(given).__name__, type(given), settings))
+
+
+def quantized(channel: Any, step: float) -> Any:
+    """The channel with its real numbers quantized by `step`; the same where that is 0, or what is given is none.
+
+    Raises:
+      UsageError: the step is below 0, or not finite.
+    """
+    if not (math.isfinite(step) and step >= 0):
+        raise UsageError(f"quantization_step is {step}: must be above 0, or 0 for messages as they are.")
+    if not step or not isinstance(channel, Channel):
+        return channel
+    return QuantizedChannel(channel=channel, step=step)
 
 
 def make_training_edit(given: Any, settings: Mapping[str, Any]) -> Any:
