@@ -49,7 +49,8 @@ class RedBlueDoors(Environment[RedBlueDoorsState]):
     One agent can do it alone, only later: it must find both doors, and cross the room between them. Two need a word:
     who stands at the blue door cannot see whether the red one is open, and a door that one has seen may be nearer to
     the other. In a room of 2x2 free cells (`size` 4, `view` 3), the best return with full information is 0.3156, and
-    0.2688 without messages, with 4 steps, and 0.6578 and 0.6344 with 8, exactly.
+    0.2688 without messages, with 4 steps, and 0.6578 and 0.6344 with 8. By default it is 0.8239 with full information,
+    and 0.5980 for one agent alone that knows everything. All of these are exact.
 
     View: the square of `view` x `view` cells around the agent, row by row, each 5 numbers: wall, red door, blue door,
     open door, another agent (not told in the agent's own cell); then the direction it faces, one-hot. Actions (A = 6):
@@ -59,7 +60,8 @@ class RedBlueDoors(Environment[RedBlueDoorsState]):
 
     Where this differs from the release: there an action of moving first takes the agent in the direction that it faced
     before, and turns it then, which the paper does not say; views are pictures there, that hold the same (but not
-    the direction faced); episodes last 2,048 steps there, and one agent alone then loses next to nothing.
+    the direction faced); episodes last 2,048 steps there, in which one agent alone can get 0.9921, and two 0.9966:
+    a word is then worth next to nothing to those who have learned the task.
     """
 
     num_agents = 2

@@ -146,6 +146,44 @@ def test_what_a_word_is_worth_in_a_small_room(steps, silent, informed):
     assert len(starts) == 96
 
 
+def soonest_wins(size):
+    """The step at which the red and then the blue door can be open, for all that `reset` may draw.
+
+    [colors, pairs of cells, rows, rows] each: by both agents, and by agent 0 alone.
+    """
+    inside, rows = np.array(list(itertools.product(range(1, size - 1), repeat=2))), np.arange(1, size - 1)
+    pairs = np.array(list(itertools.permutations(inside.tolist(), 2)))[:, :, None, None]  # [pairs, 2, 1, 1, 2]
+    agents = pairs[:, 0], pairs[:, 1]
+    door_rows = rows[:, None], rows[None, :]
+    opens = [[to_door(agent, door_rows[side], side, size) for side in (0, 1)] for agent in agents]
+    across = size - 3 + abs(door_rows[0] - door_rows[1]) + 1  # from one door, which is open, to have opened the other
+    team, alone = [], []
+    for red in (0, 1):
+        (red_a, blue_a), (red_b, blue_b) = [(each[red], each[1 - red]) for each in opens]
+        ways = [np.maximum(red_a + 1, blue_b), np.maximum(red_b + 1, blue_a), red_a + across, red_b + across]
+        team.append(np.minimum.reduce(np.broadcast_arrays(*ways)))
+        alone.append(np.broadcast_to(red_a + across, team[-1].shape))
+    return np.array(team), np.array(alone)
+
+
+def to_door(place, door_row, side, size):
+    """Steps until an agent at `place` that faces right has opened a door in the left (0) or right (1) wall."""
+    down, along = abs(place[..., 0] - door_row), abs(place[..., 1] - (1, size - 2)[side])
+    turn = np.where(along > 0, 0, np.where(down > 0, 1, int(side == 0)))  # the last move along a row turns it anyway
+    return down + along + turn + 1
+
+
+@pytest.mark.parametrize(
+    ("size", "steps", "informed", "alone"),
+    [(4, 4, 0.315625, 0.0453), (4, 8, 0.657813, 0.4516), (6, 20, 0.793281, 0.5852), (10, 40, 0.823942, 0.5980),
+     (10, 2048, 0.996561, 0.9921)],
+)  # fmt: skip
+def test_full_information_at_the_published_size(size, steps, informed, alone):
+    """By the shortest ways, which agree with dynamic programming where that is done, above."""
+    for soonest, worth in zip(soonest_wins(size), (informed, alone), strict=True):
+        assert np.where(soonest <= steps, 1 - 0.9 * soonest / steps, 0.0).mean() == pytest.approx(worth, abs=5e-5)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
