@@ -16,6 +16,7 @@ from .algorithms import Algorithm as Algorithm
 from .algorithms import algorithm_names as algorithm_names
 from .algorithms import algorithm_settings as algorithm_settings
 from .algorithms import build as build
+from .algorithms import cacom as cacom
 from .algorithms import commnet as commnet
 from .algorithms import commnet_maddpg as commnet_maddpg
 from .algorithms import commnet_qmix as commnet_qmix
@@ -92,6 +93,7 @@ from .messages import IncentiveChannel as IncentiveChannel
 from .messages import MeanChannel as MeanChannel
 from .messages import MemoryChannel as MemoryChannel
 from .messages import QuantizedChannel as QuantizedChannel
+from .messages import RequestReplyChannel as RequestReplyChannel
 from .messages import SharedChannel as SharedChannel
 from .messages import SilentChannel as SilentChannel
 from .messages import TemporalGatedChannel as TemporalGatedChannel

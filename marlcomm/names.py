@@ -119,6 +119,7 @@ CHANNELS = Names(
             "incentive": "marlcomm.messages:IncentiveChannel",
             "mean": "marlcomm.messages:MeanChannel",
             "memory": "marlcomm.messages:MemoryChannel",
+            "request_reply": "marlcomm.messages:RequestReplyChannel",
             "shared": "marlcomm.messages:SharedChannel",
             "silent": "marlcomm.messages:SilentChannel",
             "temporal_gated": "marlcomm.messages:TemporalGatedChannel",
@@ -165,6 +166,7 @@ ALGORITHMS = Names(
     "algorithm",
     {
         VALUE: {
+            "cacom": "marlcomm.algorithms.methods.cacom:cacom",
             "commnet_qmix": "marlcomm.algorithms.methods.aliases:commnet_qmix",
             "dial": "marlcomm.algorithms.methods.dial:dial",
             "ic3net_qmix": "marlcomm.algorithms.methods.aliases:ic3net_qmix",

@@ -14,6 +14,7 @@ from marlcomm.algorithms.methods.aliases import (
     tarmac_maddpg,
     tarmac_qmix,
 )
+from marlcomm.algorithms.methods.cacom import cacom
 from marlcomm.algorithms.methods.commnet import commnet
 from marlcomm.algorithms.methods.dial import dial
 from marlcomm.algorithms.methods.ic3net import ic3net
@@ -49,6 +50,7 @@ __all__ = [
     "algorithm_names",
     "algorithm_settings",
     "build",
+    "cacom",
     "commnet",
     "commnet_maddpg",
     "commnet_qmix",

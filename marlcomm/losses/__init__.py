@@ -16,6 +16,7 @@ from marlcomm.losses.interval import Every
 from marlcomm.losses.labels import LabelLoss, joint_critic_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, generalized_advantage, policy_loss, value_loss
 from marlcomm.losses.qtran import counterfactual_loss, nonoptimality_loss, optimality_loss
+from marlcomm.losses.request_reply import reply_gate_loss, teammate_value_loss
 from marlcomm.losses.temporal_difference import double_q_target, temporal_difference_loss
 from marlcomm.losses.value_messages import robustness_loss, smoothness_loss, variance_loss
 
@@ -42,11 +43,13 @@ __all__ = [
     "nonoptimality_loss",
     "optimality_loss",
     "policy_loss",
+    "reply_gate_loss",
     "robustness_loss",
     "saturation_loss",
     "smoothness_loss",
     "succinctness_loss",
     "teammate_model_loss",
+    "teammate_value_loss",
     "temporal_difference_loss",
     "value_loss",
     "variance_loss",

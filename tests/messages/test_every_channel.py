@@ -18,6 +18,7 @@ from marlcomm.messages import (
     GaussianChannel,
     MeanChannel,
     MemoryChannel,
+    RequestReplyChannel,
     SharedChannel,
     SilentChannel,
     TemporalGatedChannel,
@@ -84,6 +85,8 @@ WITHOUT_FORMULA = {
     "temporal_gated",  # thresholds and action values: see test_value_messages.py
     "variance_gated",  # the same
 }
+# with formulas in test_cluster.py, test_request_reply.py and test_value_messages.py
+WITHOUT_FORMULA = {"cluster", "request_reply", "temporal_gated", "variance_gated"}
 
 
 def test_every_channel_has_a_case():
@@ -252,6 +255,8 @@ KEPT = {name: case.channel for name, case in CASES.items()} | {
     "cluster, shared": ClusterChannel(hidden=8, shared=True, encoding="integer"),
     "gaussian, after the memory": GaussianChannel(dims=1, hidden=4, sigma=0.0, after_memory=True),
     "memory, after the memory": MemoryChannel(width=3, hidden=8, after_memory=True),
+    "request_reply": RequestReplyChannel(request=2, reply=3, slots=2, width=4),
+    "request_reply, gated": RequestReplyChannel(request=2, reply=3, slots=2, width=4, gated="always"),
     "temporal_gated": TemporalGatedChannel(hidden=8),
     "variance_gated": VarianceGatedChannel(hidden=8),
     "variance_gated, often silent": VarianceGatedChannel(hidden=8, ask_below=0.3, answer_above=0.5),

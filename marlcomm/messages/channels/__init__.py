@@ -9,6 +9,7 @@ from marlcomm.messages.channels.incentive import IncentiveChannel
 from marlcomm.messages.channels.mean import MeanChannel
 from marlcomm.messages.channels.memory import MemoryChannel
 from marlcomm.messages.channels.quantized import QuantizedChannel
+from marlcomm.messages.channels.request_reply import RequestReplyChannel
 from marlcomm.messages.channels.shared import SharedChannel
 from marlcomm.messages.channels.silent import SilentChannel
 from marlcomm.messages.channels.value_messages import TemporalGatedChannel, VarianceGatedChannel
@@ -23,6 +24,7 @@ __all__ = [
     "MeanChannel",
     "MemoryChannel",
     "QuantizedChannel",
+    "RequestReplyChannel",
     "SharedChannel",
     "SilentChannel",
     "TemporalGatedChannel",

@@ -1,0 +1,38 @@
+"""CACOM (Li and Zhang 2024): agents ask for what they want to know, and are sent what is worth it; on QMIX."""
+
+from typing import Any
+
+from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.methods.shared import PYMARL
+from marlcomm.algorithms.recipe import recipe
+from marlcomm.envs.api import Environment
+
+# as released for 1c3s5z_vs_1c3s6z; for MMM3 requests have 6 entries and replies 13. Entries of 2 bits are learned there
+PUBLISHED = {
+    **PYMARL,
+    "channel.request": 4,
+    "channel.reply": 12,
+    "channel.width": 8,
+    "channel.worth": 0.0,
+    "channel.gated": "always",
+    "weights.teammate_values": 0.1,
+    "mixer.hypernet_layers": 2,
+}
+
+
+@recipe(
+    "value",
+    {"channel": "request_reply", "mixer": "monotonic"},
+    published=PUBLISHED,
+    short_names={"worth": "channel.worth", "gated": "channel.gated"},
+)
+def cacom(env: Environment, **settings: Any) -> Algorithm:
+    """CACOM: agents ask for what they want to know, and are sent what is worth it (request_reply x monotonic x value).
+
+    Args:
+      env: the task.
+      **settings: as for the value learner, and by short names:
+        worth: what a reply must raise the receiver's best value by to be sent.
+        gated: when gates hold: "always" (published), in "evaluation" (ours) or "never".
+    """
+    ...

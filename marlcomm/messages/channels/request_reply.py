@@ -1,0 +1,154 @@
+"""CACOM's channel: agents tell what they want to know, and are sent what is worth its bits (Li and Zhang 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from marlcomm.losses.request_reply import reply_gate_loss, teammate_value_loss
+from marlcomm.messages.channel import (
+    Channel,
+    ChannelLoss,
+    Heard,
+    Reported,
+    Transmit,
+    by_receiver,
+    offer,
+    seen_by,
+    to_everybody,
+)
+from marlcomm.networks.layers import MLP, Linear
+from marlcomm.types import others
+
+GATED = ("always", "evaluation", "never")
+
+
+class RequestReplyChannel(Channel):
+    """Broadcast requests and replies to each, with a gate a pair that is taught what a reply is worth (CACOM).
+
+    Each agent i tells everybody its context c_i = W [input; memory]. What an agent j knows is a row of `slots` vectors
+    k_js of its input and memory; its reply to i weighs them by the request, r_ji = MLP(sum_s w_jis V k_js) with
+    w_ji = softmax_s(K k_js . Q c_i / root of width). It is sent where the gate's logit, of the products of other keys
+    and queries by slot, is above 0. Receivers read all replies side by side, 0 for none; M is N * reply.
+
+    Only `reply_gate_loss` teaches the gates: at each step, of one replier that is drawn, whether its reply raises the
+    receiver's best value by more than `worth`: max_a Q(with it) - max_a Q(without it), given what else arrives.
+    No gradient of receivers reaches gates or replies that are held back, and none of the gates what they read.
+    `teammate_value_loss` lets receivers predict the action values of the others from what they hear.
+
+    Bits of a pair at a step: 32 an entry of the request; 1 that tells whether a reply comes, where the request arrived;
+    32 an entry of the reply. Entries are numbers here: `quantization_step` takes the place of the learned step sizes.
+
+    `talk` reports `gate_logit` [..., N, N] and `gate_open` of replier and receiver, and in training `gate_label`,
+    `gate_taught` (both [..., N, N]), `teammate_values` [..., N, N, A] (receiver first) and `own_values` [..., N, A].
+
+    The original has a slot for each entity that is seen, and receivers remember what they hear. Here what is heard is
+    read after the memory, where an agent can say what it would do with and without it.
+
+    Attributes:
+      request: entries of a request (published: 4 to 6).
+      reply: entries of a reply (published: 12, 13).
+      slots: vectors of what an agent knows.
+      width: of each of them, of keys and of queries (published: 8).
+      worth: what a reply must raise the best value by, in units of action values (published: 0).
+      gated: when gates hold: "always" (published, after the first 200,000 steps), in "evaluation" only, or "never", as
+        for the same team with all replies.
+    """
+
+    request: int = 4
+    reply: int = 12
+    slots: int = 8
+    width: int = 8
+    worth: float = 0.0
+    gated: str = "evaluation"
+    after_memory: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("request", "reply", "slots", "width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        if self.gated not in GATED:
+            raise ValueError(f"gated is {self.gated!r}: must be one of {', '.join(GATED)}")
+        if not self.after_memory:
+            raise ValueError("after_memory is False: gates learn from action values, which there are after the memory")
+        super().__post_init__()
+
+    @nn.nowrap
+    def losses(self) -> Mapping[str, ChannelLoss]:
+        """What teaches the gates, and what is heard to tell of others."""
+        return {
+            "reply_gate": ChannelLoss(reply_gate_loss, 1.0, needs="discrete_actions"),
+            "teammate_values": ChannelLoss(teammate_value_loss, 0.1),
+        }
+
+    def exceptions(self) -> Mapping[str, str]:
+        """See `Channel.exceptions`."""
+        why = 'gated="always": a reply that is held back is taught by nobody, and gates learn from their labels'
+        return {"gradient": why} if self.gated == "always" else {}
+
+    def setup(self) -> None:
+        self.request_head = Linear(self.request)
+        self.knowledge = Linear(self.slots * self.width)
+        self.key_head, self.value_head, self.query_head = (Linear(self.width) for _ in range(3))
+        self.reply_head = MLP((4 * self.width, self.reply))
+        self.gate_key, self.gate_query, self.gate_head = Linear(self.width), Linear(self.width), Linear(1)
+        self.predictor = MLP((8 * self.width, self.num_agents * self.num_actions))
+
+    def talk(
+        self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
+    ) -> tuple[Heard, Reported]:
+        """See `Channel.talk`: two rounds, requests and replies."""
+        seen = seen_by(inputs, memory)
+        requests = transmit(offer(to_everybody(self.request_head(seen))))  # [..., who asks, who is asked, R]
+        asking, asked = (jnp.swapaxes(x, -3, -2) for x in (requests.content, requests.sent.any(-1, keepdims=True)))
+        known = self.knowledge(seen).reshape(*seen.shape[:-1], self.slots, self.width)
+        reply = self._reply(known, asking)  # [..., who replies, to whom, P]
+        logit = self._gate(jax.lax.stop_gradient(known), jax.lax.stop_gradient(asking))
+        lets_all = self.gated == "never" or (self.gated == "evaluation" and transmit.training)
+        is_open = jnp.ones_like(logit, bool) if lets_all else logit > 0
+        sent = asked & is_open[..., None]
+        messages = offer(jnp.where(sent, reply, jax.lax.stop_gradient(reply)))
+        overhead = asked[..., 0].astype(jnp.float32)
+        arrived = transmit(messages._replace(sent=messages.sent & sent, overhead=overhead)).content
+        heard = Heard(self._side_by_side(arrived))
+        reported = {"gate_logit": logit, "gate_open": is_open}
+        if transmit.training:
+            reported |= self._labels(reply, arrived, asked, key, transmit)
+            reported |= self._prediction(seen, heard, transmit)
+        return heard, reported
+
+    def _reply(self, known: jax.Array, asking: jax.Array) -> jax.Array:
+        matched = jnp.einsum("...jsw,...jiw->...jis", self.key_head(known), self.query_head(asking))
+        weights = jax.nn.softmax(matched / self.width**0.5)
+        return self.reply_head(jnp.einsum("...jis,...jsw->...jiw", weights, self.value_head(known)))
+
+    def _gate(self, known: jax.Array, asking: jax.Array) -> jax.Array:
+        matched = jnp.einsum("...jsw,...jiw->...jis", self.gate_key(known), self.gate_query(asking))
+        return self.gate_head(matched)[..., 0]
+
+    def _side_by_side(self, content: jax.Array) -> jax.Array:
+        return by_receiver(jnp.where(others(self.num_agents)[..., None], content, 0.0))
+
+    def _labels(
+        self, reply: jax.Array, arrived: jax.Array, asked: jax.Array, key: jax.Array, transmit: Transmit
+    ) -> Reported:
+        """Of one replier, what each receiver's best action is worth to it with the reply, and without."""
+        one = (jnp.arange(self.num_agents) == jax.random.randint(key, (), 0, self.num_agents))[:, None, None]
+        best = [
+            self._best(jnp.where(one, given, arrived), transmit) for given in (jnp.where(asked, reply, 0.0), 0.0)
+        ]  # each [..., N]
+        label = jnp.broadcast_to((best[0] - best[1] > self.worth)[..., None, :], asked.shape[:-1])
+        taught = (one & asked)[..., 0] & others(self.num_agents)
+        return {"gate_label": label.astype(jnp.float32), "gate_taught": taught.astype(jnp.float32)}
+
+    def _best(self, content: jax.Array, transmit: Transmit) -> jax.Array:
+        scores = jax.lax.stop_gradient(transmit.scores(Heard(self._side_by_side(content))))
+        return (scores if transmit.action_mask is None else jnp.where(transmit.action_mask, scores, -1e9)).max(-1)
+
+    def _prediction(self, seen: jax.Array, heard: Heard, transmit: Transmit) -> Reported:
+        told = self.predictor(jnp.concatenate([seen, jnp.asarray(heard.features)], -1))
+        predicted = told.reshape(*told.shape[:-1], self.num_agents, self.num_actions)
+        return {"teammate_values": predicted, "own_values": jax.lax.stop_gradient(transmit.scores(heard))}

@@ -1,0 +1,189 @@
+"""CACOM's channel against loops over agents in numpy: requests, replies, gates, their labels, and what it costs."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from formulas import dense, mlp, softmax
+
+from marlcomm.losses.request_reply import reply_gate_loss
+from marlcomm.messages import RequestReplyChannel
+from marlcomm.messages.channel import bits_sent
+from marlcomm.messages.edits import CutPairs
+from marlcomm.messages.transmission import Transmission
+from marlcomm.types import Episodes, Unroll
+
+BATCH, AGENTS, ACTIONS, INPUT, HIDDEN = 8, 3, 4, 2, 5
+REQUEST, REPLY, SLOTS, WIDTH = 2, 3, 2, 4
+KEY = jax.random.PRNGKey(0)
+RNG = np.random.default_rng(3)
+INPUTS, MEMORY = (RNG.normal(size=(BATCH, AGENTS, size)).astype(np.float32) for size in (INPUT, HIDDEN))
+OWN = RNG.normal(size=(BATCH, AGENTS, ACTIONS)).astype(np.float32)
+HEAD = RNG.normal(size=(AGENTS * REPLY, ACTIONS)).astype(np.float32)
+MASK = RNG.random((BATCH, AGENTS, ACTIONS)) < 0.8
+MASK[..., 0] = True
+ALIVE = np.ones((BATCH, AGENTS), bool)
+CHANNEL = RequestReplyChannel(
+    request=REQUEST, reply=REPLY, slots=SLOTS, width=WIDTH, num_agents=AGENTS, num_actions=ACTIONS, input_size=INPUT
+)
+GATED = CHANNEL.clone(gated="always")
+
+
+def talk_through(channel, params, given, cut, training, key=KEY):
+    inputs, memory, own, alive, mask = given
+
+    def scores(heard):
+        return own if heard is None else own + jnp.tanh(heard.features @ HEAD)
+
+    transmit = Transmission(
+        channel, alive, key, CutPairs(cut), training=training, action_mask=jnp.asarray(mask), scores=scores
+    )
+    if params is None:
+        return channel.init(key, inputs, memory, key, transmit, method="talk")
+    heard, reported = channel.apply(params, inputs, memory, key, transmit, method="talk")
+    messages = transmit.account()
+    return heard.features, reported, bits_sent(messages), messages
+
+
+run = jax.jit(talk_through, static_argnames=("channel", "training"))
+EVERYTHING = INPUTS, MEMORY, OWN, ALIVE, MASK
+NO_CUT = np.zeros((AGENTS, AGENTS), bool)
+
+
+@functools.cache
+def params():
+    shapes = jax.eval_shape(lambda: talk_through(CHANNEL, None, EVERYTHING, NO_CUT, True))
+    rng = np.random.default_rng(1)
+    return jax.tree.map(lambda x: (0.7 * rng.normal(size=x.shape)).astype(np.float32), shapes)
+
+
+def by_loops(b, alive, cut):
+    """Replies and gates [replier][receiver] of an environment, None where there was no request."""
+    p = params()["params"]
+    seen = [np.concatenate([INPUTS[b, i], MEMORY[b, i]]) for i in range(AGENTS)]
+    replies, gates = {}, {}
+    for j in range(AGENTS):
+        known = dense(p["knowledge"], seen[j]).reshape(SLOTS, WIDTH)
+        for i in range(AGENTS):
+            if i == j or not (alive[b, i] and alive[b, j]) or cut[i, j]:
+                continue
+            request = dense(p["request_head"], seen[i])
+            weights = softmax([dense(p["key_head"], k) @ dense(p["query_head"], request) / WIDTH**0.5 for k in known])
+            read = sum(w * dense(p["value_head"], k) for w, k in zip(weights, known, strict=True))
+            replies[j, i] = mlp(p["reply_head"], read)
+            matched = np.array([dense(p["gate_key"], k) @ dense(p["gate_query"], request) for k in known])
+            gates[j, i] = dense(p["gate_head"], matched)[0]
+    return replies, gates
+
+
+def side_by_side(b, replies, i):
+    return np.concatenate([replies.get((j, i), np.zeros(REPLY)) for j in range(AGENTS)])
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_replies_pass_the_gates_and_all_is_paid(dead):
+    alive = ALIVE & ~(dead & (np.arange(AGENTS) == 1))
+    features, reported, bits, _ = run(CHANNEL, params(), (INPUTS, MEMORY, OWN, alive, MASK), NO_CUT, False)
+    shares = []
+    for b in range(BATCH):
+        replies, gates = by_loops(b, alive, NO_CUT)
+        passed = {pair: reply for pair, reply in replies.items() if gates[pair] > 0}
+        shares.append(len(passed) / max(len(replies), 1))
+        living = alive[b].sum() - 1
+        for i in range(AGENTS):
+            np.testing.assert_allclose(features[b, i], side_by_side(b, passed, i), rtol=1e-3, atol=1e-4)
+            sent = sum(replier == i for replier, _ in passed)
+            assert bits[b, i] == pytest.approx(alive[b, i] * (living * (32 * REQUEST + 1) + sent * 32 * REPLY))
+    assert 0 < np.mean(shares) < 1
+    assert "gate_label" not in reported
+
+
+def test_a_request_that_was_cut_is_not_answered():
+    cut = NO_CUT.copy()
+    cut[0, 1] = True
+    features, _, _, messages = run(CHANNEL, params(), EVERYTHING, cut, True)
+    assert not np.asarray(messages.sent)[:, 1, 0, REQUEST:].any()
+    for b in range(BATCH):
+        replies, _ = by_loops(b, ALIVE, cut)
+        heard = {(j, i): reply for (j, i), reply in replies.items() if not cut[j, i]}
+        for i in range(AGENTS):
+            np.testing.assert_allclose(features[b, i], side_by_side(b, heard, i), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("channel", [CHANNEL, GATED])
+def test_a_gate_is_told_whether_its_reply_raises_the_best_allowed_value(channel):
+    repliers = set()
+    for number in range(4):
+        key = jax.random.PRNGKey(number)
+        _, reported, _, _ = run(channel, params(), EVERYTHING, NO_CUT, True, key)
+        taught, label = np.asarray(reported["gate_taught"]), np.asarray(reported["gate_label"])
+        (replier,) = set(np.argwhere(taught)[:, 1])
+        repliers.add(replier)
+        assert (taught[:, replier] == (np.arange(AGENTS) != replier)).all()
+        for b in range(BATCH):
+            replies, gates = by_loops(b, ALIVE, NO_CUT)
+            if channel is GATED:
+                passed = {pair: reply for pair, reply in replies.items() if gates[pair] > 0}
+            else:
+                passed = replies
+            for i in set(range(AGENTS)) - {replier}:
+                best = []
+                for told in ({**passed, (replier, i): replies[replier, i]}, {**passed, (replier, i): np.zeros(REPLY)}):
+                    values = OWN[b, i] + np.tanh(side_by_side(b, told, i) @ HEAD)
+                    best.append(values[MASK[b, i]].max())
+                if abs(best[0] - best[1]) > 1e-4:
+                    assert label[b, replier, i] == (best[0] > best[1])
+    assert len(repliers) > 1
+
+
+def gradient_of(loss):
+    taken = jax.jit(jax.grad(loss))(params())["params"]
+    return {name for name, leaves in taken.items() if any(np.any(leaf) for leaf in jax.tree.leaves(leaves))}
+
+
+def test_gates_learn_from_their_labels_alone_and_teach_nothing_else():
+    gates = {"gate_key", "gate_query", "gate_head"}
+    lead = (BATCH, 1, AGENTS)
+    episodes = Episodes(None, None, None, np.ones(lead, bool), None, None, None, np.ones((BATCH, 1), bool), None)  # pyright: ignore[reportArgumentType]
+
+    def of_gates(params):
+        _, reported, _, _ = talk_through(GATED, params, EVERYTHING, NO_CUT, True)
+        auxiliary = {name: x[:, None] for name, x in reported.items()}
+        unroll = Unroll(None, None, None, None, None, None, auxiliary)  # pyright: ignore[reportArgumentType]
+        return reply_gate_loss(unroll, episodes, None)[0]
+
+    def of_team(params):
+        return (talk_through(GATED, params, EVERYTHING, NO_CUT, True)[0] ** 2).sum()
+
+    assert gradient_of(of_gates) == gates
+    assert gradient_of(of_team) == params()["params"].keys() - gates - {"predictor"}
+
+
+def test_a_reply_that_is_held_back_is_taught_by_nobody():
+    @jax.jit
+    @jax.grad
+    def heard_by_first(memory):
+        features = talk_through(GATED, params(), (INPUTS, memory, OWN, ALIVE, MASK), NO_CUT, True)[0]
+        return (features[:, 0] ** 2).sum()
+
+    reached = np.any(heard_by_first(jnp.asarray(MEMORY)), -1)
+    for b in range(BATCH):
+        _, gates = by_loops(b, ALIVE, NO_CUT)
+        for j in range(1, AGENTS):
+            assert reached[b, j] == (gates[j, 0] > 0)
+
+
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (lambda: RequestReplyChannel(after_memory=False), "after_memory"),
+        (lambda: RequestReplyChannel(request=0), "request"),
+        (lambda: RequestReplyChannel(slots=0), "slots"),
+        (lambda: RequestReplyChannel(gated="sometimes"), "gated is 'sometimes'"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(make, what):
+    with pytest.raises(ValueError, match=what):
+        make()
