@@ -22,11 +22,14 @@ from .algorithms import commnet_maddpg as commnet_maddpg
 from .algorithms import commnet_qmix as commnet_qmix
 from .algorithms import ddpg_based as ddpg_based
 from .algorithms import dial as dial
+from .algorithms import dicg as dicg
+from .algorithms import ga_comm as ga_comm
 from .algorithms import ic3net as ic3net
 from .algorithms import ic3net_maddpg as ic3net_maddpg
 from .algorithms import ic3net_qmix as ic3net_qmix
 from .algorithms import iql as iql
 from .algorithms import maddpg as maddpg
+from .algorithms import magic as magic
 from .algorithms import maic as maic
 from .algorithms import make_algorithm as make_algorithm
 from .algorithms import mappo as mappo
@@ -88,6 +91,8 @@ from .messages import ClusterChannel as ClusterChannel
 from .messages import DiscreteChannel as DiscreteChannel
 from .messages import GatedChannel as GatedChannel
 from .messages import GaussianChannel as GaussianChannel
+from .messages import GraphAttentionChannel as GraphAttentionChannel
+from .messages import GraphConvolutionChannel as GraphConvolutionChannel
 from .messages import Heard as Heard
 from .messages import IncentiveChannel as IncentiveChannel
 from .messages import MeanChannel as MeanChannel

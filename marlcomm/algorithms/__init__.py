@@ -17,9 +17,12 @@ from marlcomm.algorithms.methods.aliases import (
 from marlcomm.algorithms.methods.cacom import cacom
 from marlcomm.algorithms.methods.commnet import commnet
 from marlcomm.algorithms.methods.dial import dial
+from marlcomm.algorithms.methods.dicg import dicg
+from marlcomm.algorithms.methods.ga_comm import ga_comm
 from marlcomm.algorithms.methods.ic3net import ic3net
 from marlcomm.algorithms.methods.iql import iql
 from marlcomm.algorithms.methods.maddpg import maddpg
+from marlcomm.algorithms.methods.magic import magic
 from marlcomm.algorithms.methods.maic import maic
 from marlcomm.algorithms.methods.mappo import mappo
 from marlcomm.algorithms.methods.ndq import ndq
@@ -56,11 +59,14 @@ __all__ = [
     "commnet_qmix",
     "ddpg_based",
     "dial",
+    "dicg",
+    "ga_comm",
     "ic3net",
     "ic3net_maddpg",
     "ic3net_qmix",
     "iql",
     "maddpg",
+    "magic",
     "maic",
     "make_algorithm",
     "mappo",

@@ -25,6 +25,7 @@ REFUSED = {  # algorithm, channel, sampled or not -> what is said
     ("qmix", "gated", True): r"such as mappo, or set channel\.sampled=False",
     ("maddpg", "gated", True): r"such as mappo, or set channel\.sampled=False",
     ("maddpg", "memory", False): MEMORY,
+    ("maddpg", "graph_attention", False): MEMORY,
     ("maddpg", "incentive", False): MEMORY,
 }
 OF_DISCRETE_ACTIONS = {"gaussian": "expressiveness", "incentive": "teammate_model"}  # channel -> such a loss of it

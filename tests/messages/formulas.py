@@ -110,3 +110,48 @@ def mean(rounds=1, gates=False):
         return np.stack(heard)
 
     return formula
+
+
+def graph_attention(heads, key_size=0, links=None):
+    """A round for each number of heads; with a key size, by a scaled dot product; `links` are all by default."""
+
+    def formula(p, states, memory, alive):
+        n = len(states)
+        for number, count in enumerate(heads):
+            states = np.where(states > 0, states, np.expm1(states)) if number else states
+            values = np.stack([dense(p[f"values_{number}"], x) for x in states])
+            scores, heard = p[f"scores_{number}"], []
+            for j in range(n):
+                senders = [i for i in range(n) if alive[i] and alive[j] and (links is None or links[number][i][j])]
+                heard.append([])
+                for x in np.split(values, count, -1):
+                    k = len(heard[j])
+                    if key_size:
+                        query = dense(scores["query"], values[j])
+                        found = [query @ dense(scores["key"], values[i]) / key_size**0.5 for i in senders]
+                    else:
+                        raw = [x[i] @ scores["sender"][k] + x[j] @ scores["receiver"][k] for i in senders]
+                        found = [e if e > 0 else 0.2 * e for e in raw]
+                    weights = softmax(found or [0.0])
+                    heard[j].append(sum((w * x[i] for w, i in zip(weights, senders, strict=False)), 0 * x[j]))
+            states = np.stack([np.concatenate(parts) for parts in heard])
+        return states
+
+    return formula
+
+
+def graph_convolution(rounds):
+    def formula(p, inputs, memory, alive):
+        n = len(inputs)
+        first = np.stack([np.tanh(mlp(p["encoder"], x)) for x in inputs])
+        states, adjacency = first, np.zeros((n, n))
+        for j in range(n):
+            senders = [i for i in range(n) if alive[i] and alive[j]]
+            if senders:
+                query = first[j] @ np.asarray(p["query"]["kernel"], np.float64)
+                adjacency[j, senders] = softmax([query @ first[i] for i in senders])
+        for number in range(rounds):
+            states = np.tanh(dense(p[f"convolution_{number}"], adjacency @ states))
+        return np.where(np.asarray(alive)[:, None], first, 0) + states
+
+    return formula

@@ -16,6 +16,8 @@ from marlcomm.messages import (
     DiscreteChannel,
     GatedChannel,
     GaussianChannel,
+    GraphAttentionChannel,
+    GraphConvolutionChannel,
     MeanChannel,
     MemoryChannel,
     RequestReplyChannel,
@@ -76,17 +78,22 @@ CASES = {
     "mean, three rounds": Case(MeanChannel(dims=3, hidden=8, rounds=3), formulas.mean(3), 32 * 9),
     "gated": Case(GatedChannel(dims=3, hidden=8), formulas.mean(gates=True), 1 + 32 * 3),
     "gated, two rounds": Case(GatedChannel(dims=3, hidden=8, rounds=2), formulas.mean(2, gates=True), 2 + 32 * 6),
+    "graph_attention": Case(
+        GraphAttentionChannel(dims=4, heads=2, first_graph="complete", second_graph="complete", after_memory=False),
+        formulas.graph_attention((2, 1)),
+        32 * 4 * 2,
+    ),
+    "graph_convolution": Case(GraphConvolutionChannel(dims=3, hidden=8), formulas.graph_convolution(2), 32 * 3 * 2),
     "memory": Case(MemoryChannel(width=3, hidden=8), formulas.memory(3), 32 * 6),
 }
 
 WITHOUT_FORMULA = {
     "cluster",  # its labels carry no gradient: see test_cluster.py
     "incentive",  # what is heard adds to action values: see test_incentive.py
+    "request_reply",  # replies to each who asks: see test_request_reply.py
     "temporal_gated",  # thresholds and action values: see test_value_messages.py
     "variance_gated",  # the same
 }
-# with formulas in test_cluster.py, test_request_reply.py and test_value_messages.py
-WITHOUT_FORMULA = {"cluster", "request_reply", "temporal_gated", "variance_gated"}
 
 
 def test_every_channel_has_a_case():

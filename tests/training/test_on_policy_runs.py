@@ -13,7 +13,7 @@ import marlcomm as mc
 from marlcomm.algorithms.registry import learner_of
 from marlcomm.cli import main
 
-NAMES = ("commnet", "ic3net", "mappo", "sarnet", "tarmac")
+NAMES = ("commnet", "dicg", "ga_comm", "ic3net", "magic", "mappo", "sarnet", "tarmac")
 COMMAND = ["train", "ic3net", "sensor", "--steps", "1200", "--evaluations", "1", "--quiet"]
 SETTINGS = [
     "--evaluation-episodes",

@@ -5,6 +5,8 @@ from marlcomm.messages.channels.cluster import ClusterChannel
 from marlcomm.messages.channels.discrete import DiscreteChannel
 from marlcomm.messages.channels.gated import GatedChannel
 from marlcomm.messages.channels.gaussian import GaussianChannel
+from marlcomm.messages.channels.graph_attention import GraphAttentionChannel
+from marlcomm.messages.channels.graph_convolution import GraphConvolutionChannel
 from marlcomm.messages.channels.incentive import IncentiveChannel
 from marlcomm.messages.channels.mean import MeanChannel
 from marlcomm.messages.channels.memory import MemoryChannel
@@ -20,6 +22,8 @@ __all__ = [
     "DiscreteChannel",
     "GatedChannel",
     "GaussianChannel",
+    "GraphAttentionChannel",
+    "GraphConvolutionChannel",
     "IncentiveChannel",
     "MeanChannel",
     "MemoryChannel",
