@@ -23,6 +23,7 @@ from .algorithms import commnet_qmix as commnet_qmix
 from .algorithms import ddpg_based as ddpg_based
 from .algorithms import dial as dial
 from .algorithms import dicg as dicg
+from .algorithms import dop as dop
 from .algorithms import ga_comm as ga_comm
 from .algorithms import ic3net as ic3net
 from .algorithms import ic3net_maddpg as ic3net_maddpg
@@ -41,6 +42,7 @@ from .algorithms import qtran as qtran
 from .algorithms import register_algorithm as register_algorithm
 from .algorithms import register_learner as register_learner
 from .algorithms import rgmcomm as rgmcomm
+from .algorithms import rgmcomm_dop as rgmcomm_dop
 from .algorithms import rgmcomm_qmix as rgmcomm_qmix
 from .algorithms import sarnet as sarnet
 from .algorithms import sarnet_maddpg as sarnet_maddpg
@@ -113,6 +115,7 @@ from .names import register_edit_schedule as register_edit_schedule
 from .names import register_mixer as register_mixer
 from .networks import ActionCritic as ActionCritic
 from .networks import CentralCritic as CentralCritic
+from .networks import DecomposedCritic as DecomposedCritic
 from .networks import IndependentMixer as IndependentMixer
 from .networks import LocalCritic as LocalCritic
 from .networks import MonotonicMixer as MonotonicMixer

@@ -144,7 +144,14 @@ MIXERS = Names(
 )
 
 CRITICS = Names(  # of policies
-    "critic", {"": {"central": "marlcomm.networks:CentralCritic", "local": "marlcomm.networks:LocalCritic"}}
+    "critic",
+    {
+        "": {
+            "central": "marlcomm.networks:CentralCritic",
+            "decomposed": "marlcomm.networks:DecomposedCritic",
+            "local": "marlcomm.networks:LocalCritic",
+        }
+    },
 )
 
 LEARNERS = Names(
@@ -198,9 +205,11 @@ ALGORITHMS = Names(
         },
         ACTOR_CRITIC: {
             "commnet_maddpg": "marlcomm.algorithms.methods.aliases:commnet_maddpg",
+            "dop": "marlcomm.algorithms.methods.dop:dop",
             "ic3net_maddpg": "marlcomm.algorithms.methods.aliases:ic3net_maddpg",
             "maddpg": "marlcomm.algorithms.methods.maddpg:maddpg",
             "rgmcomm": "marlcomm.algorithms.methods.rgmcomm:rgmcomm",
+            "rgmcomm_dop": "marlcomm.algorithms.methods.rgmcomm:rgmcomm_dop",
             "sarnet_maddpg": "marlcomm.algorithms.methods.aliases:sarnet_maddpg",
             "tarmac_maddpg": "marlcomm.algorithms.methods.aliases:tarmac_maddpg",
         },
@@ -303,7 +312,7 @@ LISTS: Mapping[str, str] = {
     "learners": "Learners (settings of all algorithms of each)",
     "channels": "Channels (--set channel=NAME)",
     "mixers": "Mixers (--set mixer=NAME, where the value learner learns)",
-    "critics": "Critics (--set critic=NAME, where the on-policy learner learns)",
+    "critics": "Critics (--set critic=NAME: decomposed off-policy, the others on-policy)",
     "tasks": "Tasks (marlcomm train ... TASK)",
     "edits": "Edits (marlcomm evaluate --edit; --set training_edit=EDIT)",
     "schedules": "Edits that change in training (--set training_edit=NAME)",

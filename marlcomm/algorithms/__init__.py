@@ -18,6 +18,7 @@ from marlcomm.algorithms.methods.cacom import cacom
 from marlcomm.algorithms.methods.commnet import commnet
 from marlcomm.algorithms.methods.dial import dial
 from marlcomm.algorithms.methods.dicg import dicg
+from marlcomm.algorithms.methods.dop import dop
 from marlcomm.algorithms.methods.ga_comm import ga_comm
 from marlcomm.algorithms.methods.ic3net import ic3net
 from marlcomm.algorithms.methods.iql import iql
@@ -29,7 +30,7 @@ from marlcomm.algorithms.methods.ndq import ndq
 from marlcomm.algorithms.methods.qmix import qmix
 from marlcomm.algorithms.methods.qplex import qplex
 from marlcomm.algorithms.methods.qtran import qtran
-from marlcomm.algorithms.methods.rgmcomm import rgmcomm, rgmcomm_qmix
+from marlcomm.algorithms.methods.rgmcomm import rgmcomm, rgmcomm_dop, rgmcomm_qmix
 from marlcomm.algorithms.methods.sarnet import sarnet
 from marlcomm.algorithms.methods.tarmac import tarmac
 from marlcomm.algorithms.methods.tmc import tmc
@@ -60,6 +61,7 @@ __all__ = [
     "ddpg_based",
     "dial",
     "dicg",
+    "dop",
     "ga_comm",
     "ic3net",
     "ic3net_maddpg",
@@ -79,6 +81,7 @@ __all__ = [
     "register_algorithm",
     "register_learner",
     "rgmcomm",
+    "rgmcomm_dop",
     "rgmcomm_qmix",
     "sarnet",
     "sarnet_maddpg",

@@ -24,7 +24,7 @@ from marlcomm.losses import (
     temporal_difference_loss,
     value_loss,
 )
-from marlcomm.networks import ActionCritic, CentralCritic, JointCritic, LocalCritic
+from marlcomm.networks import ActionCritic, CentralCritic, DecomposedCritic, JointCritic, LocalCritic
 from marlcomm.types import Loss
 from marlcomm.validation import UsageError
 
@@ -163,6 +163,6 @@ ACTOR_CRITIC = LearnerKind(
     parts={"channel": "silent", "critic": None},
     options={"layers": 3, "recurrent": False, "separate_actors": False, "shared_critic": False},
     short_names={"saturation": "weights.saturation"},
-    critics=(ActionCritic,),
+    critics=(ActionCritic, DecomposedCritic),
     joint_critic=_critics_that_see_views,
 )

@@ -4,13 +4,14 @@ import importlib
 import warnings
 from typing import Any
 
-from marlcomm.networks.critics import ActionCritic, CentralCritic, LocalCritic
+from marlcomm.networks.critics import ActionCritic, CentralCritic, DecomposedCritic, LocalCritic
 from marlcomm.networks.joint_critic import JointCritic
 from marlcomm.networks.mixers import IndependentMixer, MonotonicMixer, QPLEXMixer, QTRANMixer, SumMixer
 
 __all__ = [
     "ActionCritic",
     "CentralCritic",
+    "DecomposedCritic",
     "IndependentMixer",
     "JointCritic",
     "LocalCritic",

@@ -1,4 +1,4 @@
-"""Critics, needed in training only: state-value critics of on-policy learners, action-value critics of MADDPG.
+"""Critics, needed in training only: state-value critics of on-policy learners, action-value critics of MADDPG and DOP.
 
 A state-value critic maps the agents' memories [..., N, H] after a step and the global state [..., S] to [..., N].
 """
@@ -9,7 +9,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from marlcomm.networks.layers import MLP, Linear, one_each
+from marlcomm.networks.layers import MLP, Linear, check_positive, one_each
+
+_POSITIVE = 1e-10  # keeps a sum of weights above 0
 
 
 class LocalCritic(nn.Module):
@@ -50,9 +52,7 @@ class ActionCritic(nn.Module):
     shared: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "hidden", "layers")
         super().__post_init__()
 
     @nn.compact
@@ -66,10 +66,47 @@ class ActionCritic(nn.Module):
         Returns:
           [..., N].
         """
-        n = action.shape[-3]
         joint = action.reshape(*action.shape[:-2], -1)
-        rows = [jnp.broadcast_to(seen[..., None, :], (*joint.shape[:-1], seen.shape[-1])), joint]
-        if self.shared:
-            rows.append(jnp.broadcast_to(jnp.eye(n, dtype=joint.dtype), (*joint.shape[:-1], n)))
-        network = MLP if self.shared else one_each(MLP, n)
-        return network((*(self.hidden,) * self.layers, 1))(jnp.concatenate(rows, -1))[..., 0]
+        return _one_value_each((self.hidden,) * self.layers, self.shared, seen[..., None, :], joint)
+
+
+class DecomposedCritic(nn.Module):
+    """Linearly decomposed centralized critic (DOP, Wang et al. 2021, eq. 6): one team value, the same for all agents.
+
+      Q(s, a) = sum_i k_i(s) Q_i(s, a_i) + b(s)        k_i >= 0
+
+    An agent's gradient is k_i(s) that of its own Q_i, whatever the others do. The weights are normalized to sum to 1,
+    as released; as every Q_i reads s, the team values that can be had are the same.
+
+    Attributes:
+      hidden: width of the hidden layers.
+      layers: number of hidden layers of each Q_i; weights and b have one.
+      shared: whether all Q_i share parameters and read the agent's id.
+    """
+
+    hidden: int = 64
+    layers: int = 3
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        check_positive(self, "hidden", "layers")
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, seen: jax.Array, action: jax.Array) -> jax.Array:
+        """See `ActionCritic`; where all evaluate the same joint action, all N values are the same."""
+        n = action.shape[-2]
+        each = _one_value_each((self.hidden,) * self.layers, self.shared, seen[..., None, None, :], action)
+        size = jnp.abs(MLP((self.hidden, n), name="weights")(seen)) + _POSITIVE
+        weights = size / size.sum(-1, keepdims=True)
+        return (weights[..., None, :] * each).sum(-1) + MLP((self.hidden, 1), name="offset")(seen)
+
+
+def _one_value_each(widths: tuple[int, ...], shared: bool, seen: jax.Array, action: jax.Array) -> jax.Array:
+    """[..., N] by a network for each agent, or one that reads the id, of [..., 1, F] and [..., N, what is evaluated]."""
+    n = action.shape[-2]
+    rows = [jnp.broadcast_to(seen, (*action.shape[:-1], seen.shape[-1])), action]
+    if shared:
+        rows.append(jnp.broadcast_to(jnp.eye(n, dtype=action.dtype), (*action.shape[:-1], n)))
+    network = MLP if shared else one_each(MLP, n)
+    return network((*widths, 1))(jnp.concatenate(rows, -1))[..., 0]

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from marlcomm.networks.layers import MLP, one_each, side_by_side
+from marlcomm.networks.layers import MLP, check_positive, one_each, side_by_side
 from marlcomm.networks.mixers import MonotonicMixer
 
 
@@ -29,9 +29,7 @@ class JointCritic(nn.Module):
     layers: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("num_agents", "num_actions", "hidden", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "num_agents", "num_actions", "hidden", "layers")
         super().__post_init__()
 
     def setup(self) -> None:

@@ -45,6 +45,13 @@ class MLP(nn.Module):
         return Linear(self.widths[-1])(x)
 
 
+def check_positive(module: nn.Module, *fields: str) -> None:
+    """Raises ValueError where one of these fields, such as a width, is below 1."""
+    for name in fields:
+        if getattr(module, name) < 1:
+            raise ValueError(f"{name} is {getattr(module, name)}: must be at least 1")
+
+
 def side_by_side(views: jax.Array) -> jax.Array:
     """[..., N, O] -> [..., N * O]: the views of all agents concatenated."""
     return views.reshape(*views.shape[:-2], -1)

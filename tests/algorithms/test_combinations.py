@@ -13,9 +13,10 @@ from marlcomm.validation import UsageError
 
 TINY = {"hidden": 4, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 4, "batch_steps": 4, "replay_steps": 60}
 OWN = tuple(name for name in CHANNELS if not name.endswith("test"))
+LEARNS_BY = {"decomposed": "maddpg"}
 WAYS = [
     *(("qmix", {"mixer": mixer}) for mixer in MIXERS if not mixer.endswith("test")),
-    *(("mappo", {"critic": critic}) for critic in CRITICS if not critic.endswith("test")),
+    *((LEARNS_BY.get(critic, "mappo"), {"critic": critic}) for critic in CRITICS if not critic.endswith("test")),
     ("maddpg", {}),
     ("maddpg", {"recurrent": True}),
 ]

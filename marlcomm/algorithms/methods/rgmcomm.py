@@ -57,6 +57,25 @@ def rgmcomm(env: Environment, **settings: Any) -> Algorithm:
 
 
 @recipe(
+    "actor_critic",
+    {"channel": "cluster", "channel_rate": 1.0, "critic": "decomposed"},
+    published={**PUBLISHED, "team_share": 1.0},  # a decomposed critic is of the team's reward
+    short_names=SHORT_NAMES,
+    fixed=FIXED,
+)
+def rgmcomm_dop(env: Environment, **settings: Any) -> Algorithm:
+    """RGMComm on DOP: labels are learned from a linearly decomposed critic (cluster x decomposed critic x off-policy).
+
+    RGMComm's paper holds that any centralized critic will do. See `DecomposedCritic`.
+
+    Args:
+      env: the task.
+      **settings: as for `rgmcomm`.
+    """
+    ...
+
+
+@recipe(
     "value",
     {"channel": "cluster", "mixer": "monotonic", "channel_rate": 1.0},
     published=PYMARL,

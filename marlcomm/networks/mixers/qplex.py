@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from marlcomm.networks.layers import MLP, one_each
+from marlcomm.networks.layers import MLP, check_positive, one_each
 from marlcomm.types import ActionValues
 
 _POSITIVE = 1e-10  # keeps weights above 0, as released
@@ -45,9 +45,7 @@ class QPLEXMixer(nn.Module):
     reads_actions: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "heads", "attention_layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "hidden", "heads", "attention_layers")
         super().__post_init__()
 
     @nn.compact

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from marlcomm.losses.qtran import counterfactual_loss, nonoptimality_loss, optimality_loss
-from marlcomm.networks.layers import MLP
+from marlcomm.networks.layers import MLP, check_positive
 from marlcomm.types import ActionValues, BroughtLoss
 
 
@@ -43,9 +43,7 @@ class QTRANMixer(nn.Module):
     reads_actions: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "layers"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "hidden", "layers")
         super().__post_init__()
 
     @nn.nowrap
