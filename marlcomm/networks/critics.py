@@ -103,7 +103,7 @@ class DecomposedCritic(nn.Module):
 
 
 def _one_value_each(widths: tuple[int, ...], shared: bool, seen: jax.Array, action: jax.Array) -> jax.Array:
-    """[..., N] by a network for each agent, or one that reads the id, of [..., 1, F] and [..., N, what is evaluated]."""
+    """[..., N] by a network for each agent, or one that reads ids, of [..., 1, F] and [..., N, what is evaluated]."""
     n = action.shape[-2]
     rows = [jnp.broadcast_to(seen, (*action.shape[:-1], seen.shape[-1])), action]
     if shared:
