@@ -82,8 +82,8 @@ def test_settings_by_name_and_as_published(name):
     assert "exploration_start" not in settings
     env = mc.make_env("sensor")
     ours, published = (mc.make_algorithm(name, env, paper=paper).describe()["resolved"] for paper in (False, True))
-    assert published["epochs"] == (10 if name == "mappo" else 1)
-    assert published["weights.entropy"] == {"mappo": 0.01, "tarmac": 0.01}.get(name, 0.0)
+    assert published["epochs"] == (10 if name in ("dicg", "mappo") else 1)
+    assert published["weights.entropy"] == {"dicg": 0.02, "mappo": 0.01, "tarmac": 0.01}.get(name, 0.0)
     assert published["learning_rate_decay_to"] == published["entropy_decay_to"] == 1.0
     assert ours["agent"] != published["agent"] or name == "mappo"
     given = mc.make_algorithm(name, env, paper=True, discount=0.5, epochs=3).describe()["resolved"]
