@@ -81,10 +81,13 @@ TASKS = {
         on_policy={"discount": 0.95},
     ),
     # Foraging-8x8-2p-2f-coop, sight 1: both must stand at the food, and see each other only from the next cell
-    "lbf-sight-1": Task("lbf", 1.0, "return", options={"sight": 1, "time_limit": 50}),
-    # smaller than published: random play of 10 x 10 cells opens both doors in order in 1 of 2,500 episodes of 20 steps
+    "lbf-sight-1": Task(
+        "lbf", 1.0, "return", options={"sight": 1, "time_limit": 50}, settings={**TRAFFIC_SETTINGS, "discount": 0.99}
+    ),
+    # both smaller than published, where minutes do not suffice: random play of 10 x 10 cells opens both doors in order in
+    # 1 of 2,500 episodes of 20 steps
     "red-blue-doors": Task("red_blue_doors", 1.0, "return", options={"size": 6, "view": 3, "steps": 20}),
-    "find-goal": Task("find_goal", 1.0, "return", options={"steps": 20}),
+    "find-goal": Task("find_goal", 1.0, "return", options={"size": 9, "view": 3, "steps": 10}),
 }
 
 
