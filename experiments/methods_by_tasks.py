@@ -84,8 +84,8 @@ TASKS = {
     "lbf-sight-1": Task(
         "lbf", 1.0, "return", options={"sight": 1, "time_limit": 50}, settings={**TRAFFIC_SETTINGS, "discount": 0.99}
     ),
-    # both smaller than published, where minutes do not suffice: random play of 10 x 10 cells opens both doors in order in
-    # 1 of 2,500 episodes of 20 steps
+    # both smaller than published, where minutes do not suffice: random play of 10 x 10 cells opens both doors in order
+    # in 1 of 2,500 episodes of 20 steps
     "red-blue-doors": Task("red_blue_doors", 1.0, "return", options={"size": 6, "view": 3, "steps": 20}),
     "find-goal": Task("find_goal", 1.0, "return", options={"size": 9, "view": 3, "steps": 10}),
 }
