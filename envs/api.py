@@ -9,7 +9,7 @@ import abc
 import inspect
 import reprlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import chex
 import jax
@@ -30,6 +30,14 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 100
 _SHORT.maxlevel = 2
 _SHORT.maxlist = _SHORT.maxtuple = 8
+
+
+class BestReturns(NamedTuple):
+    """Exact expected returns between which what is said makes a difference; undiscounted, mean over agents."""
+
+    silent: float  #: the best team of which nobody is told anything, and everybody remembers all that it saw
+    informed: float  #: the best team of which everybody knows all that anybody saw
+
 
 SIZES = ("num_agents", "num_actions", "observation_size", "state_size", "horizon")
 
@@ -168,6 +176,13 @@ class Environment(abc.ABC, Generic[State]):
             return True
         _, first = jax.eval_shape(self.reset, jax.random.PRNGKey(0))
         return "won" in first.extras
+
+    def best_returns(self) -> BestReturns | None:
+        """What the best silent team and the best fully informed team get, where that is known exactly; None elsewhere.
+
+        The scale on which `marlcomm.frontier` puts returns: 0 for the one, 1 for the other.
+        """
+        return None
 
     def to_jumanji(self) -> JumanjiView:
         """This task as an instance of `jumanji.env.Environment`, with jumanji's time steps, for jumanji's wrappers."""

@@ -15,12 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from marlcomm.envs.api import Environment
+from marlcomm.envs.api import BestReturns, Environment
 from marlcomm.envs.options import check_count, check_counts, check_number
 from marlcomm.envs.render import palette, shapes
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
 EXTRA_STEPS = 10  # without a start delay, the limit is this many steps beyond the longest hallway
+# start delay -> of how many starts, out of all, the best silent team wins: 4x4 without extra steps, exact
+SILENT_WINS = {4: (233, 400), 6: (377, 784), 8: (527, 1296), 10: (687, 1936)}
 CLASH_PENALTY = 0.5  # of `reward_win`, for each of the groups that win at the same step
 
 
@@ -144,6 +146,20 @@ class Hallway(Environment[HallwayState]):
         limit = jnp.max(state.delay) + self.steps
         done = jnp.all(state.won_groups | state.failed_groups) | (state.step_count >= limit)
         return state, timestep(self.get_observation(state), reward, terminal=done, extras=self._extras(state))
+
+    def best_returns(self) -> BestReturns | None:
+        """Without groups: informed teams win always, silent ones where a delay can be waited out, as the class says.
+
+        Where it cannot, known for lengths of 4 and 4 without extra steps and delays of 4, 6, 8 and 10.
+        """
+        if self.groups is not None or self.reward_win < 0:
+            return None
+        if self.start_delay <= self.steps - max(self.lengths):
+            return BestReturns(self.reward_win, self.reward_win)
+        if (self.lengths, self.steps) != ((4, 4), 4) or self.start_delay not in SILENT_WINS:
+            return None
+        wins, starts = SILENT_WINS[self.start_delay]
+        return BestReturns(self.reward_win * wins / starts, self.reward_win)
 
     def _held(self, state: HallwayState) -> jax.Array:
         """[N] bool: who cannot move yet."""

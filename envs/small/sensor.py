@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from marlcomm.envs.api import Environment
+from marlcomm.envs.api import BestReturns, Environment
 from marlcomm.envs.options import check_number
 from marlcomm.envs.render import shapes
 from marlcomm.envs.render.palette import FAINT, FLOOR, INK, LOCATED, agent_color
@@ -90,6 +91,16 @@ class Sensor(Environment[SensorState]):
         return state, timestep(
             self.get_observation(state), reward, terminal=jnp.ones((), bool), extras={"won": reward > 0}
         )
+
+    def best_returns(self) -> BestReturns:
+        """By all joint actions: only sensor 0 does not know where the target is, so only its action is the same."""
+        first, second, third, target = np.ix_(*[np.arange(self.num_actions)] * 3, [0, 1])
+        found1 = (first == SCAN_HIGHER) & (second == SCAN_LOWER)
+        found2 = (second == SCAN_HIGHER) & (third == SCAN_LOWER) & (target == 1)
+        scans = sum((action != NOOP).astype(int) for action in (first, second, third))
+        reward = self.reward_area1 * found1 + self.reward_area2 * found2 - self.scan_cost * scans
+        best = reward.max(axis=(1, 2))  # [A, 2]
+        return BestReturns(float(best.mean(1).max()), float(best.max(0).mean()))
 
     def get_observation(self, state: SensorState) -> Observation:
         """What every agent sees in `state`, and the global state."""

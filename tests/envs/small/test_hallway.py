@@ -213,6 +213,15 @@ def best_silent(wins):
 def test_with_a_delay_no_clock_replaces_messages(start_delay, extra_steps, wins):
     env = Hallway((4, 4), start_delay=start_delay, extra_steps=extra_steps)
     assert best_silent(wins_by_arrival(env)) == pytest.approx(wins, abs=1e-6)
+    assert env.best_returns() == pytest.approx((10 * wins, 10.0))
+
+
+def test_best_returns_are_told_where_they_are_known():
+    assert Hallway((4, 6, 10), reward_win=3.0).best_returns() == (3.0, 3.0)
+    assert Hallway((4, 4), start_delay=5).best_returns() is None
+    assert Hallway((4, 6), start_delay=6).best_returns() is None
+    assert Hallway((4, 4), start_delay=6, extra_steps=1).best_returns() is None
+    assert Hallway((4, 4, 4, 4), groups=(0, 0, 1, 1)).best_returns() is None
 
 
 def test_who_is_held():

@@ -39,6 +39,9 @@ def test_without_messages():
     for reward_low, optimum in ((0.5, 0.4609), (0.25, 0.4258), (0.8, 0.7070)):
         value = np.maximum(goes_high @ high, reward_low * (1 - goes_high) @ low).sum(axis=1) / 256
         assert value.max() == pytest.approx(optimum, abs=5e-5)
+        env = Maze(reward_low=reward_low)
+        assert env.best_returns() == pytest.approx((value.max(), best_values(env).mean()), rel=1e-6)
+    assert Maze(steps=4).best_returns() is None
 
 
 def test_ends_on_success_and_in_time():

@@ -42,6 +42,14 @@ def test_without_messages_one_policy_reaches_12_5(rewards):
         (SCAN_HIGHER, (SCAN_LOWER, SCAN_HIGHER), (NOOP, SCAN_LOWER))
     ]
     assert max(value for policy, value in values.items() if policy[0] == NOOP) == 10.0
+    assert Sensor().best_returns() == (best, rewards.reshape(2, -1).max(axis=1).mean())
+
+
+def test_best_returns_of_other_rewards():
+    """Where scanning both areas is worth it, and where nothing is."""
+    assert Sensor(scan_cost=0.0).best_returns() == (25.0, 25.0)
+    assert Sensor(reward_area2=60.0).best_returns() == (0.5 * (10 + 45), 30.0)
+    assert Sensor(scan_cost=100.0).best_returns() == (0.0, 0.0)
 
 
 def test_random_and_idle(rewards):
