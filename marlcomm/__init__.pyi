@@ -58,11 +58,13 @@ from .algorithms import vdn as vdn
 from .analysis import animate_run as animate_run
 from .analysis import cut_curve as cut_curve
 from .analysis import export_run as export_run
+from .analysis import frontier as frontier
 from .analysis import inspect_run as inspect_run
 from .analysis import message_table as message_table
 from .analysis import metrics_table as metrics_table
 from .analysis import plot_curves as plot_curves
 from .analysis import plot_cut_curve as plot_cut_curve
+from .analysis import plot_frontier as plot_frontier
 from .analysis import read_metrics as read_metrics
 from .analysis import record_episodes as record_episodes
 from .analysis import step_table as step_table

@@ -94,7 +94,7 @@ class Sensor(Environment[SensorState]):
 
     def best_returns(self) -> BestReturns:
         """By all joint actions: only sensor 0 does not know where the target is, so only its action is the same."""
-        first, second, third, target = np.ix_(*[np.arange(self.num_actions)] * 3, [0, 1])
+        first, second, third, target = np.ix_(*[np.arange(self.num_actions)] * 3, np.arange(2))
         found1 = (first == SCAN_HIGHER) & (second == SCAN_LOWER)
         found2 = (second == SCAN_HIGHER) & (third == SCAN_LOWER) & (target == 1)
         scans = sum((action != NOOP).astype(int) for action in (first, second, third))

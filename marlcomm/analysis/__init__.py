@@ -5,6 +5,7 @@ from marlcomm.analysis.figures.animation import animate_recorded, animate_run, d
 from marlcomm.analysis.figures.cut_curve import cut_label, plot_cut_curve
 from marlcomm.analysis.figures.dictionary import plot_dictionary
 from marlcomm.analysis.figures.episode_strip import plot_episode_strip
+from marlcomm.analysis.figures.frontier import plot_frontier
 from marlcomm.analysis.figures.graph import plot_graph
 from marlcomm.analysis.figures.message_space import plot_message_space
 from marlcomm.analysis.figures.pairs import plot_pairs
@@ -21,6 +22,7 @@ from marlcomm.analysis.measures.codes import Codes, find_codes
 from marlcomm.analysis.measures.cuts import CutCurve, cut_curve
 from marlcomm.analysis.measures.dictionary import Dictionary, make_dictionary
 from marlcomm.analysis.measures.export import episode_arrays, export_run, marl_eval
+from marlcomm.analysis.measures.frontier import Frontier, frontier, pareto_front
 from marlcomm.analysis.measures.intervention import Intervention, intervene
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.measures.signalling import Dependence, Signalling, measure_signalling
@@ -40,6 +42,7 @@ __all__ = [
     "Dependence",
     "Dictionary",
     "Difference",
+    "Frontier",
     "Inspection",
     "Intervention",
     "LostReturn",
@@ -64,6 +67,7 @@ __all__ = [
     "exact_clustering",
     "export_run",
     "find_codes",
+    "frontier",
     "inspect_run",
     "intervene",
     "make_dictionary",
@@ -74,10 +78,12 @@ __all__ = [
     "message_table",
     "message_worth",
     "metrics_table",
+    "pareto_front",
     "plot_curves",
     "plot_cut_curve",
     "plot_dictionary",
     "plot_episode_strip",
+    "plot_frontier",
     "plot_graph",
     "plot_message_space",
     "plot_pairs",

@@ -13,8 +13,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from marlcomm.cli.printing import print_members, print_tables, print_training
-from marlcomm.cli.text import Count, OptionalCount, OptionalPath, Seeds
+from marlcomm.cli.printing import print_frontier, print_members, print_tables, print_training
+from marlcomm.cli.text import Count, OptionalCount, OptionalNumber, OptionalPath, Seeds
 from marlcomm.names import ALGORITHMS, LISTS, TASKS, edit_name
 from marlcomm.validation import UsageError, check_choice
 
@@ -194,6 +194,53 @@ def plot(
     return 0
 
 
+def frontier(
+    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN...")],
+    /,
+    edit: UseAppendAction[tuple[str, ...]] = (),
+    silent: OptionalNumber = None,
+    informed: OptionalNumber = None,
+    measure: str = "return",
+    out: Path = Path("frontier.png"),
+    episodes: Count = 1000,
+    seed: Count = 0,
+    as_json: Annotated[bool, arg(name="json")] = False,
+) -> int:
+    """Draw return against bits a step of every member of one run or several, and print the best of them.
+
+    Runs of one task, such as those with quantization_step=1 and weights.bits=0.001|0.01|0.1.
+
+    Args:
+        runs: The run folders.
+        edit: What else is tried, each edit by itself, beside none: quantize:4, cut:0.8; see `marlcomm list edits`.
+        silent: Return of the best silent team, 0 on the scale (default: the task's, where it is known exactly).
+        informed: Return of the best fully informed team, 1 on the scale (default: as for --silent).
+        measure: return, or won for the share of episodes won.
+        out: The picture, .png, .pdf or .svg.
+        episodes: Greedy episodes for each member and edit.
+        seed: Decides the episodes.
+        as_json: Print one JSON object, with all members, in place of the table.
+    """
+    if not runs:
+        raise UsageError("frontier needs at least one run folder")
+    check_choice("the suffix of --out", out.suffix, PICTURES)
+    check_choice("--measure", measure, ("return", "won"))
+    for run in runs:
+        _check_run(run, edit)
+    from marlcomm.analysis import frontier as measured
+    from marlcomm.analysis import plot_frontier
+
+    options = {"edits": edit, "silent": silent, "informed": informed, "measure": measure}
+    found = measured(runs, **options, episodes=episodes, seed=seed)
+    plot_frontier(found).savefig(out, dpi=150)
+    if as_json:
+        print(json.dumps(found.as_json() | {"episodes": episodes, "picture": str(out)}))
+    else:
+        print_frontier(found)
+        print(out)
+    return 0
+
+
 def export(
     run: Annotated[Positional[Path], arg(metavar="RUN")],
     /,
@@ -251,6 +298,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "inspect": inspect,
     "watch": watch,
     "plot": plot,
+    "frontier": frontier,
     "export": export,
     "list": list_names,
 }

@@ -13,6 +13,7 @@ from rich.table import Table
 COLUMNS = {
     "return": "return",
     "won": "won",
+    "worth": "worth",
     "bits_per_step": "bits/step",
     "sent_fraction": "sent",
     "threshold": "threshold",
@@ -63,6 +64,26 @@ def print_members(members: Sequence[Mapping[str, Any]], names: Sequence[str]) ->
     for name, row in zip(names, rows, strict=True):
         cells = [f"{COLUMNS[column]} {cell}" for column, cell in zip(columns, row, strict=True)]
         _print_lines(console, [f"{name}: {', '.join(cells)}"])
+
+
+def print_frontier(found: Any) -> None:
+    """Prints what `frontier` gives: the entries on the front, the cheapest first, and what the scale is."""
+    best = sorted(found.best.nonzero()[0], key=lambda entry: found.bits_per_step[entry])
+    members = [
+        {"bits_per_step": found.bits_per_step[e], "return": found.team_return[e]}
+        | ({} if found.won[e] != found.won[e] else {"won": found.won[e]})
+        | ({"worth": found.worth[e]} if found.normalized else {})
+        for e in best
+    ]
+    names = [", ".join(filter(None, (found.run[e], found.name[e], found.edit[e]))) for e in best]
+    if members:
+        print_members(members, names)
+    console, entries = PipedConsole(), len(found.run)
+    scale = f"worth: 0 is the best silent team ({found.silent:g}), 1 the best informed one ({found.informed:g})"
+    unknown = "no scale: give --silent and --informed, which the task does not know, or which are the same"
+    lines = [f"{len(best)} of {entries} are on the front: nobody else is as good for as few bits"]
+    lines += [scale] if found.normalized else [unknown] if found.measure == "return" else []
+    _print_lines(console, lines)
 
 
 def print_training(found: Any) -> None:

@@ -1,4 +1,4 @@
-"""The command line: marlcomm train | evaluate | inspect | watch | plot | export | list.
+"""The command line: marlcomm train | evaluate | inspect | watch | plot | frontier | export | list.
 
 Exit codes: 0 done, 1 every member diverged, 2 bad input or a run that cannot be used, 70 a fault of marlcomm itself,
 130 interrupted.

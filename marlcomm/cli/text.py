@@ -95,7 +95,7 @@ def _argument(metavar: str, read: Callable[[str], Any]) -> PrimitiveConstructorS
         nargs=1,
         metavar=metavar,
         instance_from_str=lambda words: read(words[0]),
-        is_instance=lambda value: value is None or isinstance(value, int | tuple),
+        is_instance=lambda value: value is None or isinstance(value, int | float | tuple),
         str_from_instance=lambda value: [str(value)],
     )
 
@@ -104,5 +104,7 @@ _COUNT = _argument("N", lambda text: read_count("it", text))
 Count = Annotated[int, _COUNT]
 # of which the help says what None stands for
 OptionalCount = Annotated[int | None, _COUNT, arg(help_behavior_hint="")]
+_NUMBER = _argument("X", lambda text: read_number("it", text))
+OptionalNumber = Annotated[float | None, _NUMBER, arg(help_behavior_hint="")]
 OptionalPath = Annotated[Path | None, arg(help_behavior_hint="")]
 Seeds = Annotated[int | tuple[int, ...], _argument("N | A,B,...", read_seeds)]

@@ -139,3 +139,18 @@ def test_a_flag_takes_several_values_or_is_repeated(tmp_path, capsys, values):
     for words in (["--set", *values], repeated):
         assert main([*train, *words, "--quiet"]) == 2
         assert "'hiden'" in capsys.readouterr().err
+
+
+def test_frontier_draws_and_prints(run, tmp_path, capsys):
+    out = tmp_path / "frontier.svg"
+    words = ["frontier", str(run), "--edit", "silence", "--episodes", "20", "--out", str(out)]
+    assert main([*words, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [entry["edit"] for entry in found["entries"]] == ["", "silence"]
+    assert (found["silent"], found["informed"], found["normalized"]) == (12.5, 15.0, True)
+    assert "<svg" in out.read_text()
+    assert main([*words, "--silent", "0", "--informed", "20"]) == 0
+    printed = capsys.readouterr().out
+    assert "on the front" in printed
+    assert "worth" in printed
+    assert main(["frontier", str(run), "--out", "frontier.txt"]) == 2

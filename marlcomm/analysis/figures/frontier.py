@@ -1,0 +1,66 @@
+"""Return over bits a step, with the Pareto front."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from marlcomm.analysis.measures.frontier import Frontier
+from marlcomm.envs.render.figure import Figure
+from marlcomm.envs.render.palette import INK, agent_color
+from marlcomm.envs.render.style import draw_references, plain_frame
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # no edit, and each edit
+
+
+def plot_frontier(frontier: Frontier, *, title: str = "") -> Figure:
+    """Return of every member under every edit over the bits that it spends; the Pareto front is a line.
+
+    Runs have colors, edits have markers; entries that another one beats are pale. The axis of bits is linear below 1
+    and logarithmic above, so that silence has its place. The line is what can be had for as many bits, or fewer.
+
+    Args:
+      frontier: from `frontier`.
+      title: above the picture; by default the task.
+    """
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    runs, edits = (list(dict.fromkeys(names.tolist())) for names in (frontier.run, frontier.edit))
+    bits, worth, best = frontier.bits_per_step, frontier.worth, frontier.best
+    for number, run in enumerate(runs):
+        for marker, edit in zip(_repeated(len(edits)), edits, strict=True):
+            own = (frontier.run == run) & (frontier.edit == edit)
+            for which, alpha, size in ((own & ~best, 0.25, 18), (own & best, 1.0, 34)):
+                look = {"color": agent_color(number), "alpha": alpha, "s": size, "marker": marker, "linewidths": 0}
+                axes.scatter(bits[which], worth[which], zorder=3 if alpha == 1.0 else 2, **look)
+    _draw_front(axes, bits[best], worth[best], float(np.nanmax(bits, initial=1.0)))
+    if frontier.normalized:
+        draw_references(axes, {"best silent": 0.0, "best informed": 1.0})
+    axes.set_xscale("symlog", linthresh=1.0)
+    axes.set(xlabel="bits a step", ylabel=frontier.axis, title=title or frontier.task)
+    axes.set_xlim(left=-0.05)
+    axes.title.set_fontsize(9)
+    plain_frame(axes)
+    plain = {"linestyle": "", "markeredgewidth": 0}
+    handles = [Line2D([], [], marker="o", color=agent_color(n), label=run, **plain) for n, run in enumerate(runs)]
+    if len(edits) > 1:
+        handles += [
+            Line2D([], [], marker=marker, color=INK, label=edit or "no edit", **plain)
+            for marker, edit in zip(_repeated(len(edits)), edits, strict=True)
+        ]
+    figure.legend(handles=handles, loc="outside right upper", fontsize=7, frameon=False)
+    return figure
+
+
+def _draw_front(axes: Axes, bits: np.ndarray, worth: np.ndarray, most: float) -> None:
+    """Steps from the cheapest entry on: what is reached for some bits can be had for more."""
+    if not len(bits):
+        return
+    order = np.argsort(bits, kind="stable")
+    x, y = np.append(bits[order], max(most, bits.max())), np.append(worth[order], worth.max())
+    axes.plot(x, y, drawstyle="steps-post", color=INK, linewidth=1.2, zorder=1.5, label="_front")
+
+
+def _repeated(count: int) -> list[str]:
+    return [_MARKERS[number % len(_MARKERS)] for number in range(count)]
