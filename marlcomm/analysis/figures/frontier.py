@@ -38,6 +38,7 @@ def plot_frontier(frontier: Frontier, *, title: str = "") -> Figure:
     if frontier.normalized:
         draw_references(axes, {"best silent": 0.0, "best informed": 1.0})
     axes.set_xscale("symlog", linthresh=1.0)
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.set(xlabel="bits a step", ylabel=frontier.axis, title=title or frontier.task)
     axes.set_xlim(left=-0.05)
     axes.title.set_fontsize(9)
