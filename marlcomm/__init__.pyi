@@ -34,6 +34,7 @@ from .algorithms import magic as magic
 from .algorithms import maic as maic
 from .algorithms import make_algorithm as make_algorithm
 from .algorithms import mappo as mappo
+from .algorithms import masia as masia
 from .algorithms import ndq as ndq
 from .algorithms import policy_based as policy_based
 from .algorithms import qmix as qmix
@@ -87,6 +88,7 @@ from .envs import register_env as register_env
 from .envs import restart as restart
 from .envs import timestep as timestep
 from .learners import with_params as with_params
+from .messages import AggregationChannel as AggregationChannel
 from .messages import AttentionChannel as AttentionChannel
 from .messages import Channel as Channel
 from .messages import ChannelLoss as ChannelLoss

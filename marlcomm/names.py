@@ -111,6 +111,7 @@ CHANNELS = Names(
     "channel",
     {
         "": {
+            "aggregation": "marlcomm.messages:AggregationChannel",
             "attention": "marlcomm.messages:AttentionChannel",
             "cluster": "marlcomm.messages:ClusterChannel",
             "discrete": "marlcomm.messages:DiscreteChannel",
@@ -181,6 +182,7 @@ ALGORITHMS = Names(
             "ic3net_qmix": "marlcomm.algorithms.methods.aliases:ic3net_qmix",
             "iql": "marlcomm.algorithms.methods.iql:iql",
             "maic": "marlcomm.algorithms.methods.maic:maic",
+            "masia": "marlcomm.algorithms.methods.masia:masia",
             "ndq": "marlcomm.algorithms.methods.ndq:ndq",
             "qmix": "marlcomm.algorithms.methods.qmix:qmix",
             "qplex": "marlcomm.algorithms.methods.qplex:qplex",

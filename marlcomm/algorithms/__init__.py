@@ -26,6 +26,7 @@ from marlcomm.algorithms.methods.maddpg import maddpg
 from marlcomm.algorithms.methods.magic import magic
 from marlcomm.algorithms.methods.maic import maic
 from marlcomm.algorithms.methods.mappo import mappo
+from marlcomm.algorithms.methods.masia import masia
 from marlcomm.algorithms.methods.ndq import ndq
 from marlcomm.algorithms.methods.qmix import qmix
 from marlcomm.algorithms.methods.qplex import qplex
@@ -72,6 +73,7 @@ __all__ = [
     "maic",
     "make_algorithm",
     "mappo",
+    "masia",
     "ndq",
     "policy_based",
     "qmix",

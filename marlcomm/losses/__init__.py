@@ -1,6 +1,7 @@
 """Losses: pure functions `f(unroll, episodes, hparams) -> (scalar, metrics)`, masked by what really happened."""
 
 from marlcomm.losses.actor_critic import actor_loss, critic_loss, saturation_loss
+from marlcomm.losses.aggregation import prediction_loss, reconstruction_loss
 from marlcomm.losses.bits import bits_loss
 from marlcomm.losses.clustering import (
     AS_PRINTED,
@@ -43,6 +44,8 @@ __all__ = [
     "nonoptimality_loss",
     "optimality_loss",
     "policy_loss",
+    "prediction_loss",
+    "reconstruction_loss",
     "reply_gate_loss",
     "robustness_loss",
     "saturation_loss",

@@ -2,6 +2,7 @@
 
 from marlcomm.messages.channel import Channel, ChannelLoss, Heard, by_receiver, offer, to_everybody, within_reach
 from marlcomm.messages.channels import (
+    AggregationChannel,
     AttentionChannel,
     ClusterChannel,
     DiscreteChannel,
@@ -40,6 +41,7 @@ from marlcomm.messages.edits import (
 from marlcomm.messages.wrapper import ChannelWrapper
 
 __all__ = [
+    "AggregationChannel",
     "AttentionChannel",
     "Budget",
     "Channel",

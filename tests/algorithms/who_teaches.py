@@ -9,7 +9,9 @@ SMALL = {"hidden": 8, "num_envs": 6, "batch_episodes": 6, "replay_episodes": 6}
 
 
 def taught_by(algorithm, own=()):
-    """Module -> {parameter: losses that reach it}. Of the agent and its channel each module by itself; "target".
+    """Module -> {parameter: losses that reach it}: modules of the channel, of the agent, "mixer" and "target".
+
+    A module of the agent that is called like one of the channel is "agent.<name>".
 
     Args:
       algorithm: of the value learner, made with `SMALL`.
@@ -35,13 +37,18 @@ def taught_by(algorithm, own=()):
 
     of_online, of_target = gradients(online, target)
     agent = dict(of_online["agent"]["params"])
-    modules = {**agent.pop("channel"), **agent, "mixer": of_online["mixer"], "target": of_target}
-    return {module: _reached(leaves, names) for module, leaves in modules.items()}
+    channel = agent.pop("channel")
+    agent = {f"agent.{name}" if name in channel else name: leaves for name, leaves in agent.items()}
+    modules = {**channel, **agent, "mixer": of_online["mixer"], "target": of_target}
+    largest = np.max([[np.abs(x).max() for x in leaf] for leaf in jax.tree.leaves(of_online)], 0)
+    return {module: _reached(leaves, names, 1e-6 * largest) for module, leaves in modules.items()}
 
 
-def _reached(leaves, names):
-    """Up to rounding: what cancels in a softmax, such as the bias of keys, is taught nothing."""
+def _reached(leaves, names, rounding):
+    """What cancels in a softmax, such as the bias of keys, is taught nothing but rounding."""
     return {
-        jax.tree_util.keystr(path): {name for name, x in zip(names, leaf, strict=True) if np.abs(x).max() > 1e-6}
+        jax.tree_util.keystr(path): {
+            name for name, x, e in zip(names, leaf, rounding, strict=True) if np.abs(x).max() > e
+        }
         for path, leaf in jax.tree_util.tree_leaves_with_path(leaves)
     }

@@ -74,6 +74,10 @@ def make_batch(seed: int, team: bool = True) -> Batch:
             "attention_entropy": np.abs(normal(STEPS + 1, AGENTS)),
             **of_pairs("teammate"),
             **of_pairs("posterior"),
+            "state_estimate": normal(STEPS + 1, AGENTS, 3),
+            "representation": normal(STEPS + 1, AGENTS, DIMS),
+            "next_representation": normal(STEPS + 1, AGENTS, DIMS),
+            "effect_of_action": normal(STEPS + 1, AGENTS, AGENTS, ACTIONS, DIMS),
         },
     )
     return Batch(*jax.tree.map(jnp.asarray, (unroll, episodes)), lengths)

@@ -18,6 +18,8 @@ from marlcomm.losses import (
     joint_critic_loss,
     nonoptimality_loss,
     optimality_loss,
+    prediction_loss,
+    reconstruction_loss,
     reply_gate_loss,
     robustness_loss,
     smoothness_loss,
@@ -29,7 +31,7 @@ from marlcomm.losses import (
 )
 from marlcomm.losses.actor_critic import actor_loss, critic_loss, saturation_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, policy_loss, talk_loss, value_loss
-from marlcomm.messages import GatedChannel, MeanChannel, QuantizedChannel
+from marlcomm.messages import AggregationChannel, GatedChannel, MeanChannel, QuantizedChannel
 from marlcomm.names import CHANNELS, LEARNERS
 from marlcomm.networks import QTRANMixer
 from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
@@ -80,6 +82,7 @@ CASES = [
     (variance_loss, Unroll), (smoothness_loss, Unroll), (robustness_loss, Unroll),
     (teammate_model_loss, Unroll), (attention_entropy_loss, Unroll),
     (reply_gate_loss, Unroll), (teammate_value_loss, Unroll),
+    (reconstruction_loss, Unroll), (prediction_loss, Unroll),
     (policy_loss, PolicyUnroll), (value_loss, PolicyUnroll), (entropy_loss, PolicyUnroll),
     (gate_loss, PolicyUnroll), (talk_loss, PolicyUnroll),
     (critic_loss, ActorCriticUnroll), (actor_loss, ActorCriticUnroll), (saturation_loss, ActorCriticUnroll),
@@ -93,7 +96,8 @@ def test_every_loss_that_a_learner_a_channel_or_a_mixer_brings_has_a_case():
         brought += [loss for loss, _ in (learner.losses | learner.joint_critic_losses).values()]
     channels = [CHANNELS.get(name)() for name in CHANNELS if not name.endswith("test")]
     mixers = [QTRANMixer(), QTRANMixer(alternative=True)]
-    for part in [*channels, GatedChannel(sampled=True), QuantizedChannel(MeanChannel(), 1.0), *mixers]:
+    settings = GatedChannel(sampled=True), AggregationChannel(predicts=True), QuantizedChannel(MeanChannel(), 1.0)
+    for part in [*channels, *settings, *mixers]:
         brought += [each.loss for each in part.losses().values()]
     brought = [loss.loss if isinstance(loss, Every) else loss for loss in brought]
     kinds = {type(loss) if isinstance(loss, LabelLoss) else loss for loss in brought}

@@ -88,6 +88,7 @@ CASES = {
 }
 
 WITHOUT_FORMULA = {
+    "aggregation",  # it may carry a memory, and is told the size of the state: see test_aggregation.py
     "cluster",  # its labels carry no gradient: see test_cluster.py
     "incentive",  # what is heard adds to action values: see test_incentive.py
     "request_reply",  # replies to each who asks: see test_request_reply.py

@@ -9,6 +9,7 @@ from marlcomm.envs.api import Environment
 
 PUBLISHED = {
     **PYMARL,
+    "last_action": True,
     "mixer.hypernet_layers": 2,
     "channel.latent": 8,
     "channel.width": 64,

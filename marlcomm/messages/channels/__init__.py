@@ -1,5 +1,6 @@
 """The channels that come with the package, one file each."""
 
+from marlcomm.messages.channels.aggregation import AggregationChannel
 from marlcomm.messages.channels.attention import AttentionChannel
 from marlcomm.messages.channels.cluster import ClusterChannel
 from marlcomm.messages.channels.discrete import DiscreteChannel
@@ -17,6 +18,7 @@ from marlcomm.messages.channels.silent import SilentChannel
 from marlcomm.messages.channels.value_messages import TemporalGatedChannel, VarianceGatedChannel
 
 __all__ = [
+    "AggregationChannel",
     "AttentionChannel",
     "ClusterChannel",
     "DiscreteChannel",
