@@ -9,7 +9,7 @@ import pytest
 import marlcomm as mc
 from marlcomm.messages import GraphAttentionChannel, trial
 from marlcomm.messages.channel import bits_sent
-from marlcomm.messages.edits import CutPairs, Silence
+from marlcomm.messages.edits import CutPairs, Noise, Silence
 from marlcomm.messages.transmission import Transmission
 
 AGENTS, INPUTS, HIDDEN, SIZE = 4, 3, 5, 4
@@ -141,7 +141,7 @@ def test_formula(name):
 def test_bits_pay_for_encodings_and_requests(name):
     channel = sized(name)
     params = params_of(channel, 1)
-    _, messages, reported = talk(channel, params)
+    _, messages, reported = jax.jit(lambda params: talk(channel, params))(params)
     links, bits = np.asarray(reported["links"]), np.asarray(bits_sent(messages))
     for i in range(AGENTS):
         others = [j for j in range(AGENTS) if j != i and ALIVE[j]]
@@ -195,13 +195,22 @@ def test_cut_is_absent(name):
     assert not np.any(reported["attention"][2][ALIVE])
 
 
+@pytest.mark.parametrize(("deviation", "understood"), [(0.05, True), (3.0, False)])
+def test_requests_that_noise_moved_are_rounded(deviation, understood):
+    channel = sized("pairs")
+    params = params_of(channel, 1)
+    noisy, plain = (talk(channel, params, edit=edit)[2]["links"] for edit in (Noise(deviation), None))
+    assert set(np.unique(noisy)) <= {0.0, 1.0}
+    assert np.array_equal(noisy, plain) == understood
+
+
 def test_who_has_no_open_link_is_given_zeros():
     channel = sized("GA-Comm")
     params = params_of(channel, 1)
     heard, _, reported = talk(channel, params, alive=np.ones(AGENTS, bool), edit=Silence())
     assert not np.any(heard)
     assert not np.any(reported["attention"])
-    gradient = jax.grad(lambda params: talk(channel, params, edit=Silence())[0].sum())(params)
+    gradient = jax.jit(jax.grad(lambda params: talk(channel, params, edit=Silence())[0].sum()))(params)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
 
 

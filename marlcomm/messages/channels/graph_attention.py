@@ -138,8 +138,9 @@ class GraphAttentionChannel(Channel):
         soft = jax.nn.sigmoid(logits)
         drawn = (logits > 0) + (soft - jax.lax.stop_gradient(soft))
         drawn = jnp.where(heard, jnp.moveaxis(self._with_loops(jnp.moveaxis(drawn, -1, 0)), 0, -1), 0.0)
-        asked = transmit(offer(drawn, jax.lax.stop_gradient(drawn), bits=1.0))  # by the receiver, of the sender
-        return jnp.swapaxes(asked.content, -3, -2)
+        requests = transmit(offer(drawn, jax.lax.stop_gradient(drawn), bits=1.0))  # of the receiver to the sender
+        asked = jnp.swapaxes(requests.content, -3, -2)
+        return (asked > 0.5) + (asked - jax.lax.stop_gradient(asked))  # a bit that noise moved is rounded
 
     def _with_loops(self, graph: jax.Array) -> jax.Array:
         """[..., N, N] with the links of agents to themselves as `self_loops` says."""
