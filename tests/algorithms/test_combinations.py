@@ -29,7 +29,13 @@ REFUSED = {  # algorithm, channel, sampled or not -> what is said
     ("maddpg", "graph_attention", False): MEMORY,
     ("maddpg", "incentive", False): MEMORY,
 }
-OF_DISCRETE_ACTIONS = {"gaussian": "expressiveness", "incentive": "teammate_model"}  # channel -> such a loss of it
+OF_DISCRETE_ACTIONS = {  # channel -> a loss of it that needs them
+    "gaussian": "expressiveness",
+    "incentive": "teammate_model",
+    "request_reply": "reply_gate",
+    "temporal_gated": "robustness",
+    "variance_gated": "variance",
+}
 
 
 @functools.cache
