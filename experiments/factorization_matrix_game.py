@@ -17,6 +17,7 @@ import numpy as np
 
 import marlcomm as mc
 from experiments.common import Experiment, FinishedRun, markdown_table, start
+from marlcomm.algorithms import Algorithm
 from marlcomm.envs.small.matrix_game import QTRAN_TABLE, MatrixGame
 from marlcomm.learners import ValueLearner
 from marlcomm.training import evaluate
@@ -41,7 +42,7 @@ def main() -> None:
     for method in METHODS:
         run = train(experiment, method)
         greedy = evaluate(run.saved, episodes=experiment.episodes)["return"]
-        utilities, joint = reconstructed(run)
+        utilities, joint = reconstructed(run.saved.algorithm, run.saved.params)
         rows.append([method, str(FOUND_IN_THE_PAPERS[method]), " ".join(f"{x:.0f}" for x in greedy), *_cells(joint)])
         numbers[method] = {"greedy_return": greedy, "utilities": utilities, "joint": joint}
     head = ("method", "greedy, in the papers", "greedy, every seed", "seed", "(A, *)", "(B, *)", "(C, *)")
@@ -57,9 +58,9 @@ def train(experiment: Experiment, method: str) -> FinishedRun:
     return experiment.train(f"qtran-matrix-game-{method}", algorithm)
 
 
-def reconstructed(run: FinishedRun) -> tuple[np.ndarray, np.ndarray]:
-    """[P, N, A] the agents' values, and [P, A, A] the trained value of every joint action."""
-    env, learner = run.saved.algorithm.env, run.saved.algorithm.learner
+def reconstructed(algorithm: Algorithm, params: Any) -> tuple[np.ndarray, np.ndarray]:
+    """[P, N, A] the agents' values, and [P, A, A] the trained value of every joint action, of params [P, ...]."""
+    env, learner = algorithm.env, algorithm.learner
     assert isinstance(learner, ValueLearner)
     n, a = env.num_agents, env.num_actions
     joint = jnp.array(list(itertools.product(range(a), repeat=n)))
@@ -74,7 +75,7 @@ def reconstructed(run: FinishedRun) -> tuple[np.ndarray, np.ndarray]:
         value, _ = learner.mix(params, ActionValues(rows[0], rows[1], joint), rows[2])
         return q, value.reshape(a, a)
 
-    return jax.device_get(jax.jit(jax.vmap(of))(run.saved.params))
+    return jax.device_get(jax.jit(jax.vmap(of))(params))
 
 
 def _cells(joint: np.ndarray) -> list[str]:
