@@ -93,13 +93,15 @@ def mean_of_critics(
 
     Args:
       critic: a flax module [..., F] what critics see, [..., N, N, A] joint actions -> [..., N]; see `ActionCritic`.
+        Where its class has `of_the_team` True, as `DecomposedCritic`, its values of one joint action are all the same.
       target_params: of it.
       see: views [..., N, O] -> [..., F].
       action: [B, T, N, A] what the team would do.
     """
 
     def worth(params: Any, views: jax.Array, action: jax.Array) -> jax.Array:
-        return critic.apply(params, see(views), for_each_critic(action)).mean(-1)
+        one = getattr(critic, "of_the_team", False)
+        return critic.apply(params, see(views), action[..., None, :, :] if one else for_each_critic(action)).mean(-1)
 
     frozen, action = jax.lax.stop_gradient((target_params, action))
     return JointQ(jax.tree_util.Partial(worth, frozen), action)

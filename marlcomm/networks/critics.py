@@ -5,6 +5,8 @@ A state-value critic maps the agents' memories [..., N, H] after a step and the 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -87,6 +89,8 @@ class DecomposedCritic(nn.Module):
     hidden: int = 64
     layers: int = 3
     shared: bool = False
+
+    of_the_team: ClassVar[bool] = True  # all critics are one: [..., 1, N, A] will do, and gives [..., 1]
 
     def __post_init__(self) -> None:
         check_positive(self, "hidden", "layers")

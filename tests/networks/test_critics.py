@@ -86,7 +86,11 @@ def test_all_critics_say_the_same_of_the_same_joint_action():
     rng = np.random.default_rng(0)
     action = np.broadcast_to(rng.normal(size=(2, 5, 1, AGENTS, ACTIONS)), (2, 5, AGENTS, AGENTS, ACTIONS))
     views = rng.normal(size=(2, 5, 2, 2))
-    value = apply(random_params(shapes, rng), side_by_side(views), action)
+    params = random_params(shapes, rng)
+    value = apply(params, side_by_side(views), action)
+    one = apply(params, side_by_side(views), action[..., :1, :, :])
+    assert DecomposedCritic.of_the_team
+    np.testing.assert_allclose(one, value[..., :1], rtol=1e-4, atol=1e-5)
     assert value.shape == (2, 5, AGENTS)
     np.testing.assert_allclose(value, np.broadcast_to(value[..., :1], value.shape), rtol=1e-4, atol=1e-5)
 
