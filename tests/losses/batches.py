@@ -83,6 +83,19 @@ def make_batch(seed: int, team: bool = True) -> Batch:
     return Batch(*jax.tree.map(jnp.asarray, (unroll, episodes)), lengths)
 
 
+def loss_and_gradient(loss):
+    """(unroll, episodes) -> the loss, and its gradient by what the channel reports."""
+
+    @jax.jit
+    def function(unroll, episodes):
+        def of(auxiliary):
+            return loss(unroll._replace(auxiliary=auxiliary), episodes, HPARAMS)[0]
+
+        return jax.value_and_grad(of)(unroll.auxiliary)
+
+    return function
+
+
 def real_steps(batch: Batch) -> list[tuple[int, int]]:
     """(episode, step) of all steps that happened."""
     return [(b, t) for b in range(BATCH) for t in range(batch.lengths[b])]

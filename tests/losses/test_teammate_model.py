@@ -3,28 +3,15 @@
 import hypothesis
 import jax
 import numpy as np
-from batches import AGENTS, HPARAMS, make_batch, real_steps, scramble_after_end
+from batches import AGENTS, loss_and_gradient, make_batch, real_steps, scramble_after_end
 from hypothesis import strategies as st
 
 from marlcomm.losses import attention_entropy_loss, teammate_model_loss
 
 SEEDS = st.integers(0, 2**31)
 settings = hypothesis.settings(max_examples=20, deadline=None)
-
-
-def _loss_and_gradient(loss):
-    @jax.jit
-    def function(unroll, episodes):
-        def of(auxiliary):
-            return loss(unroll._replace(auxiliary=auxiliary), episodes, HPARAMS)[0]
-
-        return jax.value_and_grad(of)(unroll.auxiliary)
-
-    return function
-
-
-teammate_model = _loss_and_gradient(teammate_model_loss)
-attention_entropy = _loss_and_gradient(attention_entropy_loss)
+teammate_model = loss_and_gradient(teammate_model_loss)
+attention_entropy = loss_and_gradient(attention_entropy_loss)
 
 
 @settings
