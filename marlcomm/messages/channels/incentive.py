@@ -42,7 +42,7 @@ class IncentiveChannel(Channel):
       prune: share of an equal part, 1 / N, below which a message is not sent in evaluation (published: 0.25); 0 for
         everything.
       at_receiver: whether z_ij and alpha_ij are sent, L + 1 numbers, and the receiver makes m(h_j, z_ij) of it with
-        its own memory, as released; False sends alpha_ij m(h_i, z_ij), A numbers, as in the paper (eq. 5).
+        its own memory, as released; False sends alpha_ij m(h_i, z_ij), A numbers, as the paper says.
     """
 
     latent: int = 8
