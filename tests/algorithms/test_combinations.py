@@ -28,6 +28,9 @@ REFUSED = {  # algorithm, channel, sampled or not -> what is said
     ("maddpg", "memory", False): MEMORY,
     ("maddpg", "graph_attention", False): MEMORY,
     ("maddpg", "incentive", False): MEMORY,
+    ("maddpg", "request_reply", False): MEMORY,
+    ("maddpg", "temporal_gated", False): MEMORY,
+    ("maddpg", "variance_gated", False): MEMORY,
 }
 OF_DISCRETE_ACTIONS = {  # channel -> a loss of it that needs them
     "gaussian": "expressiveness",

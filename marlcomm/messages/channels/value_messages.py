@@ -118,13 +118,14 @@ class TemporalGatedChannel(ValueMessageChannel):
     grow with the step, and takes the two best actions without a mask.
 
     Attributes:
-      change: delta, in squares of action values (released: 0.05); below 0 for agents that always send.
+      change: delta, in squares of action values (released: 0.05); below 0 for agents that always send. It must be below
+        the squared difference of values that decides between actions.
       silence: steps after which an agent sends again, whatever it has to say (released: 6).
       keep: steps for which a receiver goes by what it heard (released: 12).
       hidden: as in `ValueMessageChannel`.
     """
 
-    change: float = 0.05
+    change: float = 0.002
     silence: int = 6
     keep: int = 12
 
