@@ -73,7 +73,7 @@ class ActionCritic(nn.Module):
 
 
 class DecomposedCritic(nn.Module):
-    """Linearly decomposed centralized critic (DOP, Wang et al. 2021, eq. 6): one team value, the same for all agents.
+    """Linearly decomposed centralized critic (DOP, Wang et al. 2021): one team value, the same for all agents.
 
       Q(s, a) = sum_i k_i(s) Q_i(s, a_i) + b(s)        k_i >= 0
 

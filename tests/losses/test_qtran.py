@@ -100,7 +100,7 @@ def on_table(q, joint, state_value):
 
 
 def conditions(q, joint, state_value):
-    """Theorem 1 of the paper, eq. 4, by every joint action: whether D is 0 where agents are greedy, and never below."""
+    """Theorem 1 of the paper, by every joint action: whether D is 0 where agents are greedy, and never below."""
     gap = np.add.outer(q[0], q[1]) - joint + state_value
     greedy = tuple(np.argmax(row) for row in q)
     return np.isclose(gap[greedy], 0, atol=1e-5), (gap >= -1e-5).all()

@@ -25,7 +25,7 @@ PUBLISHED: Mapping[str, Any] = {
 def dop(env: Environment, **settings: Any) -> Algorithm:
     """DOP: off-policy actors with a linearly decomposed critic (silent x decomposed critic x off-policy actor-critic).
 
-    Continuous actions: the deterministic decomposed policy gradient (eq. 12), the sum of k_i(s) times each agent's
+    Continuous actions: the deterministic decomposed policy gradient, the sum of k_i(s) times each agent's
     gradient of its own Q_i. Discrete actions: the paper's gradient, k_i(s) Q_i(s, a_i) times that of log pi_i, with its
     mean over the agent's own actions taken exactly. Where the paper teaches the critic by a tree backup mixed with
     TD(lambda), ours learns from one-step targets with actions that the target actors draw.
