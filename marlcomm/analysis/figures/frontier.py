@@ -11,6 +11,7 @@ from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.palette import INK, agent_color
 from marlcomm.envs.render.style import draw_references, plain_frame
 
+_LOWEST = -0.5  # on the scale of the best teams; what is below says nothing about talk
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # no edit, and each edit
 
 
@@ -18,7 +19,8 @@ def plot_frontier(frontier: Frontier, *, title: str = "") -> Figure:
     """Return of every member under every edit over the bits that it spends; the Pareto front is a line.
 
     Runs have colors, edits have markers; entries that another one beats are pale. The axis of bits is linear below 1
-    and logarithmic above, so that silence has its place. The line is what can be had for as many bits, or fewer.
+    and logarithmic above, so that silence has its place. The line is what can be had for as many bits, or fewer. On the
+    scale of the best teams, entries below -0.5 stand at the lower edge.
 
     Args:
       frontier: from `frontier`.
@@ -28,6 +30,8 @@ def plot_frontier(frontier: Frontier, *, title: str = "") -> Figure:
     axes = figure.subplots()
     runs, edits = (list(dict.fromkeys(names.tolist())) for names in (frontier.run, frontier.edit))
     bits, worth, best = frontier.bits_per_step, frontier.worth, frontier.best
+    if frontier.normalized:
+        worth = np.maximum(worth, _LOWEST)
     for number, run in enumerate(runs):
         for marker, edit in zip(_repeated(len(edits)), edits, strict=True):
             own = (frontier.run == run) & (frontier.edit == edit)
