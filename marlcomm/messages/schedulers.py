@@ -55,7 +55,7 @@ class DotScores(nn.Module):
 
 
 class PairScheduler(nn.Module):
-    """MLP on the encodings of receiver and sender, one a graph (Niu et al. 2021, section 4.2).
+    """MLP on the encodings of receiver and sender, one a graph (MAGIC, Niu et al. 2021).
 
     Attributes:
       graphs: G.
@@ -85,7 +85,7 @@ class PairScheduler(nn.Module):
 
 
 class SequenceScheduler(nn.Module):
-    """Hard attention by a bidirectional LSTM over the pairs of a receiver and each sender (Liu et al. 2020, eq. 4).
+    """Hard attention by a bidirectional LSTM over the pairs of a receiver and each sender (G2ANet, Liu et al. 2020).
 
     The LSTM has 2E units each way, and passes over the receiver itself and all that it did not hear.
 

@@ -1,4 +1,4 @@
-"""DICG's channel: graph convolution over a soft graph that self-attention makes (Li et al. 2021, section 3)."""
+"""DICG's channel: graph convolution over a soft graph that self-attention makes (Li et al. 2021)."""
 
 from __future__ import annotations
 
