@@ -29,6 +29,7 @@ CHANNEL = RequestReplyChannel(
     request=REQUEST, reply=REPLY, slots=SLOTS, width=WIDTH, num_agents=AGENTS, num_actions=ACTIONS, input_size=INPUT
 )
 GATED = CHANNEL.clone(gated="always")
+BY_VALUE = CHANNEL.clone(worth_of="best_value")
 
 
 def talk_through(channel, params, given, cut, training, key=KEY):
@@ -112,8 +113,8 @@ def test_a_request_that_was_cut_is_not_answered():
             np.testing.assert_allclose(features[b, i], side_by_side(b, heard, i), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("channel", [CHANNEL, GATED])
-def test_a_gate_is_told_whether_its_reply_raises_the_best_allowed_value(channel):
+@pytest.mark.parametrize("channel", [CHANNEL, GATED, BY_VALUE])
+def test_a_gate_is_told_whether_its_reply_is_worth_it(channel):
     repliers = set()
     for number in range(4):
         key = jax.random.PRNGKey(number)
@@ -129,12 +130,14 @@ def test_a_gate_is_told_whether_its_reply_raises_the_best_allowed_value(channel)
             else:
                 passed = replies
             for i in set(range(AGENTS)) - {replier}:
-                best = []
+                told_and_not = []
                 for told in ({**passed, (replier, i): replies[replier, i]}, {**passed, (replier, i): np.zeros(REPLY)}):
                     values = OWN[b, i] + np.tanh(side_by_side(b, told, i) @ HEAD)
-                    best.append(values[MASK[b, i]].max())
-                if abs(best[0] - best[1]) > 1e-4:
-                    assert label[b, replier, i] == (best[0] > best[1])
+                    told_and_not.append(np.where(MASK[b, i], values, -np.inf))
+                told, untold = told_and_not
+                otherwise = untold.max() if channel is BY_VALUE else told[untold.argmax()]
+                if channel is not BY_VALUE or abs(told.max() - otherwise) > 1e-4:
+                    assert label[b, replier, i] == (told.max() - otherwise > 1e-6)
     assert len(repliers) > 1
 
 
@@ -181,6 +184,7 @@ def test_a_reply_that_is_held_back_is_taught_by_nobody():
         (lambda: RequestReplyChannel(after_memory=False), "after_memory"),
         (lambda: RequestReplyChannel(request=0), "request"),
         (lambda: RequestReplyChannel(slots=0), "slots"),
+        (lambda: RequestReplyChannel(worth_of="all"), "worth_of is 'all'"),
         (lambda: RequestReplyChannel(gated="sometimes"), "gated is 'sometimes'"),
     ],
 )

@@ -14,6 +14,7 @@ PUBLISHED = {
     "channel.reply": 12,
     "channel.width": 8,
     "channel.worth": 0.0,
+    "channel.worth_of": "best_value",
     "channel.gated": "always",
     "weights.teammate_values": 0.1,
     "mixer.hypernet_layers": 2,
@@ -24,7 +25,7 @@ PUBLISHED = {
     "value",
     {"channel": "request_reply", "mixer": "monotonic"},
     published=PUBLISHED,
-    short_names={"worth": "channel.worth", "gated": "channel.gated"},
+    short_names={"worth": "channel.worth", "worth_of": "channel.worth_of", "gated": "channel.gated"},
 )
 def cacom(env: Environment, **settings: Any) -> Algorithm:
     """CACOM: agents ask for what they want to know, and are sent what is worth it (request_reply x monotonic x value).
@@ -32,7 +33,8 @@ def cacom(env: Environment, **settings: Any) -> Algorithm:
     Args:
       env: the task.
       **settings: as for the value learner, and by short names:
-        worth: what a reply must raise the receiver's best value by to be sent.
+        worth: what a reply must gain the receiver to be sent.
+        worth_of: what counts as a gain: that of a better "choice" (ours), or of the "best_value" (published).
         gated: when gates hold: "always" (published), in "evaluation" (ours) or "never".
     """
     ...

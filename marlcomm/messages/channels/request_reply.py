@@ -24,6 +24,7 @@ from marlcomm.networks.layers import MLP, Linear
 from marlcomm.types import others
 
 GATED = ("always", "evaluation", "never")
+WORTH_OF = ("choice", "best_value")
 
 
 class RequestReplyChannel(Channel):
@@ -34,8 +35,10 @@ class RequestReplyChannel(Channel):
     w_ji = softmax_s(K k_js . Q c_i / root of width). It is sent where the gate's logit, of the products of other keys
     and queries by slot, is above 0. Receivers read all replies side by side, 0 for none; M is N * reply.
 
-    Only `reply_gate_loss` teaches the gates: at each step, of one replier that is drawn, whether its reply raises the
-    receiver's best value by more than `worth`: max_a Q(with it) - max_a Q(without it), given what else arrives.
+    Only `reply_gate_loss` teaches the gates: at each step, of one replier that is drawn, whether its reply, given what
+    else arrives, gains the receiver more than `worth`. With Q' the values with the reply and Q without, that is
+    max Q' - max Q ("best_value"), or max Q' - Q'(argmax Q) ("choice"), the value of information: news that lowers all
+    values may be worth hearing.
     No gradient of receivers reaches gates or replies that are held back, and none of the gates what they read.
     `teammate_value_loss` lets receivers predict the action values of the others from what they hear.
 
@@ -53,7 +56,8 @@ class RequestReplyChannel(Channel):
       reply: entries of a reply (published: 12, 13).
       slots: vectors of what an agent knows.
       width: of each of them, of keys and of queries (published: 8).
-      worth: what a reply must raise the best value by, in units of action values (published: 0).
+      worth: what a reply must gain the receiver, in units of action values (published: 0).
+      worth_of: "choice" (ours) or "best_value" (published).
       gated: when gates hold: "always" (published, after the first 200,000 steps), in "evaluation" only, or "never", as
         for the same team with all replies.
     """
@@ -63,6 +67,7 @@ class RequestReplyChannel(Channel):
     slots: int = 8
     width: int = 8
     worth: float = 0.0
+    worth_of: str = "choice"
     gated: str = "evaluation"
     after_memory: bool = True
 
@@ -70,6 +75,8 @@ class RequestReplyChannel(Channel):
         for name in ("request", "reply", "slots", "width"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        if self.worth_of not in WORTH_OF:
+            raise ValueError(f"worth_of is {self.worth_of!r}: must be one of {', '.join(WORTH_OF)}")
         if self.gated not in GATED:
             raise ValueError(f"gated is {self.gated!r}: must be one of {', '.join(GATED)}")
         if not self.after_memory:
@@ -135,18 +142,20 @@ class RequestReplyChannel(Channel):
     def _labels(
         self, reply: jax.Array, arrived: jax.Array, asked: jax.Array, key: jax.Array, transmit: Transmit
     ) -> Reported:
-        """Of one replier, what each receiver's best action is worth to it with the reply, and without."""
+        """Of one replier, whether its reply is worth it to each receiver."""
         one = (jnp.arange(self.num_agents) == jax.random.randint(key, (), 0, self.num_agents))[:, None, None]
-        best = [
-            self._best(jnp.where(one, given, arrived), transmit) for given in (jnp.where(asked, reply, 0.0), 0.0)
-        ]  # each [..., N]
-        label = jnp.broadcast_to((best[0] - best[1] > self.worth)[..., None, :], asked.shape[:-1])
+        told, untold = (
+            self._scores(jnp.where(one, given, arrived), transmit) for given in (jnp.where(asked, reply, 0.0), 0.0)
+        )  # each [..., N, A]
+        choice = jnp.argmax(untold, -1, keepdims=True)
+        otherwise = jnp.take_along_axis(told, choice, -1)[..., 0] if self.worth_of == "choice" else untold.max(-1)
+        label = jnp.broadcast_to((told.max(-1) - otherwise > self.worth)[..., None, :], asked.shape[:-1])
         taught = (one & asked)[..., 0] & others(self.num_agents)
         return {"gate_label": label.astype(jnp.float32), "gate_taught": taught.astype(jnp.float32)}
 
-    def _best(self, content: jax.Array, transmit: Transmit) -> jax.Array:
+    def _scores(self, content: jax.Array, transmit: Transmit) -> jax.Array:
         scores = jax.lax.stop_gradient(transmit.scores(Heard(self._side_by_side(content))))
-        return (scores if transmit.action_mask is None else jnp.where(transmit.action_mask, scores, -1e9)).max(-1)
+        return scores if transmit.action_mask is None else jnp.where(transmit.action_mask, scores, -1e9)
 
     def _prediction(self, seen: jax.Array, heard: Heard, transmit: Transmit) -> Reported:
         told = self.predictor(jnp.concatenate([seen, jnp.asarray(heard.features)], -1))
