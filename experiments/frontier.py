@@ -44,7 +44,7 @@ ON_LONGER_TASKS = ("silent", "gaussian", "mean", "attention", "discrete")  # whe
 SYMBOLS = ("silent", "discrete")  # have no numbers to quantize: one population of seeds
 STEP = 1.0  # of the quantizer
 OWN = {"gaussian": {"channel.sigma": 0.0}}  # the dither is its noise: Gaussian noise would have to be paid for
-WEIGHTS = (0.0, 0.001, 0.01, 0.03)
+WEIGHTS = (0.0, 0.001, 0.01, 0.03, 0.1)
 MEASURES: dict[str, Literal["return", "won"]] = {
     "sensor": "return",
     "hallway-delays-to-6": "return",
