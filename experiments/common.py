@@ -179,11 +179,7 @@ def start(
     add("--steps", type=int, help=f"environment steps of each member (default: {steps:,})")
     add("--seeds", type=int, help=f"how many seeds (default: {seeds})")
     add("--episodes", type=int, help=f"test episodes of each member (default: {episodes:,})")
-    for option, words in (choices or {}).items():
-        words = tuple(words)
-        add(f"--{option}", nargs="+", choices=words, default=words, metavar="NAME", help=f"of {', '.join(words)}")
-    if choices:
-        add("--read", action="store_true", help="trains nothing: what is not finished is shown as such")
+    _add_choices(parser, choices or {})
     given = parser.parse_args()
     for option in ("steps", "seeds", "episodes"):
         if getattr(given, option) is not None and getattr(given, option) < 1:
@@ -203,6 +199,16 @@ def start(
         read_only=getattr(given, "read", False),
         chosen=chosen,
     )
+
+
+def _add_choices(parser: argparse.ArgumentParser, choices: Mapping[str, Iterable[str]]) -> None:
+    """Options of which some words can be asked for, and `--read` where there are such; see `start`."""
+    for option, words in choices.items():
+        names = tuple(words)
+        said = f"of {', '.join(names)}"
+        parser.add_argument(f"--{option}", nargs="+", choices=names, default=names, metavar="NAME", help=said)
+    if choices:
+        parser.add_argument("--read", action="store_true", help="trains nothing: what is not finished is shown as such")
 
 
 def _is_finished(

@@ -54,7 +54,7 @@ class Task:
       name: of the task; options: its own.
       share: of `--steps`.
       measure: "won" or "return".
-      settings: of the value learner; on_policy: of the on-policy learner.
+      settings: of the value learner; others: of the other learners.
     """
 
     name: str
@@ -62,16 +62,16 @@ class Task:
     measure: str = "won"
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    on_policy: Mapping[str, Any] = field(default_factory=dict)
+    others: Mapping[str, Any] = field(default_factory=dict)
 
 
 TASKS = {
     "sensor": Task("sensor", 0.25, "return"),
     "hallway-4x4": Task("hallway", 1.0),
     "hallway-delays-to-6": Task("hallway", 1.0, options={"start_delay": 6}),
-    "search": Task("search", 0.25, "return", settings=SEARCH_SETTINGS, on_policy={"discount": 0.9}),
+    "search": Task("search", 0.25, "return", settings=SEARCH_SETTINGS, others={"discount": 0.9}),
     "traffic-junction-easy": Task(
-        "traffic_junction", 0.5, options={"difficulty": "easy"}, settings=TRAFFIC_SETTINGS, on_policy={"discount": 0.95}
+        "traffic_junction", 0.5, options={"difficulty": "easy"}, settings=TRAFFIC_SETTINGS, others={"discount": 0.95}
     ),
     # a step of training costs half a second for five seeds; with --full ten times as many
     "traffic-junction-medium": Task(
@@ -79,7 +79,7 @@ TASKS = {
         0.1,
         options={"difficulty": "medium"},
         settings={**TRAFFIC_SETTINGS, "replay_episodes": 500},  # with 5,000, seven gigabytes for five seeds
-        on_policy={"discount": 0.95},
+        others={"discount": 0.95},
     ),
     # Foraging-8x8-2p-2f-coop, sight 1: both must stand at the food, and see each other only from the next cell
     "lbf-sight-1": Task(
@@ -111,9 +111,12 @@ METHODS = {
     "cluster": Method("rgmcomm_qmix", {}),
     **{name: Method(name, {}) for name in ("maic", "masia", "vbc", "tmc", "cacom")},
     "magic-on-qmix": _on_qmix("graph_attention"),
+    "qplex": Method("qplex", {}),
+    "qtran": Method("qtran", {}),
     "gaussian-with-qplex": Method("ndq", {"mixer": "qplex"}),
     "gaussian-with-qtran": Method("ndq", {"mixer": "qtran"}),
     **{name: Method(name, {}) for name in ("mappo", "commnet", "magic", "ga_comm", "dicg")},
+    **{name: Method(name, {}) for name in ("maddpg", "rgmcomm", "dop", "rgmcomm_dop")},
 }
 
 
@@ -174,7 +177,7 @@ def cell_of(experiment: Experiment, method: str, label: str) -> Cell:
 def algorithm_of(method: str, task: Task) -> Algorithm:
     """The method on the task. Raises UsageError where there is no such method or task."""
     name, settings = METHODS[method]
-    shared = task.on_policy if learner_of(name) == "on_policy" else task.settings
+    shared = task.settings if learner_of(name) == "value" else task.others
     return mc.make_algorithm(name, mc.make_env(task.name, **task.options), **{**shared, **settings})
 
 
@@ -184,7 +187,7 @@ def _steps(experiment: Experiment, label: str) -> int:
 
 def _tested(experiment: Experiment, run: FinishedRun, measure: str) -> Cell:
     """Evaluates a run, or reads back what was found; it is kept with the run."""
-    folder, name = RunFolder(run.saved.path), f"tested-{experiment.episodes}-episodes.json"
+    folder, name = RunFolder(run.saved.path), f"tested-{measure}-{experiment.episodes}-episodes.json"
     if not (folder.path / name).exists():
         found = {
             "tested": evaluate(run.saved, episodes=experiment.episodes),

@@ -56,7 +56,8 @@ class FindGoal(Environment[FindGoalState]):
     Where this differs from the release: there an action of moving first takes the agent in the direction that it faced
     before, and turns it then, which the paper does not say; there each arrival pays everyone 1, and nothing is
     paid for the last; an agent may start on the goal there, without having reached it; views are pictures there, that
-    hold the same; episodes last 512 steps there, in which silent teams arrive as well, only later.
+    hold the same; episodes last 512 steps there, in which silent teams arrive as well, only later. Agents pass through
+    each other there, too: that they should not is set, but not handed on.
     """
 
     num_actions = 5

@@ -60,8 +60,9 @@ class RedBlueDoors(Environment[RedBlueDoorsState]):
 
     Where this differs from the release: there an action of moving first takes the agent in the direction that it faced
     before, and turns it then, which the paper does not say; views are pictures there, that hold the same (but not
-    the direction faced); episodes last 2,048 steps there, in which one agent alone can get 0.9921, and two 0.9966:
-    a word is then worth next to nothing to those who have learned the task.
+    the direction faced). Agents pass through each other there, too: that they should not is set, but not handed on.
+    Episodes last 2,048 steps there, with which, by the rules above, one agent that knows everything gets 0.9921 alone,
+    and two get 0.9966: a word is then worth next to nothing to those who have learned the task.
     """
 
     num_agents = 2
