@@ -60,7 +60,7 @@ class VarianceGatedChannel(ValueMessageChannel):
     Its example silences environments i and later where one was meant.
 
     Attributes:
-      ask_below: delta 1, in units of action values; infinite for agents that always ask.
+      ask_below: delta 1, in units of action values; infinite for all that have a choice.
       answer_above: delta 2, in squares of these; below 0 for agents that always answer.
       hidden: as in `ValueMessageChannel`.
     """
