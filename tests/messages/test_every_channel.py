@@ -264,7 +264,7 @@ KEPT = {name: case.channel for name, case in CASES.items()} | {
     "gaussian, after the memory": GaussianChannel(dims=1, hidden=4, sigma=0.0, after_memory=True),
     "memory, after the memory": MemoryChannel(width=3, hidden=8, after_memory=True),
     "request_reply": RequestReplyChannel(request=2, reply=3, slots=2, width=4),
-    "request_reply, gated": RequestReplyChannel(request=2, reply=3, slots=2, width=4, gated="always"),
+    "request_reply, gated": RequestReplyChannel(request=2, reply=3, slots=2, width=4, gated="evaluation"),
     "temporal_gated": TemporalGatedChannel(hidden=8),
     "variance_gated": VarianceGatedChannel(hidden=8),
     "variance_gated, often silent": VarianceGatedChannel(hidden=8, ask_below=0.3, answer_above=0.5),

@@ -26,7 +26,15 @@ MASK = RNG.random((BATCH, AGENTS, ACTIONS)) < 0.8
 MASK[..., 0] = True
 ALIVE = np.ones((BATCH, AGENTS), bool)
 CHANNEL = RequestReplyChannel(
-    request=REQUEST, reply=REPLY, slots=SLOTS, width=WIDTH, num_agents=AGENTS, num_actions=ACTIONS, input_size=INPUT
+    gated="evaluation",
+    worth_of="choice",
+    request=REQUEST,
+    reply=REPLY,
+    slots=SLOTS,
+    width=WIDTH,
+    num_agents=AGENTS,
+    num_actions=ACTIONS,
+    input_size=INPUT,
 )
 GATED = CHANNEL.clone(gated="always")
 BY_VALUE = CHANNEL.clone(worth_of="best_value")

@@ -34,7 +34,7 @@ def cacom(env: Environment, **settings: Any) -> Algorithm:
       env: the task.
       **settings: as for the value learner, and by short names:
         worth: what a reply must gain the receiver to be sent.
-        worth_of: what counts as a gain: that of a better "choice" (ours), or of the "best_value" (published).
-        gated: when gates hold: "always" (published), in "evaluation" (ours) or "never".
+        worth_of: what counts as a gain: that of the "best_value" (published), or of a better "choice" (ours).
+        gated: when gates hold: "always" (published), in "evaluation" only or "never".
     """
     ...

@@ -57,7 +57,7 @@ class RequestReplyChannel(Channel):
       slots: vectors of what an agent knows.
       width: of each of them, of keys and of queries (published: 8).
       worth: what a reply must gain the receiver, in units of action values (published: 0).
-      worth_of: "choice" (ours) or "best_value" (published).
+      worth_of: "best_value" (published) or "choice" (ours).
       gated: when gates hold: "always" (published, after the first 200,000 steps), in "evaluation" only, or "never", as
         for the same team with all replies.
     """
@@ -67,8 +67,8 @@ class RequestReplyChannel(Channel):
     slots: int = 8
     width: int = 8
     worth: float = 0.0
-    worth_of: str = "choice"
-    gated: str = "evaluation"
+    worth_of: str = "best_value"
+    gated: str = "always"
     after_memory: bool = True
 
     def __post_init__(self) -> None:
