@@ -134,7 +134,9 @@ from .training import load as load
 from .training import load_run as load_run
 from .training import train as train
 from .training import train_pipeline as train_pipeline
+from .types import ActionValues as ActionValues
 from .types import ActorCriticUnroll as ActorCriticUnroll
+from .types import BroughtLoss as BroughtLoss
 from .types import Episodes as Episodes
 from .types import Messages as Messages
 from .types import PolicyUnroll as PolicyUnroll

@@ -83,9 +83,8 @@ def build(
     training_edit = make_training_edit(plain.pop("training_edit", None), dotted.pop("training_edit", {}))
     options = {option: plain.pop(option, default) for option, default in kind.all_options.items()}
     config = kind.config(**{key: plain.pop(key) for key in config_names(kind) & plain.keys()})
-    networks = kind.networks(
-        communicating_agent(env, config, modules["channel"], options) if agent is None else None, modules, options
-    )
+    made = communicating_agent(env, config, modules["channel"], options) if agent is None else None
+    networks = kind.networks(made, modules, options)
     learner_ = kind.learner(
         task=env.task_spec, losses=losses, optimizer=optimizer, config=config, training_edit=training_edit,
         **{"agent": agent, **networks},
@@ -168,7 +167,9 @@ def _checked(
         if key.removeprefix("losses.") in without:
             continue
         if key not in known and key not in OBJECTS:
-            raise no_such_setting(who, shown, known)
+            if key.startswith(("weights.", "losses.")):
+                losses_of_parts(kind, settings)  # what is wrong with a part hides the losses that it brings
+            raise no_such_setting(who, key, known, shown=shown)
         checked[key] = value if key in OBJECTS else as_kind(shown, value, known[key][0])
     return checked
 

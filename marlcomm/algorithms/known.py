@@ -90,8 +90,9 @@ def losses_of_part(part: str, kind: LearnerKind, chosen: Mapping[str, Any]) -> d
     if not callable(getattr(module, "losses", None)):
         return {}
     brought, who = module.losses(), type(module).__name__
+    kind_of_loss = "ChannelLoss" if part == "channel" else "BroughtLoss"
     if not isinstance(brought, Mapping) or not all(isinstance(loss, BroughtLoss) for loss in brought.values()):
-        raise UsageError(f"{who}.losses() gives {brought!r}: must be a mapping of names to ChannelLoss.")
+        raise UsageError(f"{who}.losses() gives {brought!r}: must be a mapping of names to {kind_of_loss}.")
     for name, loss in brought.items():
         if loss.needs not in _NEEDS:
             raise UsageError(f"{who}: needs={loss.needs!r} of the loss {name!r}: {nearest(str(loss.needs), _NEEDS)}")
@@ -145,12 +146,22 @@ def full_names(settings: Mapping[str, Any], short_names: Mapping[str, str]) -> d
     return {short_names.get(name, name): value for name, value in settings.items()}
 
 
-def no_such_setting(who: str, setting: str, known: Known, more: Sequence[str] = ()) -> UsageError:
-    """That `who` has no such setting: with the nearest, or what it is called in full, of those known and `more`."""
+def no_such_setting(
+    who: str, setting: str, known: Known, more: Sequence[str] = (), *, shown: str | None = None
+) -> UsageError:
+    """That `who` has no such setting: with the nearest, or what it is called in full, of those known and `more`.
+
+    Args:
+      who: what is asked; setting: the name that it does not have; known: its settings; more: other names.
+      shown: the short name that was given in place of the full one.
+    """
     part, dot, _ = setting.partition(".")
     now = SETTINGS.get(setting, "")
     in_full = next((name for name in known if name.rpartition(".")[2] == setting), None)
-    said = f"{who} has no setting {setting!r}."
+    full = f" ({setting})" if shown not in (None, setting) else ""
+    said = f"{who} has no setting {shown or setting!r}{full}."
+    if setting == "weights.bits":
+        return UsageError(f"{said} It goes with quantization_step, which makes bits trainable: give that, too.")
     if now.startswith("training_edit."):  # which is not known where nothing happens to messages in training
         return UsageError(f"{said} It is called {now} now, and goes with training_edit='random_cut'.")
     if in_full:

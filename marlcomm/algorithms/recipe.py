@@ -90,17 +90,23 @@ class Recipe:
         rest = {key: value for key, value in given.items() if key not in self.flags}
         for key in self.fixed.keys() & rest.keys():
             raise UsageError(self.fixed[key])
-        settings = on_top(settings, full_names(rest, short_names))
+        rest = full_names(rest, short_names)
+        settings = on_top(settings, rest)
         settings = {key: self._value(value, settings) for key, value in settings.items()}
         return self._without_losses_of_others(settings, rest)
 
     def _without_losses_of_others(self, settings: dict[str, Any], given: Settings) -> dict[str, Any]:
-        """Without losses of the recipe's that its channel brings, where another channel is given."""
-        if not settings.get("losses"):
+        """Without the recipe's losses, and weights, of losses that its parts bring, where other parts are given."""
+        weights = {key for key in settings.keys() - given.keys() if key.startswith("weights.")}
+        if not weights and not settings.get("losses"):
             return settings
         brought = losses_as_far_as_known(self.kind, settings)
         ours = {*self.kind.losses, *brought, *(given.get("losses") or {}), *(settings.get("weights") or {})}
-        return {**settings, "losses": {name: loss for name, loss in settings["losses"].items() if name in ours}}
+        dropped = {key for key in weights if key.removeprefix("weights.") not in ours}
+        kept = {key: value for key, value in settings.items() if key not in dropped}
+        if kept.get("losses"):
+            kept["losses"] = {name: loss for name, loss in kept["losses"].items() if name in ours}
+        return kept
 
     def _value(self, value: Any, settings: Settings) -> Any:
         if not isinstance(value, Same):

@@ -212,7 +212,8 @@ def frontier(
 
     Args:
         runs: The run folders.
-        edit: What else is tried, each edit by itself, beside none: quantize:4, cut:0.8; see `marlcomm list edits`.
+        edit: What else is tried beside none, such as quantize:4; several are alternatives, each by itself (in Python,
+            a list within the list is several in a row). See `marlcomm list edits`.
         silent: Return of the best silent team, 0 on the scale (default: the task's, where it is known exactly).
         informed: Return of the best fully informed team, 1 on the scale (default: as for --silent).
         measure: return, or won for the share of episodes won.

@@ -80,7 +80,12 @@ def print_frontier(found: Any) -> None:
         print_members(members, names)
     console, entries = PipedConsole(), len(found.run)
     scale = f"worth: 0 is the best silent team ({found.silent:g}), 1 the best informed one ({found.informed:g})"
-    unknown = "no scale: give --silent and --informed, which the task does not know, or which are the same"
+    known = found.silent == found.silent and found.informed == found.informed  # neither is NaN
+    unknown = "no scale: " + (
+        f"the best informed team gets no more than the best silent one ({found.silent:g})"
+        if known
+        else "the task does not know the best silent and the best informed team: give --silent and --informed"
+    )
     lines = [f"{len(best)} of {entries} are on the front: nobody else is as good for as few bits"]
     lines += [scale] if found.normalized else [unknown] if found.measure == "return" else []
     _print_lines(console, lines)

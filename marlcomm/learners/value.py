@@ -19,6 +19,7 @@ from marlcomm.learners.state import AgentMemory, LearnerState
 from marlcomm.losses.temporal_difference import double_q_target
 from marlcomm.messages.edits import Edit
 from marlcomm.types import ActionValues, Episodes, Scalar, Unroll
+from marlcomm.validation import UsageError
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,19 @@ class ValueLearner(OffPolicyLearner):
         return EpisodeReplay(self.task, self.config.replay_episodes, self.config.batch_episodes)
 
     def init_networks(self, key: jax.Array, memory: AgentMemory) -> dict[str, Any]:
-        """The mixer's parameters, and those of each part."""
+        """The mixer's parameters, and those of each part.
+
+        Raises:
+          UsageError: the mixer does not give what a mixer must give.
+        """
         n, state_size = self.task.num_agents, self.task.state_size
         keys = {name: jax.random.fold_in(key, 1 + number) for number, name in enumerate(self.parts)}
         nothing = jnp.zeros((1, n, self.task.num_actions))
         values = ActionValues(nothing, nothing == 0, jnp.zeros((1, n), jnp.int32))
+        mixed, mixer = self.mixer.init_with_output(key, self._mixed(values), jnp.zeros((1, state_size)))
+        self._check_mixed(mixed)
         return {
-            "mixer": self.mixer.init(key, self._mixed(values), jnp.zeros((1, state_size))),
+            "mixer": mixer,
             **{name: part.init(keys[name], self.task) for name, part in self.parts.items()},
         }
 
@@ -150,6 +157,18 @@ class ValueLearner(OffPolicyLearner):
         """[..., G] values that are trained, and what else the mixer reports, of [..., N, A] and [..., S]."""
         mixed = self.mixer.apply(params["mixer"], self._mixed(values), state)
         return mixed if _reads_actions(self.mixer) else (mixed, {})
+
+    def _check_mixed(self, mixed: Any) -> None:
+        """Raises UsageError where this is not what the mixer makes of the values [1, N] of one step."""
+        name, groups = type(self.mixer).__name__, 1 if self.mixer.team else self.task.num_agents
+        if _reads_actions(self.mixer):
+            if not (isinstance(mixed, tuple) and len(mixed) == 2 and isinstance(mixed[1], dict)):
+                raise UsageError(f"{name} reads actions, so it must give two things: values, and named arrays ({{}}).")
+            mixed = mixed[0]
+        if jnp.shape(mixed) != (1, groups):
+            raise UsageError(
+                f"{name} gives shape {jnp.shape(mixed)} for one step: must be {(1, groups)}, as team={self.mixer.team}"
+            )
 
     def _mixed(self, values: ActionValues) -> ActionValues | jax.Array:
         """What the mixer is given: the values of the chosen actions, unless it reads all."""

@@ -13,12 +13,8 @@ from marlcomm.messages.channel import Channel
 from marlcomm.messages.trial import BATCH, Mean, Scene, Trial, brief, plain, shape_problems
 from marlcomm.validation import UsageError
 
-AGENTS, INPUTS, ACTIONS, STATE = (
-    3,
-    5,
-    4,
-    7,
-)  # of a channel without sizes; no two sizes are equal, so that no axis is another
+# sizes of a channel without any; no two are equal, so that no axis is another
+AGENTS, INPUTS, ACTIONS, STATE = 3, 5, 4, 7
 
 CLAUSES: Mapping[str, str] = {
     "gradient": "the loss of a receiver reaches what every sender sees or remembers",

@@ -38,7 +38,7 @@ SMALL = {"hidden": 8, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 4}
         ("ndq", {"num_env": 1.0}, r"'num_env'.* Did you mean 'num_envs'\?"),
         ("ndq", {"hidden": "8"}, "hidden='8' .*must be int"),
         ("ndq", {"channel": "meen"}, r"'meen'.* Did you mean 'mean'\?"),
-        ("ndq", {"channel": 3}, "channel=3 must be a flax module, or a word such as 'attention'"),
+        ("ndq", {"channel": 3}, "channel=3 must be a flax module, or a word such as 'aggregation'"),
         ("ndq", {"channel": "mean", "beta": 1.0}, "has no setting 'beta'"),
         ("qmix", {"channel": "mean", "channel.round": 2}, r"'channel\.round'.* Did you mean 'channel\.rounds'\?"),
         ("qmix", {"channel": "mean", "channel.rounds": "two"}, r"channel\.rounds='two' .*must be int"),

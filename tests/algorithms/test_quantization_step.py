@@ -30,8 +30,7 @@ def test_every_learner_trains_the_bits_of_a_quantized_channel(name):
     assert channel.channel.num_agents == 2
     assert set(algorithm.learner.losses) == {*plain.learner.losses, "bits"}
     assert float(algorithm.hparams.weights["bits"]) == np.float32(1e-3)
-    state, metrics = jax.jit(algorithm.step)(algorithm.init(jax.random.PRNGKey(0)))
-    state, metrics = jax.jit(algorithm.step)(state)
+    _, metrics = jax.jit(algorithm.step)(algorithm.init(jax.random.PRNGKey(0)))
     assert float(metrics["bits"]) > 0
 
 
@@ -58,3 +57,10 @@ def test_an_agent_of_its_own_has_its_channel():
     agent = made().learner.agent
     with pytest.raises(ValueError, match="quantization_step"):
         mc.qmix(mc.make_env("hallway", lengths=(2, 2)), agent=agent, quantization_step=1.0, **ON_REPLAY)
+
+
+def test_what_is_wrong_is_said_before_what_it_hides():
+    with pytest.raises(ValueError, match="quantization_step is -1"):
+        made(quantization_step=-1.0, **{"weights.bits": 1e-3})
+    with pytest.raises(ValueError, match=r"weights\.bits.*quantization_step"):
+        made(**{"weights.bits": 1e-3})

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.algorithms.recipe import recipe
+from marlcomm.algorithms.recipe import Same, recipe
 from marlcomm.envs.api import Environment
 
-# As released, which is for StarCraft; sizes of batches and replay are of whole episodes there.
+# As released, which is for StarCraft; sizes of batches and replay are of whole episodes there, and so not taken.
 PUBLISHED: Mapping[str, Any] = {
     "learning_rate": 5e-4,
     "critic_learning_rate": 1e-4,
@@ -18,10 +18,19 @@ PUBLISHED: Mapping[str, Any] = {
     "exploration_steps": 500_000,
     "discrete_gradient": "expected",
     "saturation": 0.0,
+    "recurrent": True,
+    "last_action": True,
+    "gradient_clip": 20.0,
+}
+AS_THE_ACTORS: Mapping[str, Any] = {
+    "critic": "decomposed",
+    "critic.hidden": Same("hidden"),
+    "critic.layers": Same("layers"),
+    "critic.shared": Same("shared_critic"),
 }
 
 
-@recipe("actor_critic", {"channel": "silent", "critic": "decomposed"}, published=PUBLISHED)
+@recipe("actor_critic", {"channel": "silent", **AS_THE_ACTORS}, published=PUBLISHED)
 def dop(env: Environment, **settings: Any) -> Algorithm:
     """DOP: off-policy actors with a linearly decomposed critic (silent x decomposed critic x off-policy actor-critic).
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.methods import maddpg
+from marlcomm.algorithms.methods.dop import AS_THE_ACTORS
 from marlcomm.algorithms.methods.shared import PYMARL
 from marlcomm.algorithms.recipe import recipe
 from marlcomm.envs.api import Environment
@@ -58,7 +59,7 @@ def rgmcomm(env: Environment, **settings: Any) -> Algorithm:
 
 @recipe(
     "actor_critic",
-    {"channel": "cluster", "channel_rate": 1.0, "critic": "decomposed"},
+    {"channel": "cluster", "channel_rate": 1.0, **AS_THE_ACTORS},
     published={**PUBLISHED, "team_share": 1.0},  # a decomposed critic is of the team's reward
     short_names=SHORT_NAMES,
     fixed=FIXED,
