@@ -1,5 +1,7 @@
 """Graph attention over learned graphs: the schedulers' formulas, who pays for what, and who teaches whom."""
 
+import itertools
+
 import formulas
 import jax
 import jax.numpy as jnp
@@ -181,6 +183,40 @@ def test_the_choice_of_a_link_learns_where_it_is_shut_too():
 
     reached = np.abs(jax.jit(jax.jacobian(heard_of))(jnp.asarray(MEMORY))).max(-1) > 0  # [receiver, sender]
     assert reached.all(), "also from those who said nothing, whose message would have told something"
+
+
+@pytest.mark.parametrize("options", [{"heads": 1}, GA_COMM])
+def test_a_link_learns_by_the_difference_that_it_makes_in_the_formula(options, monkeypatch):
+    channel = GraphAttentionChannel(**SMALL | {"rounds": 1} | options)
+    channel = channel.clone(num_agents=AGENTS, num_actions=2, input_size=INPUTS)
+    drawn = np.zeros((AGENTS, AGENTS), np.float32)
+    drawn[[0, 1, 3], 0] = drawn[1, 1] = 1  # agent 0 hears three, 1 hears one alone, 3 hears nobody
+    links = [jnp.asarray(drawn)]
+    monkeypatch.setattr(GraphAttentionChannel, "_schedule", lambda *_: links[-1][..., None])
+    params = params_of(channel, 3)
+
+    def heard_with(graph):
+        links.append(graph)
+        return talk(channel, params)[0]
+
+    learned = jax.jit(jax.jacobian(heard_with))(links[0])  # [receiver, F, sender, receiver]
+    for i, j in itertools.product(np.flatnonzero(ALIVE), repeat=2):
+        heard = []
+        for is_open in (1.0, 0.0):
+            graph = drawn.copy()
+            graph[i, j] = is_open
+            formula = formulas.graph_attention((1,), 2 if "key_size" in options else 0, [graph])
+            heard.append(formula(params["params"], MEMORY, None, ALIVE))
+        np.testing.assert_allclose(learned[..., i, j], heard[0] - heard[1], rtol=1e-3, atol=1e-4)
+
+
+def test_links_to_messages_that_are_all_the_same_learn_nothing():
+    channel = sized("pairs").clone(self_loops="always")
+    params, everybody = params_of(channel, SEED_OPEN_AND_SHUT), np.ones(AGENTS, bool)
+    alike = np.broadcast_to(MEMORY[0], MEMORY.shape)
+    learned = jax.jit(jax.grad(lambda p: talk(channel, p, alike, everybody, training=True)[0].sum()))(params)
+    assert all(np.abs(x).max() < 1e-4 for x in jax.tree.leaves(learned["params"]["scheduler"]))
+    assert any(np.abs(x).max() > 1e-4 for x in jax.tree.leaves(learned["params"]["values_0"]))
 
 
 @pytest.mark.parametrize("name", CHANNELS)

@@ -6,7 +6,8 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.recipe import recipe
 from marlcomm.envs.api import Environment
 
-# as released for traffic junction, whose policy has no memory; 80,000 steps are 4,000 episodes of 20 steps, in 4 parts
+# as released for traffic junction, whose policy has no memory (ours keeps its recurrent layer); 80,000 steps are 4,000
+# episodes of 20 steps, in 4 parts
 PUBLISHED = {
     "learning_rate": 3e-4,
     "learning_rate_decay_to": 1.0,
@@ -30,6 +31,9 @@ PUBLISHED = {
 )
 def dicg(env: Environment, **settings: Any) -> Algorithm:
     """DICG: graph convolution over a soft graph of self-attention (graph_convolution x on-policy).
+
+    Agents have a recurrent layer after the convolution, with `paper=True`, too: as released for traffic junction they
+    are feed-forward, and remember nothing.
 
     Args:
       env: the task.

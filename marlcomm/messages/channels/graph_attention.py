@@ -12,7 +12,7 @@ from flax import linen as nn
 from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
 from marlcomm.messages.channels.attention import attention
 from marlcomm.messages.schedulers import AdditiveScores, DotScores, PairScheduler, SequenceScheduler, in_heads
-from marlcomm.networks.layers import Linear
+from marlcomm.networks.layers import Linear, check_positive
 from marlcomm.types import others
 
 
@@ -28,13 +28,17 @@ class GraphAttentionChannel(Channel):
     heads side by side, but one head in the last round. A link that is shut, cut or not there has the weight 0, and who
     has none open is given zeros.
 
-    Where a graph is learned, the scheduler must know everybody: every agent first sends everybody an encoding of its
-    state, `scheduler_size` numbers, which is a round of its own. Every receiver then draws its own incoming links, from
-    whom it heard, and asks each sender for the messages of each round: one bit a pair and learned graph, in a second
-    round of its own. All of it passes through `transmit` and is paid for. A link is drawn by the straight-through
-    Gumbel-softmax of its two choices, at temperature 1; in evaluation it is the likelier one (the released code draws
-    then, too, lets its scheduler read all messages whole, and gives what is cut logit 0 before the weights are cut).
-    Shut links learn by what their message, which is not sent, would have added.
+    Where a graph is learned, two rounds come first, which are paid for like all else. Every agent sends everybody an
+    encoding of its state, `scheduler_size` numbers. Then every receiver draws its incoming links, from those that it
+    heard, and asks these senders for their messages: one bit a pair and learned graph.
+
+    A link is drawn by the straight-through Gumbel-softmax of its two choices, at temperature 1; in evaluation it is the
+    likelier one. A link, open or shut, learns by the difference that it makes in the formula: what the receiver hears
+    with it open, less what it hears with it shut, all other links as drawn (with a delay, as if messages came at once).
+
+    In the released code links are drawn in evaluation, too; the scheduler reads all messages whole; what is cut takes
+    part in the softmax with the score 0, and its weight is cut afterwards. Unless that code normalizes, its links do
+    not compete: the others' weights stay as they are.
 
     The importance of a message is the largest weight that its receiver would give it; that of an encoding is its size.
     `talk` reports `attention` [..., N, N], the weights of the last round, and, where a graph is learned, `links`
@@ -77,9 +81,7 @@ class GraphAttentionChannel(Channel):
     }
 
     def __post_init__(self) -> None:
-        for name in ("dims", "heads", "scheduler_size", "key_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "dims", "heads", "scheduler_size", "key_size")
         if self.rounds not in (1, 2):
             raise ValueError(f"rounds is {self.rounds}: must be 1 or 2, as there are two graphs")
         if self.dims % self.heads:
@@ -160,18 +162,42 @@ class GraphAttentionChannel(Channel):
             else DotScores(self.key_size, name=f"scores_{number}")
         )
         values = Linear(self.dims, name=f"values_{number}")(state)
-        content, asked = to_everybody(values) * graph[..., None], (graph > 0.5)[..., None]
+        asked = graph > 0.5
+        content = jnp.where(asked[..., None], to_everybody(values), 0.0)
 
-        def weigh(content: jax.Array, scored: jax.Array) -> jax.Array:  # [..., heads, N, N]
-            return attention(scores_of(content, values[..., None, :, :]), scored[..., None, :, :])
+        def scores_for(content: jax.Array) -> jax.Array:  # [..., heads, N, N]
+            return scores_of(content, values[..., None, :, :])
 
-        would_be = jax.lax.stop_gradient(weigh(content, asked[..., 0])).max(-3)
+        would_be = jax.lax.stop_gradient(attention(scores_for(content), asked[..., None, :, :])).max(-3)
         messages = offer(content, jnp.broadcast_to(would_be[..., None], content.shape))
-        arrived = transmit(messages._replace(sent=messages.sent & asked))
+        arrived = transmit(messages._replace(sent=messages.sent & asked[..., None]))
         heard = arrived.sent.any(-1)
-        weights = weigh(arrived.content, heard)
-        # what did not arrive is 0, and may have a gradient: that of the share it would have, were all links open
-        share = jax.lax.stop_gradient(weigh(arrived.content, jnp.ones_like(heard)))
-        taken = jnp.where(heard[..., None, :, :], weights, share)
-        summed = jnp.einsum("...hij,...ijhf->...jhf", taken, in_heads(arrived.content, heads))
+        weights = attention(scores_for(arrived.content), heard[..., None, :, :])
+        summed = jnp.einsum("...hij,...ijhf->...jhf", weights, in_heads(arrived.content, heads))
+        if self._graphs[number] != "complete":
+            known = jax.lax.stop_gradient(jnp.where(heard[..., None], arrived.content, to_everybody(values)))
+            scores = jax.lax.stop_gradient(scores_for(known))
+            made = difference_of_links(scores, heard, in_heads(known, heads))
+            learned = jnp.where(heard | ~asked, graph - jax.lax.stop_gradient(graph), 0.0)  # 0 but for its gradient
+            summed = summed + jnp.einsum("...ijhf,...ij->...jhf", made, learned)
         return summed.reshape(values.shape), weights[..., 0, :, :]
+
+
+def difference_of_links(scores: jax.Array, heard: jax.Array, messages: jax.Array) -> jax.Array:
+    """What a receiver hears of messages by attention with a link open, less what it hears with it shut.
+
+    Args:
+      scores: [..., heads, N, N], sender before receiver; heard: [..., N, N] bool, which links are open.
+      messages: [..., N, N, heads, F], what is said or would be, were the link open.
+
+    Returns:
+      [..., N, N, heads, F], for each link by itself, the others as they are.
+    """
+    is_open = heard[..., None, :, :]
+    weights = attention(scores, is_open)
+    all_heard = jnp.einsum("...hij,...ijhf->...jhf", weights, messages)[..., None, :, :, :]
+    total = jax.nn.logsumexp(scores, axis=-2, keepdims=True, where=is_open)  # -inf where nobody is heard
+    of_open, of_shut = weights / jnp.maximum(1 - weights, 1e-4), jax.nn.sigmoid(scores - total)
+    change = jnp.moveaxis(jnp.where(is_open, of_open, of_shut), -3, -1)[..., None]  # [..., N, N, heads, 1]
+    alone = (heard & (heard.sum(-2, keepdims=True) == 1))[..., None, None]
+    return jnp.where(alone, messages, change * (messages - all_heard))

@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
 from marlcomm.messages.channels.attention import attention
-from marlcomm.networks.layers import MLP, Linear, uniform_within
+from marlcomm.networks.layers import MLP, Linear, check_positive, uniform_within
 
 
 class GraphConvolutionChannel(Channel):
@@ -36,9 +36,7 @@ class GraphConvolutionChannel(Channel):
     rounds: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("dims", "hidden", "rounds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "dims", "hidden", "rounds")
         super().__post_init__()
 
     @nn.compact
