@@ -89,6 +89,9 @@ class Messages(NamedTuple):
     overhead: jax.Array  #: [..., N, N] float32: bits a message costs on top, whatever is sent of it
     mask: jax.Array | None = None  #: [..., N, N] float32: bits of the mask of edits; None once in `overhead`
     offered: jax.Array | None = None  #: [..., N, N, D] bool: `sent` before any edit; None until messages are received
+    lost: jax.Array | None = None  #: [..., N, N, D] bool: lost on the way; None once paid for, in `overhead`
+    #: [..., N, N, D] bool: numbers in a code of varying length; None on arrival, and where numbers cost 32 bits
+    numbers: jax.Array | None = None
 
 
 Loss = Callable[[Any, Episodes, Any], tuple[jax.Array, dict[str, jax.Array]]]  # (unroll, episodes, hparams)

@@ -247,7 +247,7 @@ def _no_such_setting(algorithm: Algorithm, name: str) -> str:
     channel = getattr(algorithm.learner.agent, "channel", None)
     of_channel = [field.name for field in fields(channel)] if is_dataclass(channel) else []
     if name in static or name.removeprefix("channel.") in of_channel:
-        return f"{name} fixes a shape or a branch, and is no hyper-parameter: give it where the algorithm is made."
+        return f"{name} fixes a shape, a branch or a constant, so is no hyper-parameter: give it where it is made."
     return f"no hyper-parameter {name!r}.{nearest(name, [*algorithm.hparam_names(), *static])}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,7 @@ from marlcomm.algorithms.optimizers import MakeOptimizer, Own, apart, as_functio
 from marlcomm.algorithms.parts import as_kind, by_part, make_part, make_training_edit, parts_of, quantized
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
+from marlcomm.messages import Channel
 from marlcomm.names import LEARNERS
 from marlcomm.renamed import with_todays_names
 from marlcomm.types import BroughtLoss
@@ -96,9 +98,19 @@ def build(
 
 
 def _quantized(channel: Any, step: float, agent: Any) -> Any:
-    """The channel, quantized where a step is set. Raises UsageError where the agent that is given has its own."""
+    """The channel, quantized where a step is set; warns where there is nothing to quantize.
+
+    Raises:
+      UsageError: the agent that is given has a channel of its own.
+    """
     if step and agent is not None:
         raise UsageError(f"quantization_step={step}: the agent has its channel: give it one in QuantizedChannel.")
+    if step and isinstance(channel, Channel) and not channel.says_numbers:
+        name = type(channel).__name__
+        warnings.warn(
+            f"quantization_step={step} and weights.bits do nothing: {name} says no numbers that could be quantized.",
+            stacklevel=2,
+        )
     return quantized(channel, step)
 
 

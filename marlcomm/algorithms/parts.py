@@ -62,8 +62,9 @@ def quantized(channel: Any, step: float) -> Any:
     """The channel with its real numbers quantized by `step`; the same where that is 0, or what is given is none.
 
     Raises:
-      UsageError: the step is below 0, or not finite.
+      UsageError: the step is no number, below 0, or not finite.
     """
+    step = as_type("quantization_step", step, float)
     if not (math.isfinite(step) and step >= 0):
         raise UsageError(f"quantization_step is {step}: must be above 0, or 0 for messages as they are.")
     if not step or not isinstance(channel, Channel):

@@ -102,8 +102,8 @@ def _several(algorithm: Algorithm, known: Mapping[str, Any], key: str, text: str
     key = today(key, sweepable)
     if key in known and key not in sweepable:
         raise UsageError(
-            f"--set {key}={text}: {key} fixes a shape or a branch of the program, which all members of a population "
-            f"share: give one value, in a run of its own. What can be swept: {', '.join(sweepable)}."
+            f"--set {key}={text}: {key} fixes a shape, a branch or a constant of the program, which all members "
+            f"of a population share: give one value, in a run of its own. What can be swept: {', '.join(sweepable)}."
         )
     if key not in sweepable:
         raise UsageError(f"--set {key}={text}: no hyper-parameter {key!r}.{nearest(key, sweepable)}")

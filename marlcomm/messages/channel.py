@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -74,7 +74,8 @@ class Channel(nn.Module, kw_only=True):
       delay: steps that a message is under way; 0 for messages that arrive at the step in which they are sent. Agents
         hear themselves at once.
       bandwidth: entries that an agent may send at a step, over all receivers and rounds; the most important ones go,
-        with a mask that tells which. None for no cap.
+        with a mask that tells which. An entry counts whatever it costs, and earlier rounds come first: it must exceed
+        `entries_of_requests`. None for no cap.
       after_memory: False talks before the agents' memory is updated, and what is heard is remembered. True talks after
         it: the channel is given the memory of this step, its own input included, and only the action values hear what
         is said. Nothing heard is remembered, so all steps are run at once, outside the scan over time.
@@ -90,6 +91,8 @@ class Channel(nn.Module, kw_only=True):
     bandwidth: int | None = None
     after_memory: bool = False
 
+    says_numbers: ClassVar[bool] = True  # False: symbols alone, so that there is nothing to quantize
+
     def __post_init__(self) -> None:
         if self.delay < 0:
             raise ValueError(f"delay is {self.delay}: a message is under way for 0 steps or more")
@@ -100,6 +103,17 @@ class Channel(nn.Module, kw_only=True):
         elif self.graph is not None:
             self.graph = _checked_graph(self.graph, self.num_agents)
         super().__post_init__()
+        requests = self.entries_of_requests if self.num_agents and self.bandwidth else 0
+        if self.bandwidth and self.bandwidth <= requests:
+            raise UsageError(
+                f"bandwidth is {self.bandwidth}, and {type(self).__name__} needs up to {requests} entries of an agent "
+                f"to ask for messages: must be at least {requests + 1}, or None for no cap."
+            )
+
+    @property
+    def entries_of_requests(self) -> int:
+        """Entries that an agent may send at a step before any of the rounds in which what is asked for is sent."""
+        return 0
 
     def initial_state(self, *batch: int) -> Any:
         """What the channel carries from step to step, as it is before the first: a pytree of arrays `[*batch, ...]`.
@@ -198,20 +212,25 @@ def offer(content: jax.Array, importance: jax.Array | None = None, bits: float =
 
 def deliver(messages: Messages, alive: jax.Array, links: jax.Array | None = None) -> Messages:
     """What arrives: nothing from or to agents that are not alive or where there is no link, and zero content where
-    nothing was sent.
+    nothing was sent. What was lost does not arrive, and is paid for.
 
     Args:
       messages: [..., N, N, D]; alive: [..., N] bool; links: [N, N] bool, None for all.
     """
     open_pairs = alive[..., :, None] & alive[..., None, :]
     open_pairs = open_pairs if links is None else open_pairs & links
-    sent = messages.sent & open_pairs[..., None]
+    sent, overhead = messages.sent & open_pairs[..., None], overhead_paid(messages)
+    if messages.lost is not None:
+        overhead = overhead + jnp.where(sent & messages.lost, messages.price, 0.0).sum(-1)
+        sent = sent & ~messages.lost
     return messages._replace(
         content=jnp.where(sent, messages.content, 0.0),
         importance=jnp.where(open_pairs[..., None], messages.importance, 0.0),
         sent=sent,
-        overhead=jnp.where(open_pairs, overhead_paid(messages), 0.0),
+        overhead=jnp.where(open_pairs, overhead, 0.0),
         mask=None,
+        lost=None,
+        numbers=None,
     )
 
 

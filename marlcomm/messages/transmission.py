@@ -57,6 +57,7 @@ class Transmission:
         self._open = (everybody if self._links is None else everybody & self._links)[..., None]  # [..., N, N, 1]
         self._between = others(n)[..., None]  # [N, N, 1]
         self._rounds: list[Messages] = []
+        self._spent: list[jax.Array] = []  # [..., N] entries of the bandwidth, a round
         self._changes: tuple[Callable[[Messages], Messages], ...] = ()
 
     def __call__(self, messages: Messages) -> Messages:
@@ -129,8 +130,8 @@ class Transmission:
             edit = self.edit.only(entries) if isinstance(self.edit, ReplaceSender) else self.edit
             messages = edit(messages, jax.random.fold_in(self.key, len(self._rounds)))
         if self.channel.bandwidth is not None:
-            spent = sum(((earlier.sent & self._between).sum((-2, -1)) for earlier in self._rounds), start=0)
-            messages = Budget(self.channel.bandwidth - spent)(messages, self.key)
+            messages = Budget(self.channel.bandwidth - sum(self._spent))(messages, self.key)
+            self._spent.append((messages.sent & self._between).sum((-2, -1)))  # what is lost has been sent
         return messages
 
     def _delayed(self, now: Messages) -> Messages:

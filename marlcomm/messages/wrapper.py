@@ -43,7 +43,8 @@ class ChannelWrapper(Channel):
             )
         inner = {name: getattr(self.channel, name) for name in (*_SIZES, *_ASKED_OF_BOTH, *_OF_ALL_THAT_PASSES)}
         for name, unset in _OF_ALL_THAT_PASSES.items():
-            if getattr(self, name) == unset:
+            value = getattr(self, name)  # a graph may be an array, which equals nothing
+            if value is None or (unset is not None and value == unset):
                 setattr(self, name, inner[name])
         for name in (*_SIZES, *_ASKED_OF_BOTH):
             setattr(self, name, getattr(self, name) or inner[name])
@@ -64,6 +65,11 @@ class ChannelWrapper(Channel):
     def learns_apart(self) -> bool:
         """See `Channel.learns_apart`."""
         return self.channel.learns_apart
+
+    @property
+    def entries_of_requests(self) -> int:
+        """See `Channel.entries_of_requests`."""
+        return self.channel.entries_of_requests
 
     @property
     def step_by_step(self) -> bool:

@@ -54,8 +54,8 @@ def assess(episodes: Episodes, decisions: Decision) -> dict[str, jax.Array]:
 
     Returns:
       return: the team's undiscounted return; won: share of episodes won; episode_length: steps; sent_fraction: share of
-      the entries between agents alive that were sent; bits_per_step: bits that the whole team sends in one environment
-      step.
+      the entries between agents alive that were sent and not lost; bits_per_step: bits that the whole team sends in one
+      environment step.
     """
     pairs = pairs_at_work(episodes)[..., None]
     dims = decisions.messages.sent.shape[-1]

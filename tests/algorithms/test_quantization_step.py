@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import marlcomm as mc
+from marlcomm.validation import UsageError
 
 SMALL = {"hidden": 8, "num_envs": 2}
 ON_REPLAY = SMALL | {"batch_episodes": 2, "replay_episodes": 8}
@@ -51,6 +52,22 @@ def test_a_step_that_cannot_be_is_refused_by_name():
     for step in (-1.0, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="quantization_step"):
             made(quantization_step=step)
+    for step in ("a", "0.5", None):
+        with pytest.raises(UsageError, match=r"quantization_step=.* must be float"):
+            made(quantization_step=step)
+
+
+def test_symbols_alone_are_not_quantized_and_a_warning_says_so():
+    for channel in ("silent", "discrete", "cluster"):
+        with pytest.warns(UserWarning, match=r"quantization_step=0\.5 and weights.bits do nothing"):
+            mc.qmix(mc.make_env("hallway", lengths=(2, 2)), channel=channel, quantization_step=0.5, **ON_REPLAY)
+
+
+def test_the_graph_of_a_task_holds_around_it():
+    env = mc.make_env("whisper")
+    channel = mc.make_algorithm("commnet_qmix", env, quantization_step=0.5, **ON_REPLAY).learner.agent.channel
+    np.testing.assert_array_equal(channel.graph, env.graph)
+    assert channel.channel.graph is None
 
 
 def test_an_agent_of_its_own_has_its_channel():

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from marlcomm.messages import CutBelow, Drop, Noise, RankCut, Shuffle, Silence, chain_edits
+from marlcomm.messages import CutBelow, Drop, Noise, Quantize, RankCut, Shuffle, Silence, chain_edits
 from marlcomm.messages.channel import bits_sent, deliver, offer
-from marlcomm.messages.edits import CalibratedCut
+from marlcomm.messages.edits import CalibratedCut, OneOf
 
 BATCH, AGENTS, DIMS = 4, 3, 2
 SELF = np.eye(AGENTS, dtype=bool)
@@ -87,6 +87,28 @@ def test_drop_loses_the_share_that_it_says_and_the_sender_has_paid():
     lost = np.mean(np.asarray(dropped.content)[:, ~SELF][..., 0] == 0, 0)
     np.testing.assert_allclose(lost, 0.3, atol=0.1)  # on every link alike
     np.testing.assert_array_equal(bits_sent(dropped), bits_sent(messages))
+    arrived = deliver(dropped, jnp.ones((500, AGENTS), bool))
+    np.testing.assert_array_equal(arrived.sent, np.asarray(dropped.content) != 0, "what is lost has not come")
+    np.testing.assert_array_equal(bits_sent(arrived), bits_sent(messages), "and is paid for")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_lost_costs_what_it_would_have_wherever_the_loss_stands_in_a_chain(order):
+    messages = random_offer(0)
+    edits = [Drop(0.5), Quantize(4.0)][::order]
+    arrived = deliver(chain_edits([*edits, Drop(0.5)])(messages, KEY), EVERYONE)
+    np.testing.assert_array_equal(bits_sent(arrived), np.full((BATCH, AGENTS), (AGENTS - 1) * DIMS * 4))
+    assert 0.5 < np.mean(~np.asarray(arrived.sent)[:, ~SELF]) < 1
+
+
+def test_one_of_several_may_lose_messages():
+    messages = random_offer(0)
+    edits = (None, Drop(1.0), CutBelow(2.0))
+    found = [deliver(OneOf(jnp.int32(which), edits)(messages, KEY), EVERYONE) for which in range(3)]
+    for arrived, edit in zip(found, edits, strict=True):
+        expected = deliver(messages if edit is None else edit(messages, KEY), EVERYONE)
+        np.testing.assert_array_equal(arrived.sent, expected.sent)
+        np.testing.assert_array_equal(bits_sent(arrived), bits_sent(expected))
 
 
 def test_noise_blurs_what_passes_between_agents():

@@ -11,13 +11,19 @@ from marlcomm.messages import (
     AttentionChannel,
     Channel,
     CutBelow,
+    Drop,
     GatedChannel,
+    GraphAttentionChannel,
     MeanChannel,
+    QuantizedChannel,
+    RequestReplyChannel,
     SilentChannel,
+    VarianceGatedChannel,
     within_reach,
 )
-from marlcomm.messages.channel import by_receiver, offer
+from marlcomm.messages.channel import bits_sent, by_receiver, offer
 from marlcomm.messages.transmission import Transmission
+from marlcomm.validation import UsageError
 
 BATCH, TIME, AGENTS, INPUTS, HIDDEN = 2, 4, 3, 2, 3
 KEY = jax.random.PRNGKey(2)
@@ -72,6 +78,31 @@ def test_a_cap_holds_over_all_receivers_and_rounds():
         assert arrived.max() == offered.max(), "the most important one goes"
     assert account.sent.shape[-1] == 4
     np.testing.assert_array_equal(account.overhead, np.full((AGENTS, AGENTS), 4.0))
+
+
+def test_what_is_lost_has_used_up_its_part_of_the_cap():
+    contents = np.ones((2, AGENTS, AGENTS, 2), np.float32)
+    channel, everybody = SilentChannel(bandwidth=5), np.ones(AGENTS, bool)
+    *arrived, account = jax.tree.map(np.asarray, carried(channel, list(contents), everybody, Drop(1.0)))
+    assert not any(each.sent[~np.eye(AGENTS, dtype=bool)].any() for each in arrived)
+    np.testing.assert_array_equal(bits_sent(account), np.full(AGENTS, 5 * 32.0 + 2 * 4))
+
+
+@pytest.mark.parametrize(
+    ("channel", "requests"),
+    [
+        (VarianceGatedChannel(), 2),
+        (RequestReplyChannel(request=4), 8),
+        (GraphAttentionChannel(scheduler_size=3), 2 * (3 + 2)),
+        (QuantizedChannel(VarianceGatedChannel(), 1.0), 2),
+        (MeanChannel(), 0),
+    ],
+)
+def test_a_cap_that_leaves_nothing_for_what_is_asked_for_is_refused(channel, requests):
+    assert channel.clone(num_agents=3, bandwidth=requests + 1).entries_of_requests == requests
+    if requests:
+        with pytest.raises(UsageError, match=f"bandwidth is {requests}, .* must be at least {requests + 1}"):
+            channel.clone(num_agents=3, bandwidth=requests)
 
 
 def test_a_cap_leaves_the_dead_out():

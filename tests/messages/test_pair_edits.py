@@ -66,6 +66,14 @@ def test_a_sender_is_replaced_in_every_round(messages):
     np.testing.assert_array_equal(together[:, 1:], messages.content[:, 1:])
 
 
+def test_a_replaced_message_may_have_no_content(messages):
+    nothing, sent = jnp.zeros_like(messages.content), jnp.arange(DIMS) == 0
+    requests = messages._replace(content=nothing, sent=jnp.broadcast_to(sent, nothing.shape))
+    again = ReplaceSender(jnp.int32(1), requests.content, requests.sent)(requests, KEY)
+    jax.tree.map(np.testing.assert_array_equal, again, requests)
+    assert not ReplaceSender(jnp.int32(1), nothing)(requests, KEY).sent[:, 1, 0].any()
+
+
 def test_no_pairs_change_nothing(messages):
     none = jnp.zeros((AGENTS, AGENTS), bool)
     for edit in (CutPairs(none), SwapPairs(none)):

@@ -2,6 +2,7 @@
 
 import functools
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +14,11 @@ from marlcomm.losses import bits_loss
 from marlcomm.messages import (
     AttentionChannel,
     Budget,
+    ChannelWrapper,
     ClusterChannel,
     CutBelow,
     DiscreteChannel,
+    Drop,
     GatedChannel,
     GaussianChannel,
     MeanChannel,
@@ -24,12 +27,14 @@ from marlcomm.messages import (
     QuantizedChannel,
     SharedChannel,
     SilentChannel,
+    chain_edits,
     check_channel,
     offer,
 )
 from marlcomm.messages.channels.quantized import code_length, expected_code_length, quantize
 from marlcomm.messages.transmission import Transmission
 from marlcomm.types import bits_sent
+from marlcomm.validation import UsageError
 
 KEY = jax.random.PRNGKey(5)
 STEP = 0.7
@@ -133,6 +138,39 @@ def test_symbols_pass_as_they_are():
     np.testing.assert_array_equal(heard.content[..., 0], np.float32(0.3))
     np.testing.assert_array_equal(heard.price[..., 0], 2.0)
     assert np.isclose(heard.price[..., 1, None], [1.0, 3.0]).any(-1).all(), "one number a message, sent as 0 or 1"
+
+
+def test_an_edit_recodes_all_numbers_so_that_receivers_can_read_them():
+    """Kraft: one code for numbers, whatever they are; with some entries in either of two, the sum would be 1.75."""
+    k = jnp.arange(-4000.0, 4001.0)
+    channel = QuantizedChannel(Says(k, num_agents=3), step=1.0)
+    for edit in (Quantize(4.0), chain_edits([Quantize(12.0), Drop(0.0)])):
+        transmit = Transmission(channel, jnp.ones(3, bool), KEY, edit)
+        heard, _ = channel.apply({}, jnp.zeros((3, 1)), None, KEY, transmit, method="talk")
+        price = np.asarray(transmit.account().price)[BETWEEN][:, 1:]
+        for message, content in zip(price, np.asarray(heard)[BETWEEN][:, 1:], strict=True):
+            assert len(np.unique(message)) == 1
+            words = np.unique(content)
+            assert (len(words) * 2.0 ** -message[0]) <= 1
+        assert (np.asarray(transmit.account().price)[BETWEEN][:, 0] == 2.0).all(), "a symbol"
+
+
+class Says(SilentChannel):
+    """A symbol and given numbers to everybody; what each hears is kept as it is."""
+
+    words: Any = None
+
+    def talk(self, inputs, memory, key, transmit):
+        messages = offer(jnp.broadcast_to(jnp.append(1.0, self.words), (3, 3, len(self.words) + 1)))
+        heard = transmit(messages._replace(price=messages.price.at[..., 0].set(2.0)))
+        return heard.content, {}
+
+
+def test_one_within_another_is_refused():
+    inner = QuantizedChannel(MeanChannel(), 1.0)
+    for channel in (inner, ChannelWrapper(inner)):
+        with pytest.raises(UsageError, match="quantized already"):
+            QuantizedChannel(channel, 0.5)
 
 
 INNER = {

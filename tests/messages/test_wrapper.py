@@ -31,6 +31,7 @@ INNER = {
     "delay": Plain(delay=2),
     "state and delay": OnChange(delay=1, bandwidth=1),
     "graph": Plain(graph="within_reach:1"),
+    "graph of numbers": Plain(graph=np.eye(3, k=1, dtype=bool)),
 }
 
 
@@ -72,6 +73,13 @@ def test_sizes_go_down_and_flags_up():
     assert ChannelWrapper(MeanChannel(num_agents=3)).num_agents == 3
     assert filled.clone(num_agents=2, graph=None).channel.channel.num_agents == 2
     assert hash(channel) == hash(ChannelWrapper(ChannelWrapper(MeanChannel(reads_memory=True, delay=2, bandwidth=4))))
+
+
+def test_a_graph_may_be_an_array():
+    graph = np.eye(3, k=1, dtype=bool)
+    wrapped = ChannelWrapper(MeanChannel(graph=np.ones((3, 3), bool)), graph=graph)
+    np.testing.assert_array_equal(wrapped.graph, graph)
+    np.testing.assert_array_equal(wrapped.clone(num_agents=3, graph=~graph).graph, ~graph)
 
 
 def test_what_the_inner_one_brings():

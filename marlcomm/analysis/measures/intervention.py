@@ -112,19 +112,22 @@ def ask_receivers(
     def ask(memory: AgentMemory, now: tuple[Observation, jax.Array, jax.Array]) -> tuple[AgentMemory, jax.Array]:
         observation, action, key = now
         _, after, decision = algorithm.act(params, observation, memory, key)
-        said = decision.messages.content  # [B, N, N, D]
+        said, sent = decision.messages.content, decision.messages.sent  # [B, N, N, D]
 
-        def instead(content: jax.Array) -> jax.Array:
+        def instead(content: jax.Array, sent: jax.Array) -> jax.Array:
             """[B, N, N] what each receiver does, for each sender who says `content` [..., N, N, D] instead."""
 
             def one(sender: jax.Array) -> jax.Array:
-                return algorithm.act(params, observation, memory, key, edit=ReplaceSender(sender, content))[0]
+                return algorithm.act(params, observation, memory, key, edit=ReplaceSender(sender, content, sent))[0]
 
             return jax.vmap(one, out_axes=1)(senders)
 
         every = jnp.broadcast_to(told[:, None], (len(told), *said.shape))
-        every = jnp.concatenate([jnp.stack([jnp.zeros_like(said), jnp.roll(said, 1, 0)]), every])
-        done = jax.vmap(instead, out_axes=1)(every)  # [B, 2+K, N, N]: compiled once for all that may be said
+        every, every_sent = (
+            jnp.concatenate([jnp.stack([jnp.zeros_like(own), jnp.roll(own, 1, 0)]), others])
+            for own, others in ((said, every), (sent, every != 0))
+        )
+        done = jax.vmap(instead, out_axes=1)(every, every_sent)  # [B, 2+K, N, N]: compiled once for all that is said
         return after._replace(last_action=action), done
 
     batch, steps = episodes.valid.shape

@@ -45,6 +45,8 @@ class ClusterChannel(Channel):
     encoding: str = "one_hot"
     shared: bool = False
 
+    says_numbers = False
+
     def __post_init__(self) -> None:
         if self.vocab_size < 2:
             raise ValueError(

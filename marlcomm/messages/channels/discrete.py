@@ -42,6 +42,8 @@ class DiscreteChannel(Channel):
     temperature: float = 1.0
     noise: float = 1.0
 
+    says_numbers = False
+
     def __post_init__(self) -> None:
         for name, least in (("vocab_size", 2), ("message_length", 1), ("hidden", 1)):
             if getattr(self, name) < least:

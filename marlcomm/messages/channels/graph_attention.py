@@ -97,6 +97,12 @@ class GraphAttentionChannel(Channel):
         return {"permutation": in_order} if self.scheduler == "sequence" and "learned" in self._graphs else {}
 
     @property
+    def entries_of_requests(self) -> int:
+        """See `Channel.entries_of_requests`: an encoding to everybody, and the links of learned graphs."""
+        graphs = self._graphs.count("learned")
+        return (self.scheduler_size + graphs) * (self.num_agents - 1) if graphs else 0
+
+    @property
     def _graphs(self) -> tuple[str, ...]:
         return (self.first_graph, self.second_graph)[: self.rounds]
 

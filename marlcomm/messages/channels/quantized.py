@@ -13,6 +13,7 @@ from marlcomm.messages.channel import BITS_PER_REAL, ChannelLoss, Received, Repo
 from marlcomm.messages.edits.edit import between
 from marlcomm.messages.wrapper import ChannelWrapper
 from marlcomm.types import Messages
+from marlcomm.validation import UsageError
 
 
 class QuantizedChannel(ChannelWrapper):
@@ -39,6 +40,11 @@ class QuantizedChannel(ChannelWrapper):
     def __post_init__(self) -> None:
         if not self.step > 0:
             raise ValueError(f"step is {self.step}: must be above 0, the distance of the values that can be sent")
+        inner = self.channel
+        while isinstance(inner, ChannelWrapper):
+            if isinstance(inner, QuantizedChannel):
+                raise UsageError(f"channel={type(self.channel).__name__}(...) is quantized already: set its own step.")
+            inner = inner.channel
         super().__post_init__()
 
     @nn.nowrap
@@ -56,6 +62,7 @@ class QuantizedChannel(ChannelWrapper):
         def change(messages: Messages) -> Messages:
             nonlocal rounds
             rounds += 1
+            messages = messages._replace(numbers=messages.price >= BITS_PER_REAL)
             return between(messages, quantize(messages, self.step, jax.random.fold_in(dither_key, rounds)))
 
         return self.channel.talk(inputs, memory, talk_key, transmit.through(change))
@@ -83,9 +90,9 @@ def code_length(integer: jax.Array, entries: jax.Array | int) -> jax.Array:
       L(0) = 1 / D        L(k) = 1 - log2(1 - 2^(-1/D)) + log2(m (m + 1))
 
     A message of zeros costs 1 bit, and naming the few entries that are not 0 about log2 D bits each: agents that have
-    little to say pay for that, and not for the width of the channel. The probabilities sum to 1, so an arithmetic coder
-    that is flushed after every message sends it in fewer than 2 bits more than the sum of its lengths; one that is
-    flushed after an episode, in fewer than 2 bits an episode more. Strictly growing in |k|.
+    little to say pay for that, and not for the width of the channel. Strictly growing in |k|. The probabilities sum to
+    1: these are ideal lengths. As a message is needed at the step in which it is sent, an arithmetic coder must be
+    flushed after each, and spends up to 2 bits a message more than the sum of its lengths.
     """
     integer, entries = jax.lax.stop_gradient(jnp.abs(integer)), jnp.maximum(entries, 1)
     something = -jnp.log2(-jnp.expm1(-jnp.log(2.0) / entries))

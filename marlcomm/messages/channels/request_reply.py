@@ -83,6 +83,11 @@ class RequestReplyChannel(Channel):
             raise ValueError("after_memory is False: gates learn from action values, which there are after the memory")
         super().__post_init__()
 
+    @property
+    def entries_of_requests(self) -> int:
+        """See `Channel.entries_of_requests`: a request to everybody."""
+        return self.request * (self.num_agents - 1)
+
     @nn.nowrap
     def losses(self) -> Mapping[str, ChannelLoss]:
         """What teaches the gates, and what is heard to tell of others."""

@@ -12,6 +12,8 @@ from marlcomm.types import Messages
 class SilentChannel(Channel):
     """No communication: messages have no dimensions, and agents act on what they see."""
 
+    says_numbers = False
+
     def send(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
     ) -> tuple[Messages, dict[str, jax.Array]]:

@@ -68,6 +68,11 @@ class VarianceGatedChannel(ValueMessageChannel):
     ask_below: float = 1.0
     answer_above: float = 0.0
 
+    @property
+    def entries_of_requests(self) -> int:
+        """See `Channel.entries_of_requests`: one to everybody."""
+        return self.num_agents - 1
+
     @nn.nowrap
     def losses(self) -> Mapping[str, ChannelLoss]:
         """The variance of messages, which costs `weights.variance`."""

@@ -13,7 +13,7 @@ _LOUDEST_NOISE = 1e6  # beyond it nothing is left of a message, and networks ove
 
 
 class Drop(struct.PyTreeNode):
-    """Loses each message as a whole with `probability`: the receiver finds zeros in its place, the sender has paid."""
+    """Loses each message as a whole with `probability`: for the receiver nothing came, and the sender has paid."""
 
     probability: Scalar = 0.5
 
@@ -22,8 +22,11 @@ class Drop(struct.PyTreeNode):
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
-        kept = jax.random.uniform(key, messages.sent.shape[:-1])[..., None] >= self.probability
-        return messages._replace(content=jnp.where(kept | ~between_agents(messages), messages.content, 0.0))
+        fate = jax.random.uniform(key, messages.sent.shape[:-1])[..., None]
+        lost = jnp.broadcast_to((fate < self.probability) & between_agents(messages), messages.sent.shape)
+        return messages._replace(
+            content=jnp.where(lost, 0.0, messages.content), lost=lost if messages.lost is None else messages.lost | lost
+        )
 
 
 class Noise(struct.PyTreeNode):
@@ -41,7 +44,10 @@ class Noise(struct.PyTreeNode):
 
 
 class Quantize(struct.PyTreeNode):
-    """Sends every number in `bits` bits, at that price; entries that cost no more than that anyway stay as they are.
+    """Sends every number in `bits` bits, at that price; symbols that cost no more than that anyway stay as they are.
+
+    Numbers that a `QuantizedChannel` sends in a code of varying length are all sent in `bits` bits: a receiver that is
+    not told which code an entry comes in could not read it.
 
     The 2^bits values are evenly spaced in x / (1 + |x|): fine around 0, coarse for large numbers, the largest being
     2^bits - 1, so that no range needs to be agreed on. One bit says -1 or 1. Gradient passes straight through.
@@ -61,7 +67,8 @@ class Quantize(struct.PyTreeNode):
         # from 24 bits on, the outermost middle is rounded to 1
         nearest = jnp.clip(middle / (1.0 - jnp.abs(middle)), 1.0 - levels, levels - 1.0)
         rounded = jax.lax.stop_gradient(nearest) + (content - jax.lax.stop_gradient(content))
-        coarser = (messages.price > self.bits) & between_agents(messages)
+        numbers = messages.price > self.bits if messages.numbers is None else messages.numbers
+        coarser = numbers & between_agents(messages)
         return messages._replace(
             content=jnp.where(coarser, rounded, content), price=jnp.where(coarser, self.bits, messages.price)
         )

@@ -60,11 +60,12 @@ class OneOf(struct.PyTreeNode):
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
-        if messages.mask is None:
-            messages = messages._replace(mask=jnp.zeros_like(messages.overhead))  # costs as little
         edited = [messages if edit is None else edit(messages, key) for edit in self.edits]
-        free = jnp.zeros_like(messages.overhead)  # some edits take the mask away
-        edited = [each._replace(mask=free) if each.mask is None else each for each in edited]
+        # some edits add a mask or losses, some take the mask away; one that is zero costs as little
+        for name, none in {"mask": messages.overhead, "lost": messages.sent}.items():
+            if any(getattr(each, name) is not None for each in edited):
+                nothing = {name: jnp.zeros_like(none)}
+                edited = [each._replace(**nothing) if getattr(each, name) is None else each for each in edited]
         return jax.tree.map(lambda *x: jax.lax.select_n(self.which, *x), *edited)
 
 

@@ -54,20 +54,22 @@ class SwapPairs(struct.PyTreeNode):
 class ReplaceSender(struct.PyTreeNode):
     """Replaces what one agent sends to others; what it tells itself stays.
 
-    Entries of zero count as not sent, as they do on delivery.
-
     Attributes:
       sender: [] int32, whose messages.
       content: [..., N, N, D] what is said instead, in all rounds of a step, side by side; only the sender's rows are
         read.
+      sent: [..., N, N, D] bool, which of it is sent. None for all entries that are not zero; a request may have no
+        content, and is then taken for none.
     """
 
     sender: jax.Array
     content: jax.Array
+    sent: jax.Array | None = None
 
     def only(self, entries: slice) -> ReplaceSender:
         """The edit for one round, whose messages are these entries of D."""
-        return self.replace(content=self.content[..., entries])
+        sent = None if self.sent is None else self.sent[..., entries]
+        return self.replace(content=self.content[..., entries], sent=sent)
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
@@ -75,5 +77,5 @@ class ReplaceSender(struct.PyTreeNode):
         replaced = ((jnp.arange(count) == self.sender)[:, None] & others(count))[..., None]  # [N, N, 1]
         return messages._replace(
             content=jnp.where(replaced, self.content, messages.content),
-            sent=jnp.where(replaced, self.content != 0, messages.sent),
+            sent=jnp.where(replaced, self.content != 0 if self.sent is None else self.sent, messages.sent),
         )
