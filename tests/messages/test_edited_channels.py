@@ -56,8 +56,8 @@ SMALL = {
     "temporal_gated": TemporalGatedChannel(hidden=4),
     "request_reply": RequestReplyChannel(request=2, reply=3, slots=2, width=4),
     "aggregation": AggregationChannel(),
-    "graph_attention": GraphAttentionChannel(dims=4, heads=2, scheduler_size=2, scheduler="pairs", rounds=1),
-    "graph_convolution": GraphConvolutionChannel(dims=3, hidden=4),
+    "graph_attention": GraphAttentionChannel(dims=4, heads=1, scheduler_size=2, scheduler="pairs", rounds=1),
+    "graph_convolution": GraphConvolutionChannel(dims=3, hidden=4, rounds=1),
 }
 EDITS = (None, Drop(1.0), Silence(), chain_edits([Noise(1.0), Quantize(4.0)]))
 
