@@ -102,8 +102,9 @@ class BroughtLoss(NamedTuple):
 
     loss: Loss
     weight: float = 1.0  #: by default
-    #: what the loss cannot do without: a learner by policy gradient, a centralized critic of joint actions, ...
-    needs: Literal["", "policy_gradient", "joint_critic", "discrete_actions"] = ""
+    #: what the loss cannot do without: a learner by policy gradient, a centralized critic of joint actions, agents with
+    #: action values in place of policies, ...
+    needs: Literal["", "policy_gradient", "joint_critic", "discrete_actions", "action_values"] = ""
     instead: str = ""  #: what to do where that is not to be had, such as "set channel.sampled=False"
     short_name: str = ""  #: of its weight as a setting, such as beta
 

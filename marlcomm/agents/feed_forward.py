@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 
 from marlcomm.agents.communicating import CommunicatingAgent, beside, plus
-from marlcomm.messages.channel import Heard
+from marlcomm.messages.channel import Channel, Heard
 from marlcomm.networks.layers import MLP, one_each
 from marlcomm.validation import UsageError
 
@@ -26,9 +26,10 @@ class FeedForwardAgent(CommunicatingAgent):
 
     def __post_init__(self) -> None:
         if self.channel.after_memory:
+            either = ", or after_memory=False" if _talks_before(self.channel) else ""
             raise UsageError(
                 f"{type(self.channel).__name__} has after_memory=True, and a feed-forward agent has no memory: use "
-                "recurrent=True, or after_memory=False"
+                f"recurrent=True{either}"
             )
         super().__post_init__()
 
@@ -46,3 +47,12 @@ class FeedForwardAgent(CommunicatingAgent):
 
     def _think_through(self, inputs: jax.Array, heard: Heard) -> jax.Array:
         return plus(self.network(beside(inputs, heard)), heard)
+
+
+def _talks_before(channel: Channel) -> bool:
+    """Whether a channel that talks after the memory could also talk before it."""
+    try:
+        channel.clone(after_memory=False)
+    except ValueError:
+        return False
+    return True

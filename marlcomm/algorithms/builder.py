@@ -212,6 +212,10 @@ def _with_what_losses_need(
                 f"{who} needs discrete actions, and {type(env).__name__} has continuous ones: make the task discrete, "
                 f"or {leave}."
             )
+        if loss.needs == "action_values" and not kind.action_values:
+            raise UsageError(
+                f"{who} reads action values, and agents of {kind.title} have policies: use qmix{instead}, or {leave}."
+            )
         if loss.needs == "joint_critic":
             if kind.joint_critic is None:
                 raise UsageError(

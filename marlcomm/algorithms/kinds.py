@@ -50,6 +50,7 @@ class LearnerKind:
       joint_critic_losses: those that this critic learns by, where the learner's own do not teach it.
       critics: its own, which fit it.
       policy_gradient: whether it learns by policy gradient, and so can teach what a channel draws.
+      action_values: whether what its agents score actions by are values, which have a unit, and not a policy's logits.
     """
 
     title: str
@@ -66,6 +67,7 @@ class LearnerKind:
     joint_critic_losses: Losses = field(default_factory=dict)
     critics: tuple[type, ...] = ()
     policy_gradient: bool = False
+    action_values: bool = False
 
     @property
     def all_options(self) -> dict[str, Any]:
@@ -140,6 +142,7 @@ VALUE = LearnerKind(
     optimizer="rmsprop",
     joint_critic=_joint_critic_beside,
     joint_critic_losses={"joint_critic": (joint_critic_loss, 1.0)},
+    action_values=True,
 )
 ON_POLICY = LearnerKind(
     title=names.ON_POLICY,

@@ -37,6 +37,8 @@ class Transmit(Protocol):
     state: Any  # what the channel carried over from the last step
     training: bool  # static: True while the team trains, False while it is evaluated
     action_mask: jax.Array | None  # [..., N, A] bool; only after the memory, and None where nobody says so
+    delay: int  # static: steps that a message is under way
+    reaches: jax.Array  # [..., N, N] bool, sender first: who can tell whom something now, by graph and who is alive
 
     def __call__(self, messages: Messages) -> Messages:
         """One round: what arrives of the messages [..., N, N, D]."""

@@ -34,6 +34,8 @@ class Transmission:
       training: True while the team trains, False while it is evaluated. Static.
       action_mask: [..., N, A] bool, what each agent may do now; None where nobody says so. Only channels that talk
         after the memory are given it.
+      delay: steps that a message is under way. Static.
+      reaches: [..., N, N] bool, sender first: who can tell whom something now, by the graph and by who is alive.
     """
 
     def __init__(
@@ -54,7 +56,8 @@ class Transmission:
         n = alive.shape[-1]
         self._links = None if channel.graph is None else jnp.asarray(channel.graph) | ~others(n)
         everybody = alive[..., :, None] & alive[..., None, :]
-        self._open = (everybody if self._links is None else everybody & self._links)[..., None]  # [..., N, N, 1]
+        self.delay, self.reaches = channel.delay, everybody if self._links is None else everybody & self._links
+        self._open = self.reaches[..., None]  # [..., N, N, 1]
         self._between = others(n)[..., None]  # [N, N, 1]
         self._rounds: list[Messages] = []
         self._spent: list[jax.Array] = []  # [..., N] entries of the bandwidth, a round

@@ -11,9 +11,10 @@ from formulas import dense, mlp, softmax
 from marlcomm.losses.request_reply import reply_gate_loss
 from marlcomm.messages import RequestReplyChannel
 from marlcomm.messages.channel import bits_sent
-from marlcomm.messages.edits import CutPairs
+from marlcomm.messages.edits import CutPairs, Quantize
 from marlcomm.messages.transmission import Transmission
 from marlcomm.types import Episodes, Unroll
+from marlcomm.validation import UsageError
 
 BATCH, AGENTS, ACTIONS, INPUT, HIDDEN = 8, 3, 4, 2, 5
 REQUEST, REPLY, SLOTS, WIDTH = 2, 3, 2, 4
@@ -36,8 +37,9 @@ CHANNEL = RequestReplyChannel(
     num_actions=ACTIONS,
     input_size=INPUT,
 )
-GATED = CHANNEL.clone(gated="always")
+GATED = CHANNEL.clone(gated="always", held_back=0.5)
 BY_VALUE = CHANNEL.clone(worth_of="best_value")
+HOLDS_NOTHING = CHANNEL.clone(held_back=0.0)
 
 
 def talk_through(channel, params, given, cut, training, key=KEY):
@@ -112,7 +114,7 @@ def test_replies_pass_the_gates_and_all_is_paid(dead):
 def test_a_request_that_was_cut_is_not_answered():
     cut = NO_CUT.copy()
     cut[0, 1] = True
-    features, _, _, messages = run(CHANNEL, params(), EVERYTHING, cut, True)
+    features, _, _, messages = run(HOLDS_NOTHING, params(), EVERYTHING, cut, True)
     assert not np.asarray(messages.sent)[:, 1, 0, REQUEST:].any()
     for b in range(BATCH):
         replies, _ = by_loops(b, ALIVE, cut)
@@ -123,20 +125,26 @@ def test_a_request_that_was_cut_is_not_answered():
 
 @pytest.mark.parametrize("channel", [CHANNEL, GATED, BY_VALUE])
 def test_a_gate_is_told_whether_its_reply_is_worth_it(channel):
-    repliers = set()
+    held, drawn = [], set()
     for number in range(4):
         key = jax.random.PRNGKey(number)
-        _, reported, _, _ = run(channel, params(), EVERYTHING, NO_CUT, True, key)
+        features, reported, _, _ = run(channel, params(), EVERYTHING, NO_CUT, True, key)
         taught, label = np.asarray(reported["gate_taught"]), np.asarray(reported["gate_label"])
-        (replier,) = set(np.argwhere(taught)[:, 1])
-        repliers.add(replier)
-        assert (taught[:, replier] == (np.arange(AGENTS) != replier)).all()
-        for b in range(BATCH):
+        is_open = np.asarray(reported["gate_open"])
+        repliers = [set(np.argwhere(of_one)[:, 0]) for of_one in taught]
+        assert len({tuple(one) for one in repliers}) > 1, "each environment draws for itself"
+        for b, (replier,) in enumerate(repliers):
+            drawn.add(replier)
+            assert (taught[b, replier] == (np.arange(AGENTS) != replier)).all()
             replies, gates = by_loops(b, ALIVE, NO_CUT)
-            if channel is GATED:
-                passed = {pair: reply for pair, reply in replies.items() if gates[pair] > 0}
-            else:
-                passed = replies
+            for j, i in replies:
+                if j == replier:
+                    held.append(not is_open[b, j, i])
+                else:
+                    assert is_open[b, j, i] == (channel is not GATED or gates[j, i] > 0)
+            passed = {pair: reply for pair, reply in replies.items() if is_open[b][pair]}
+            for i in range(AGENTS):
+                np.testing.assert_allclose(features[b, i], side_by_side(b, passed, i), rtol=1e-3, atol=1e-4)
             for i in set(range(AGENTS)) - {replier}:
                 told_and_not = []
                 for told in ({**passed, (replier, i): replies[replier, i]}, {**passed, (replier, i): np.zeros(REPLY)}):
@@ -146,7 +154,39 @@ def test_a_gate_is_told_whether_its_reply_is_worth_it(channel):
                 otherwise = untold.max() if channel is BY_VALUE else told[untold.argmax()]
                 if channel is not BY_VALUE or abs(told.max() - otherwise) > 1e-4:
                     assert label[b, replier, i] == (told.max() - otherwise > 1e-6)
-    assert len(repliers) > 1
+    assert drawn == set(range(AGENTS))
+    assert 0.3 < np.mean(held) < 0.7, "a coin decides of the replier that is drawn, whatever its gates say"
+
+
+def test_a_label_is_of_the_reply_as_it_arrives():
+    blurred = run_through(Quantize(1.0))
+    exact = run_through(None)
+    assert np.any(blurred["gate_label"] != exact["gate_label"])
+    np.testing.assert_array_equal(blurred["gate_taught"], exact["gate_taught"])
+
+
+def run_through(edit):
+    """What is reported in training where this happens to messages."""
+
+    def talk(params):
+        transmit = Transmission(HOLDS_NOTHING, jnp.asarray(ALIVE), KEY, edit, training=True, scores=head_scores)
+        return HOLDS_NOTHING.apply(params, INPUTS, MEMORY, KEY, transmit, method="talk")[1]
+
+    return jax.tree.map(np.asarray, jax.jit(talk)(params()))
+
+
+def head_scores(heard):
+    return OWN if heard is None else OWN + jnp.tanh(heard.features @ HEAD)
+
+
+def test_labels_of_what_comes_later_are_refused():
+    late = CHANNEL.clone(delay=1)
+    with pytest.raises(UsageError, match="delay=1: gates learn"):
+        jax.eval_shape(lambda: talk_through(late, params(), EVERYTHING, NO_CUT, True))
+    jax.eval_shape(lambda: talk_through(late, params(), EVERYTHING, NO_CUT, False))
+    never = late.clone(gated="never")
+    assert "gate_label" not in jax.eval_shape(lambda: talk_through(never, params(), EVERYTHING, NO_CUT, True))[1]
+    assert list(never.losses()) == ["teammate_values"]
 
 
 def gradient_of(loss):
@@ -173,10 +213,12 @@ def test_gates_learn_from_their_labels_alone_and_teach_nothing_else():
 
 
 def test_a_reply_that_is_held_back_is_taught_by_nobody():
+    without_coin = GATED.clone(held_back=0.0)
+
     @jax.jit
     @jax.grad
     def heard_by_first(memory):
-        features = talk_through(GATED, params(), (INPUTS, memory, OWN, ALIVE, MASK), NO_CUT, True)[0]
+        features = talk_through(without_coin, params(), (INPUTS, memory, OWN, ALIVE, MASK), NO_CUT, True)[0]
         return (features[:, 0] ** 2).sum()
 
     reached = np.any(heard_by_first(jnp.asarray(MEMORY)), -1)
@@ -193,6 +235,7 @@ def test_a_reply_that_is_held_back_is_taught_by_nobody():
         (lambda: RequestReplyChannel(request=0), "request"),
         (lambda: RequestReplyChannel(slots=0), "slots"),
         (lambda: RequestReplyChannel(worth_of="all"), "worth_of is 'all'"),
+        (lambda: RequestReplyChannel(held_back=1.5), "held_back is 1.5"),
         (lambda: RequestReplyChannel(gated="sometimes"), "gated is 'sometimes'"),
     ],
 )

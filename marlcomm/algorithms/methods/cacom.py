@@ -7,7 +7,8 @@ from marlcomm.algorithms.methods.shared import PYMARL
 from marlcomm.algorithms.recipe import recipe
 from marlcomm.envs.api import Environment
 
-# as released for 1c3s5z_vs_1c3s6z; for MMM3 requests have 6 entries and replies 13. Entries of 2 bits are learned there
+# as released for 1c3s5z_vs_1c3s6z; for MMM3 requests have 6 entries and replies 13. It learns entries of 2 bits, and
+# gates hold after 200,000 steps, in which they are taught to open; here they hold from the start
 PUBLISHED = {
     **PYMARL,
     "channel.request": 4,
@@ -25,7 +26,7 @@ PUBLISHED = {
     "value",
     {"channel": "request_reply", "mixer": "monotonic"},
     published=PUBLISHED,
-    short_names={"worth": "channel.worth", "worth_of": "channel.worth_of", "gated": "channel.gated"},
+    short_names={name: f"channel.{name}" for name in ("worth", "worth_of", "held_back", "gated")},
 )
 def cacom(env: Environment, **settings: Any) -> Algorithm:
     """CACOM: agents ask for what they want to know, and are sent what is worth it (request_reply x monotonic x value).
@@ -35,6 +36,7 @@ def cacom(env: Environment, **settings: Any) -> Algorithm:
       **settings: as for the value learner, and by short names:
         worth: what a reply must gain the receiver to be sent.
         worth_of: what counts as a gain: that of the "best_value" (published), or of a better "choice" (ours).
+        held_back: chance in training that a reply of the replier that is drawn is held back, whatever its gate says.
         gated: when gates hold: "always" (published), in "evaluation" only or "never".
     """
     ...

@@ -21,7 +21,8 @@ from marlcomm.messages.channel import (
     to_everybody,
 )
 from marlcomm.networks.layers import MLP, Linear
-from marlcomm.types import others
+from marlcomm.types import Messages, others
+from marlcomm.validation import UsageError
 
 GATED = ("always", "evaluation", "never")
 WORTH_OF = ("choice", "best_value")
@@ -38,9 +39,11 @@ class RequestReplyChannel(Channel):
     Only `reply_gate_loss` teaches the gates: at each step, of one replier that is drawn, whether its reply, given what
     else arrives, gains the receiver more than `worth`. With Q' the values with the reply and Q without, that is
     max Q' - max Q ("best_value"), or max Q' - Q'(argmax Q) ("choice"), the value of information: news that lowers all
-    values may be worth hearing.
-    No gradient of receivers reaches gates or replies that are held back, and none of the gates what they read.
-    `teammate_value_loss` lets receivers predict the action values of the others from what they hear.
+    values may be worth hearing. By option, a coin decides in training in place of that replier's gates what of its
+    replies is held back, with chance `held_back`: so receivers learn from inputs like those of both values, and a gate
+    that is shut is tried again. The loss of receivers teaches the replies that arrive and no gate; that of gates
+    teaches nothing but them. `teammate_value_loss` lets receivers predict the action values of the others from what
+    they hear.
 
     Bits of a pair at a step: 32 an entry of the request; 1 that tells whether a reply comes, where the request arrived;
     32 an entry of the reply. Entries are numbers here: `quantization_step` takes the place of the learned step sizes.
@@ -49,7 +52,9 @@ class RequestReplyChannel(Channel):
     `gate_taught` (both [..., N, N]), `teammate_values` [..., N, N, A] (receiver first) and `own_values` [..., N, A].
 
     The original has a slot for each entity that is seen, and receivers remember what they hear. Here what is heard is
-    read after the memory, where an agent can say what it would do with and without it.
+    read after the memory, where an agent can say what it would do with and without it. The released code teaches
+    all gates to open for 200,000 steps before they hold. Gates cannot be trained with `delay`, as their labels would be
+    of replies that come later.
 
     Attributes:
       request: entries of a request (published: 4 to 6).
@@ -58,8 +63,10 @@ class RequestReplyChannel(Channel):
       width: of each of them, of keys and of queries (published: 8).
       worth: what a reply must gain the receiver, in units of action values (published: 0).
       worth_of: "best_value" (published) or "choice" (ours).
+      held_back: 0 .. 1, chance in training that a reply of the drawn replier is held back; 0 leaves it to the gates.
+        None is 0 where gates hold in training, and 0.5 with gated="evaluation": values without a reply are learned too.
       gated: when gates hold: "always" (published, after the first 200,000 steps), in "evaluation" only, or "never", as
-        for the same team with all replies.
+        for the same team with all replies, no coin and no loss of gates.
     """
 
     request: int = 4
@@ -68,6 +75,7 @@ class RequestReplyChannel(Channel):
     width: int = 8
     worth: float = 0.0
     worth_of: str = "best_value"
+    held_back: float | None = None
     gated: str = "always"
     after_memory: bool = True
 
@@ -77,6 +85,8 @@ class RequestReplyChannel(Channel):
                 raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
         if self.worth_of not in WORTH_OF:
             raise ValueError(f"worth_of is {self.worth_of!r}: must be one of {', '.join(WORTH_OF)}")
+        if not 0 <= self._chance <= 1:
+            raise ValueError(f"held_back is {self.held_back}: must be a chance, 0 .. 1")
         if self.gated not in GATED:
             raise ValueError(f"gated is {self.gated!r}: must be one of {', '.join(GATED)}")
         if not self.after_memory:
@@ -91,10 +101,9 @@ class RequestReplyChannel(Channel):
     @nn.nowrap
     def losses(self) -> Mapping[str, ChannelLoss]:
         """What teaches the gates, and what is heard to tell of others."""
-        return {
-            "reply_gate": ChannelLoss(reply_gate_loss, 1.0, needs="discrete_actions"),
-            "teammate_values": ChannelLoss(teammate_value_loss, 0.1),
-        }
+        gates = {"reply_gate": ChannelLoss(reply_gate_loss, 1.0, "action_values", 'set channel.gated="never"')}
+        predicted = {"teammate_values": ChannelLoss(teammate_value_loss, 0.1, "action_values")}
+        return predicted if self.gated == "never" else gates | predicted
 
     def exceptions(self) -> Mapping[str, str]:
         """See `Channel.exceptions`."""
@@ -121,16 +130,33 @@ class RequestReplyChannel(Channel):
         logit = self._gate(jax.lax.stop_gradient(known), jax.lax.stop_gradient(asking))
         lets_all = self.gated == "never" or (self.gated == "evaluation" and transmit.training)
         is_open = jnp.ones_like(logit, bool) if lets_all else logit > 0
+        learns = transmit.training and self.gated != "never"
+        drawn, kept = self._drawn(logit.shape[:-2], key)
+        if learns and self._chance:
+            is_open = jnp.where(drawn, kept, is_open)
         sent = asked & is_open[..., None]
         messages = offer(jnp.where(sent, reply, jax.lax.stop_gradient(reply)))
         overhead = asked[..., 0].astype(jnp.float32)
-        arrived = transmit(messages._replace(sent=messages.sent & sent, overhead=overhead)).content
-        heard = Heard(self._side_by_side(arrived))
+        arrived = transmit(messages._replace(sent=messages.sent & sent, overhead=overhead))
+        heard = Heard(self._side_by_side(arrived.content))
         reported = {"gate_logit": logit, "gate_open": is_open}
+        if learns:
+            reported |= self._labels(jnp.where(asked, reply, 0.0), arrived, drawn, asked, transmit)
         if transmit.training:
-            reported |= self._labels(reply, arrived, asked, key, transmit)
             reported |= self._prediction(seen, heard, transmit)
         return heard, reported
+
+    def _drawn(self, lead: tuple[int, ...], key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Of each place and step: who is the replier that is drawn [..., N, 1], and what it does not hold back
+        [..., N, N]."""
+        of_replier, of_coin = jax.random.split(key)
+        replier = jax.random.randint(of_replier, (*lead, 1, 1), 0, self.num_agents)
+        kept = jax.random.uniform(of_coin, (*lead, *(self.num_agents,) * 2)) >= self._chance
+        return jnp.arange(self.num_agents)[:, None] == replier, kept
+
+    @property
+    def _chance(self) -> float:
+        return (0.5 if self.gated == "evaluation" else 0.0) if self.held_back is None else self.held_back
 
     def _reply(self, known: jax.Array, asking: jax.Array) -> jax.Array:
         matched = jnp.einsum("...jsw,...jiw->...jis", self.key_head(known), self.query_head(asking))
@@ -145,13 +171,20 @@ class RequestReplyChannel(Channel):
         return by_receiver(jnp.where(others(self.num_agents)[..., None], content, 0.0))
 
     def _labels(
-        self, reply: jax.Array, arrived: jax.Array, asked: jax.Array, key: jax.Array, transmit: Transmit
+        self, reply: jax.Array, arrived: Messages, drawn: jax.Array, asked: jax.Array, transmit: Transmit
     ) -> Reported:
-        """Of one replier, whether its reply is worth it to each receiver."""
-        one = (jnp.arange(self.num_agents) == jax.random.randint(key, (), 0, self.num_agents))[:, None, None]
-        told, untold = (
-            self._scores(jnp.where(one, given, arrived), transmit) for given in (jnp.where(asked, reply, 0.0), 0.0)
-        )  # each [..., N, A]
+        """Of the replier that is drawn, whether its reply is worth it to each receiver.
+
+        A reply that arrives is taken as it does, by edits and quantization; one that is held back, as it would be sent.
+        """
+        if transmit.delay:
+            raise UsageError(
+                f"delay={transmit.delay}: gates learn what a reply changes at the step in which it is sent, and it "
+                'comes later: train without delay, or with channel.gated="never"'
+            )
+        came, one = arrived.sent.any(-1, keepdims=True), drawn[..., None]
+        given = (jnp.where(came, arrived.content, reply), 0.0)
+        told, untold = (self._scores(jnp.where(one, x, arrived.content), transmit) for x in given)  # each [..., N, A]
         choice = jnp.argmax(untold, -1, keepdims=True)
         otherwise = jnp.take_along_axis(told, choice, -1)[..., 0] if self.worth_of == "choice" else untold.max(-1)
         label = jnp.broadcast_to((told.max(-1) - otherwise > self.worth)[..., None, :], asked.shape[:-1])
