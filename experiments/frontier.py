@@ -1,6 +1,6 @@
 """Return against bits a step: every channel with its numbers quantized, and the weight of bits swept.
 
-Every channel on QMIX (`gaussian` is NDQ with its losses, `maic` has its own), numbers rounded by a dithered quantizer,
+Every channel on QMIX (`gaussian` is NDQ; the losses of each come with it), numbers rounded by a dithered quantizer,
 seeds times weights of the loss `bits` as one population; and edits on the trained teams. On sensor and hallway, 0 is
 the exact best silent team and 1 the exact best fully informed one; on traffic junction, the share of episodes won.
 
@@ -13,7 +13,6 @@ In parts, by several processes, each (channel, task) a run folder that goes on w
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, Literal
@@ -25,7 +24,6 @@ from experiments.common import (
     MIDDLE_HEAD,
     Experiment,
     FinishedRun,
-    NotTrained,
     as_json,
     interquartile_mean,
     markdown_table,
@@ -33,13 +31,14 @@ from experiments.common import (
     percent,
     start,
 )
-from experiments.methods_by_tasks import METHODS, TASKS, algorithm_of
+from experiments.methods_by_tasks import METHODS, TASKS, algorithm_of, problem_of
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import Frontier, frontier, plot_frontier
 from marlcomm.training.record import RunFolder
 
 SHARES = {"sensor": 0.2, "hallway-delays-to-6": 1.0, "traffic-junction-easy": 0.3}  # of `--steps`
-CHANNELS = ("silent", "gaussian", "mean", "attention", "gated", "memory", "shared", "discrete", "maic")
+OLDER = ("silent", "gaussian", "mean", "attention", "gated", "memory", "shared", "discrete")
+CHANNELS = (*OLDER, "maic", "masia", "vbc", "tmc", "cacom", "magic-on-qmix", "dicg-on-qmix")
 ON_LONGER_TASKS = ("silent", "gaussian", "mean", "attention", "discrete")  # where a channel takes minutes
 SYMBOLS = ("silent", "discrete")  # have no numbers to quantize: one population of seeds
 STEP = 1.0  # of the quantizer
@@ -68,10 +67,11 @@ def main() -> None:
     tables, numbers = [], {}
     for task in experiment.chosen["tasks"]:
         channels = [name for name in experiment.chosen["channels"] if task == "sensor" or name in ON_LONGER_TASKS]
-        found = [each for each in (_measured(experiment, name, task) for name in channels) if each]
+        cells = {name: measured(experiment, name, task) for name in channels}
+        found = [each for each in cells.values() if isinstance(each, Frontier)]
         tables.append(f"**{task}**, {_steps(experiment, task):,} steps a seed.")
+        tables += [f"{name}: {problem}" for name, problem in cells.items() if isinstance(problem, str)]
         if not found:
-            tables.append("Nothing is finished.")
             continue
         every = joined(found)
         middle, seeds = over_seeds(every)
@@ -117,25 +117,26 @@ def over_seeds(every: Frontier) -> tuple[Frontier, list[np.ndarray]]:
     return middle, [every.worth[members] for members in of_group]
 
 
-def _measured(experiment: Experiment, channel: str, task: str) -> Frontier | None:
-    """Trains a channel on a task, or reads it back, and measures it; None where it is not finished."""
-    algorithm, hparams = algorithm_on(channel, task)
+def measured(experiment: Experiment, channel: str, task: str) -> Frontier | str:
+    """Trains a channel on a task, or reads it back, and measures it; what goes wrong, in words."""
     try:
+        algorithm, hparams = algorithm_on(channel, task)
         run = experiment.train(f"frontier-{channel}-{task}", algorithm, hparams, _steps(experiment, task))
-    except NotTrained as missing:
-        print(f"[{channel}-{task}] {missing}", file=sys.stderr)
-        return None
-    return _frontier_of(experiment, channel, task, run)
+        return _frontier_of(experiment, channel, task, run)
+    except (Exception, SystemExit) as error:  # a cell that fails is shown, and the others go on
+        return problem_of(error, f"{channel}-{task}")
 
 
 def _frontier_of(experiment: Experiment, channel: str, task: str, run: FinishedRun) -> Frontier:
-    """The frontier of one run, or what was found of it before; it is kept with the run."""
+    """The frontier of one run, or what was found of it before by the same measure; it is kept with the run."""
+    edits = () if channel == "silent" else EDITS
+    best = run.saved.algorithm.env.best_returns()
+    decides = as_json({"edits": edits, "measure": MEASURES[task], "best_returns": best})
     folder, name = RunFolder(run.saved.path), f"frontier-{experiment.episodes}-episodes.json"
-    if not (folder.path / name).exists():
-        edits = () if channel == "silent" else EDITS
+    if not (folder.path / name).exists() or folder.read_json(name).get("decides") != decides:
         found = frontier({channel: run.saved}, edits=edits, measure=MEASURES[task], episodes=experiment.episodes)
-        folder.write_json(name, as_json(found))
-    return _read(folder.read_json(name))
+        folder.write_json(name, {"decides": decides, "found": as_json(found)})
+    return _read(folder.read_json(name)["found"])
 
 
 def _read(written: dict[str, Any]) -> Frontier:

@@ -54,7 +54,7 @@ class Task:
       name: of the task; options: its own.
       share: of `--steps`.
       measure: "won" or "return".
-      settings: of the value learner; others: of the other learners.
+      settings: of the value learner; others: of those that learn on-policy or with a critic of actions.
     """
 
     name: str
@@ -111,6 +111,7 @@ METHODS = {
     "cluster": Method("rgmcomm_qmix", {}),
     **{name: Method(name, {}) for name in ("maic", "masia", "vbc", "tmc", "cacom")},
     "magic-on-qmix": _on_qmix("graph_attention"),
+    "dicg-on-qmix": _on_qmix("graph_convolution"),
     "qplex": Method("qplex", {}),
     "qtran": Method("qtran", {}),
     "gaussian-with-qplex": Method("ndq", {"mixer": "qplex"}),
@@ -169,9 +170,14 @@ def cell_of(experiment: Experiment, method: str, label: str) -> Cell:
         run = experiment.train(f"{method}-{label}", algorithm_of(method, TASKS[label]), steps=_steps(experiment, label))
         return _tested(experiment, run, TASKS[label].measure)
     except (Exception, SystemExit) as error:  # a cell that fails is shown, and the others go on
-        said = str(error) if isinstance(error, UsageError | NotTrained) else f"{type(error).__name__}: {error}"
-        print(f"[{method}-{label}] {said}", file=sys.stderr)
-        return Cell(said.partition("\n")[0].removesuffix(" There are:"))
+        return Cell(problem_of(error, f"{method}-{label}"))
+
+
+def problem_of(error: BaseException, label: str) -> str:
+    """What a table says of a cell that failed, in a line; all of it goes to the standard error."""
+    said = str(error) if isinstance(error, UsageError | NotTrained) else f"{type(error).__name__}: {error}"
+    print(f"[{label}] {said}", file=sys.stderr)
+    return said.partition("\n")[0].removesuffix(" There are:")
 
 
 def algorithm_of(method: str, task: Task) -> Algorithm:

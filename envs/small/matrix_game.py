@@ -19,6 +19,7 @@ from marlcomm.envs.api import Environment
 from marlcomm.envs.render import shapes
 from marlcomm.envs.render.palette import FLOOR, GOAL, INK, VISITED, agent_color
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
+from marlcomm.validation import check_choice
 
 RGMCOMM_TABLE = (  # [first observation, first agent's action, second observation]
     ((53.2, 4.5, 58.5, 0.3), (42.9, 1.2, 64.0, 16.1)),
@@ -26,6 +27,8 @@ RGMCOMM_TABLE = (  # [first observation, first agent's action, second observatio
 )
 
 QTRAN_TABLE = ((((8.0, -12.0, -12.0),), ((-12.0, 0.0, 0.0),), ((-12.0, 0.0, 0.0),)),)  # nobody observes anything
+
+TABLES = {"rgmcomm": RGMCOMM_TABLE, "qtran": QTRAN_TABLE}
 
 
 class MatrixGameState(NamedTuple):
@@ -37,11 +40,14 @@ class MatrixGameState(NamedTuple):
 
 
 class MatrixGame(Environment[MatrixGameState]):
-    """One-step cooperative matrix game of two agents (RGMComm; with `QTRAN_TABLE`, the game of QTRAN's paper).
+    """One-step cooperative matrix game of two agents (RGMComm; with `table="qtran"`, the game of QTRAN's paper).
 
     The reward of both agents is `table[first observation, agent 0's action, second observation, agent 1's action]`.
     Without the last axis agent 0 acts alone: agent 1 observes what matters for it, and has no choice but action 0.
     Observations are uniform and independent. The number of observations and actions follows from the table.
+
+    Best of "qtran": 8, where both choose their first action; who does so alone costs both 12. It has N = 2, A = 3,
+    O = 1, S = 2.
 
     Optima with the default table, by the number of different messages from agent 1 to agent 0:
     1: 33.325, 2: 38.05, 3: 38.7375, 4 or more: 39.15.
@@ -54,16 +60,16 @@ class MatrixGame(Environment[MatrixGameState]):
     default_steps = 100_000
     horizon = 1
 
-    def __init__(self, table: Sequence[Sequence[Sequence[Any]]] = RGMCOMM_TABLE) -> None:
+    def __init__(self, table: str | Sequence[Sequence[Sequence[Any]]] = RGMCOMM_TABLE) -> None:
         """Makes the task.
 
         Args:
-          table: [first observations, actions, second observations] rewards; or, where agent 1 acts too, [first
-            observations, first actions, second observations, second actions].
+          table: "rgmcomm" or "qtran"; or rewards [first observations, actions, second observations]; or, where agent 1
+            acts too, [first observations, first actions, second observations, second actions].
 
         Raises:
-          ValueError: the table is not three or four levels deep and regular, is empty, or holds numbers that are not
-            finite.
+          ValueError: no table is called so, or it is not three or four levels deep and regular, is empty, or holds
+            numbers that are not finite.
         """
         self.table = _check_table(table)
         self.rewards = self.table if self.table.ndim == 4 else self.table[..., None]
@@ -119,8 +125,10 @@ class MatrixGame(Environment[MatrixGameState]):
         shapes.clear(axes, (-2.1, seconds * answers - 0.4), (-firsts * actions + 0.4, 1.4))
 
 
-def _check_table(table: Sequence[Sequence[Sequence[float]]]) -> np.ndarray:
+def _check_table(table: str | Sequence[Sequence[Sequence[Any]]]) -> np.ndarray:
     right = "a regular table [first observations, actions, second observations(, actions)] of finite numbers"
+    if isinstance(table, str):
+        table = TABLES[check_choice("matrix_game: table", table, tuple(TABLES))]
     try:
         array = np.asarray(table, np.float32)
     except (TypeError, ValueError) as error:

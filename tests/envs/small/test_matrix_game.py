@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from exhaustive import all_outcomes
 
+from marlcomm.cli.settings import split_settings
 from marlcomm.envs import check_env
 from marlcomm.envs.small.matrix_game import QTRAN_TABLE, MatrixGame, MatrixGameState
 
@@ -50,6 +51,17 @@ def test_another_table():
     np.testing.assert_array_equal(step.reward, [6.0, 6.0])
     np.testing.assert_array_equal(step.observation.agents_view, [[1, 0, 0], [0, 0, 1]])
     np.testing.assert_array_equal(step.observation.global_state, [1, 0, 0, 1])
+
+
+@pytest.mark.parametrize("setting", ["task.table=qtran", 'task.table="qtran"'])
+def test_the_command_line_knows_tables_by_name(setting):
+    algorithm, _ = split_settings("qtran", "matrix_game", [setting])
+    assert isinstance(algorithm.env, MatrixGame)
+    np.testing.assert_array_equal(algorithm.env.table, QTRAN_TABLE)
+    assert algorithm.env.made_by == ("matrix_game", {"table": "qtran"})
+    np.testing.assert_array_equal(MatrixGame("rgmcomm").table, MatrixGame().table)
+    with pytest.raises(ValueError, match="table='qtrna' is not known"):
+        MatrixGame("qtrna")
 
 
 @pytest.mark.parametrize("table", [[], [[1.0, 2.0]], [[[1.0], [1.0, 2.0]]], [[[float("nan")]]]])
