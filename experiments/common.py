@@ -180,10 +180,7 @@ def start(
     add("--seeds", type=int, help=f"how many seeds (default: {seeds})")
     add("--episodes", type=int, help=f"test episodes of each member (default: {episodes:,})")
     _add_choices(parser, choices or {})
-    given = parser.parse_args()
-    for option in ("steps", "seeds", "episodes"):
-        if getattr(given, option) is not None and getattr(given, option) < 1:
-            parser.error(f"--{option} is {getattr(given, option)}: must be at least 1")
+    given = _parsed(parser)
     chosen = {option: tuple(dict.fromkeys(getattr(given, option))) for option in choices or {}}
     is_part = any(len(chosen[option]) < len(tuple(words)) for option, words in (choices or {}).items())
     size = "quick" if given.quick else "full" if getattr(given, "full", False) else ""
@@ -199,6 +196,14 @@ def start(
         read_only=getattr(given, "read", False),
         chosen=chosen,
     )
+
+
+def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    given = parser.parse_args()
+    for option in ("steps", "seeds", "episodes"):
+        if getattr(given, option) is not None and getattr(given, option) < 1:
+            parser.error(f"--{option} is {getattr(given, option)}: must be at least 1")
+    return given
 
 
 def _add_choices(parser: argparse.ArgumentParser, choices: Mapping[str, Iterable[str]]) -> None:

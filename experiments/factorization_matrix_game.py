@@ -1,8 +1,12 @@
 """Table 1 of the QTRAN paper: which factorizations hold the matrix game whose best joint action nobody dares.
 
 Two agents that see nothing and choose among three actions; payoffs 8, -12, -12 / -12, 0, 0 / -12, 0, 0. All joint
-actions are played alike, as in the papers. A sum (VDN) and a monotonic network (QMIX) cannot represent these payoffs,
-and hold (A, A) to be the worst; QTRAN and QPLEX can, and find it.
+actions are played alike, as in the papers.
+
+A sum (VDN) and a monotonic network (QMIX) cannot represent these payoffs: the sum holds (A, A) to be the worst; the
+monotonic network can give all joint actions with an A about the same value, and all others about 0, so that which of
+these is greedy, and whether (A, A) is the worst, is decided by small differences. QTRAN and QPLEX can represent them,
+and find (A, A).
 """
 
 from __future__ import annotations
@@ -86,7 +90,7 @@ def _cells(joint: np.ndarray) -> list[str]:
 
 
 def _row(values: np.ndarray) -> str:
-    return " ".join(f"{x:.1f}" for x in values)
+    return " ".join(f"{round(float(x), 2) + 0.0:.2f}" for x in values)  # no "-0.00"; what is nearly a tie shows
 
 
 if __name__ == "__main__":

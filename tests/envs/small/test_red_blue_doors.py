@@ -82,7 +82,8 @@ def test_random_play_is_that_of_another_implementation(size, view, steps):
             assert bool(now.extras["won"]) == (reward > 0)
         assert now.discount == 0
         won, ends = won + (reward > 0), ends + (book.time < steps)
-    assert size == 10 or ends > won > 0  # the small room is where random play wins
+    if size == 5:  # the small room is where random play wins, and loses
+        assert ends > won > 0
 
 
 def every_state(size):
