@@ -37,6 +37,7 @@ from marlcomm.messages.transmission import Transmission
 from marlcomm.names import CHANNELS
 
 AGENTS, INPUTS, HIDDEN, ACTIONS, STATE = 3, 2, 3, 4, 5
+SIZES = {"num_agents": AGENTS, "num_actions": ACTIONS, "input_size": INPUTS, "state_size": STATE}
 KEY = jax.random.PRNGKey(8)
 BETWEEN = ~np.eye(AGENTS, dtype=bool)
 SEEN = np.random.default_rng(1).normal(size=(2, 2, AGENTS, INPUTS + HIDDEN)).astype(np.float32)  # steps, batch, ...
@@ -107,7 +108,7 @@ def random_params(channel):
 def edited(channel):
     """At the second step of talk, under each of the edits and with each sender replaced by itself: what is heard then
     [edits, B, N, ...], what is heard a step later if it is delayed, and the account."""
-    channel = channel.clone(num_agents=AGENTS, num_actions=ACTIONS, input_size=INPUTS, state_size=STATE)
+    channel = channel.clone(**SIZES)
     params, start = random_params(channel), channel.initial_state(*SEEN.shape[1:3])
     prompt = channel.clone(delay=0)
 
@@ -156,3 +157,19 @@ def test_edits(name, options):
     if said.sent[:, BETWEEN].any():
         assert np.all(bits[1].sum(-1) > bits[2].sum(-1)), "what is lost is paid for"
         assert options != "plain" or np.any(late[0] != late[2])
+
+
+def test_a_lost_message_leaves_the_old_one():
+    channel = TemporalGatedChannel(hidden=4, change=0.0, **SIZES)
+    params = random_params(channel)
+
+    @jax.jit
+    def run():
+        before, state, _ = talk(channel, params, SEEN[0], channel.initial_state(2, AGENTS))
+        (lost, *_), (came, *_) = (talk(channel, params, SEEN[1], state, edit) for edit in (Drop(1.0), None))
+        return before, lost, came
+
+    before, lost, came = map(np.asarray, run())
+    assert np.any(before)
+    np.testing.assert_array_equal(lost, before)
+    assert not np.allclose(came, before)
