@@ -44,6 +44,10 @@ class Transmit(Protocol):
         """One round: what arrives of the messages [..., N, N, D]."""
         ...
 
+    def left(self) -> jax.Array:
+        """[..., N, N, D] bool: what left the senders in the last round, by its cuts and bandwidth; some may be lost."""
+        ...
+
     def scores(self, heard: Received | None = None) -> jax.Array:
         """[..., N, A] what agents would think of their actions, had they heard this; only after the memory."""
         ...

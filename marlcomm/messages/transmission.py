@@ -74,12 +74,17 @@ class Transmission:
         _check_messages(type(self.channel).__name__, messages, self.alive.shape)
         withheld, offered = ~messages.sent & self._open, messages.sent & self._open
         messages = self._edited(messages._replace(sent=offered, offered=offered))
+        self._left = messages.sent & self._open
         arriving = jax.tree.map(_in_32_bits, deliver(messages, self.alive, self._links))
         # what a channel itself holds back is zero but for its gradient: else a shut gate could never learn to open
         shadow = jnp.where(withheld, messages.content - jax.lax.stop_gradient(messages.content), 0.0)
         arriving = arriving._replace(content=arriving.content + shadow)
         self._rounds.append(arriving)
         return self._delayed(arriving) if self.channel.delay else arriving
+
+    def left(self) -> jax.Array:
+        """[..., N, N, D] bool: what left the senders in the last round, by its cuts and bandwidth; some may be lost."""
+        return self._left
 
     def scores(self, heard: Received | None = None) -> jax.Array:
         """[..., N, A] the action values (or logits) that the agents would have if they heard this; None for nothing.

@@ -66,9 +66,11 @@ def teammate(p, h, j):
     return of_j[:LATENT], np.maximum(np.exp(of_j[LATENT:]), SMALL["variance_floor"])
 
 
-def attention(p, h, latents, i):
-    """Receiver -> weight of the sender i, whose latents those are."""
-    others = [j for j in range(len(latents)) if j != i]
+def attention(p, h, latents, i, reached):
+    """Receiver -> weight of the sender i, whose latents those are, among those that it reaches."""
+    others = [j for j in range(len(latents)) if j != i and reached[j]]
+    if not others:
+        return {}
     query = dense(p["query_head"], h)
     weights = softmax([query @ dense(p["key_head"], latents[j]) / 3**0.5 for j in others])
     return dict(zip(others, weights, strict=True))
@@ -80,8 +82,12 @@ def expected_values(team, at_receiver, prune, alive):
     values, told = np.zeros((n, ACTIONS)), set()
     for i in range(n):
         latents = [teammate(p, h[i], j)[0] for j in range(n)]
-        for j, weight in attention(p, h[i], latents, i).items():
-            if weight > prune / n and alive[i] and alive[j]:
+        reached = np.asarray(alive) & alive[i]
+        if team.channel.graph is not None:
+            reached &= np.asarray(team.channel.graph)[i]
+        weights = attention(p, h[i], latents, i, reached)
+        for j, weight in weights.items():
+            if weight > prune / (1 + len(weights)):
                 told.add((i, j))
                 values[j] += weight * mlp(p["message"], np.concatenate([h[j if at_receiver else i], latents[j]]))
     return values, told
@@ -198,8 +204,36 @@ def test_what_is_cut_adds_nothing(at_receiver):
     cut = np.zeros((AGENTS, AGENTS), bool)
     cut[0] = True
     values, *_ = team.talk(edit=CutPairs(jnp.asarray(cut)))
-    alive = [False, True, True, True]
-    np.testing.assert_allclose(values[1:], expected_values(team, at_receiver, 0.0, alive)[0][1:], rtol=1e-4, atol=1e-5)
+    whole, alone = Team(at_receiver=at_receiver, prune=0.0), np.eye(AGENTS, dtype=bool)
+    cut_edit = CutPairs(jnp.asarray(~cut & ~alone))
+    np.testing.assert_allclose(values + whole.talk(edit=cut_edit)[0], whole.talk()[0], rtol=1e-4, atol=1e-5)
+
+
+@MODES
+@pytest.mark.parametrize("training", [False, True])
+def test_attention_is_shared_among_those_that_are_reached(at_receiver, training):
+    reaches = np.array([[1, 1, 0, 0], [1, 1, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1]], bool)
+    alive = (True, True, True, False)
+    team = Team(at_receiver=at_receiver, prune=0.25, graph=reaches)
+    values, _, reported = team.talk(training=training, alive=alive)
+    expected = [1.0, 1.0, 1.0, 0.0]
+    np.testing.assert_allclose(reported["attention"].sum(-1), expected, rtol=1e-5)
+    assert not np.any(reported["attention"][~reaches])
+    if training:
+        np.testing.assert_allclose(reported["attention_entropy"][[0, 2, 3]], 0.0, atol=1e-5)
+        assert reported["attention_entropy"][1] > 0
+    else:
+        np.testing.assert_allclose(values, expected_values(team, at_receiver, 0.25, alive)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_the_most_important_entry_adds_most():
+    _, messages, _ = Team(prune=0.0).talk()
+    np.testing.assert_array_equal(messages.importance, np.abs(messages.content))
+    _, messages, _ = Team(prune=0.0, at_receiver=True).talk()
+    between = ~np.eye(AGENTS, dtype=bool)
+    of_weight, of_latent = messages.importance[..., -1], messages.importance[..., :-1]
+    np.testing.assert_array_equal(of_weight, messages.content[..., -1])
+    assert (of_latent.max(-1) < of_weight)[between].all(), "a latent without its weight is worth nothing"
 
 
 @pytest.mark.parametrize("at_receiver", [False, pytest.param(True, marks=pytest.mark.slow)])

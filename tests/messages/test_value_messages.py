@@ -1,17 +1,19 @@
 """VBC and TMC step by step against loops over agents in numpy: who asks, who answers, what is kept, what it costs."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import struct
 from formulas import mlp
 
 from marlcomm.messages import TemporalGatedChannel, VarianceGatedChannel
 from marlcomm.messages.channel import bits_sent
 from marlcomm.messages.channels.value_messages import action_gap
-from marlcomm.messages.edits import CutPairs
+from marlcomm.messages.edits import CutPairs, chain_edits
 from marlcomm.messages.transmission import Transmission
 
 BATCH, AGENTS, ACTIONS, HIDDEN, STEPS = 8, 3, 4, 5, 7
@@ -43,12 +45,12 @@ def talker(channel):
     params = jax.tree.map(lambda x: (0.6 * rng.normal(size=x.shape)).astype(np.float32), shapes)
 
     @functools.partial(jax.jit, static_argnames="training")
-    def run(memory, state, alive, mask, cut, training, own, weights):
+    def run(memory, state, alive, mask, edit, training, own, weights):
         def heard_by(heard):
             return own if heard is None else own + heard.action_values
 
         given = {"state": state, "training": training, "action_mask": mask, "scores": heard_by}
-        transmit = Transmission(channel, alive, KEY, CutPairs(cut), **given)
+        transmit = Transmission(channel, alive, KEY, edit, **given)
         heard, reported = channel.apply(weights, INPUTS[: len(own)], memory, KEY, transmit, method="talk")
         messages = transmit.account()
         return heard, reported, bits_sent(messages), messages
@@ -56,11 +58,14 @@ def talker(channel):
     return channel, params, run
 
 
-def talk(channel, memory=MEMORY[0], state=None, alive=ALIVE, mask=MASK, cut=None, training=False, own=OWN, params=None):
+NO_CUT = np.zeros((AGENTS, AGENTS), bool)
+
+
+def talk(channel, memory=MEMORY[0], state=None, alive=ALIVE, mask=MASK, training=False, own=OWN, params=None, **edit):
     sized, default, run = talker(channel)
     state = sized.initial_state(*alive.shape) if state is None else state
-    cut = np.zeros((AGENTS, AGENTS), bool) if cut is None else cut
-    return run(memory, state, alive, mask, cut, training, own, default if params is None else params)
+    edit = edit["edit"] if "edit" in edit else CutPairs(edit.get("cut", NO_CUT))
+    return run(memory, state, alive, mask, edit, training, own, default if params is None else params)
 
 
 def messages_of(channel, memory):
@@ -158,38 +163,44 @@ def drifting():
     return (MEMORY[0] + steps.cumsum(0)).astype(np.float32)
 
 
-def run_tmc(memory, cut=None, alive=None, training=False):
+class Lose(struct.PyTreeNode):
+    """Loses messages of these pairs on the way."""
+
+    pairs: Any
+
+    def __call__(self, messages, key):
+        return messages._replace(lost=jnp.broadcast_to(self.pairs[..., None], messages.sent.shape))
+
+
+def run_tmc(memory, cut=None, lost=None, alive=None, training=False, channel=None):
     state, found = None, []
     for t in range(STEPS):
         lives = ALIVE if alive is None else alive[t]
-        now = None if cut is None else cut[t]
-        heard, reported, bits, _ = talk(TMC, memory[t], state, lives, cut=now, training=training)
+        edit = chain_edits([CutPairs(NO_CUT if cut is None else cut[t]), Lose(NO_CUT if lost is None else lost[t])])
+        heard, reported, bits, _ = talk(channel or TMC, memory[t], state, lives, edit=edit, training=training)
         state = heard.state
         found.append((np.asarray(heard.action_values), np.asarray(reported["sends"]), np.asarray(bits)))
     return map(np.stack, zip(*found, strict=True))
 
 
-def kept_by_loops(memory, cut, alive):
+def kept_by_loops(memory, cut, lost, alive):
+    """Of messages that are cut a sender knows, of those that are lost it does not."""
     message = messages_of(TMC, memory)
-    added, sends = np.zeros((STEPS, BATCH, AGENTS, ACTIONS)), np.zeros((STEPS, BATCH, AGENTS), bool)
+    added, sends = np.zeros((STEPS, BATCH, AGENTS, ACTIONS)), np.zeros((STEPS, BATCH, AGENTS, AGENTS), bool)
     for b in range(BATCH):
-        last = {i: np.zeros(ACTIONS) for i in range(AGENTS)}  # as its sender remembers it
-        when = dict.fromkeys(range(AGENTS), -1)
-        buffer = {}  # (i, j) -> step, message
-        for t in range(STEPS):
-            for i in range(AGENTS):
-                if not alive[t, b, i]:
-                    last[i] = np.zeros(ACTIONS)
-                    buffer = {pair: x for pair, x in buffer.items() if i not in pair}
+        for i, j in np.argwhere(OTHERS):
+            last, when, kept, came = np.zeros(ACTIONS), -1, np.zeros(ACTIONS), 0
+            for t in range(STEPS):
+                if not (alive[t, b, i] and alive[t, b, j]):
+                    last, kept = np.zeros(ACTIONS), np.zeros(ACTIONS)
                     continue
-                told = ((message[t, b, i] - last[i]) ** 2).sum() > TMC.change or t - when[i] >= TMC.silence
-                if told:
-                    sends[t, b, i], last[i], when[i] = True, message[t, b, i], t
-                    for j in range(AGENTS):
-                        if j != i and alive[t, b, j] and not cut[t, i, j]:
-                            buffer[i, j] = t, message[t, b, i]
-            for (_, j), (step, kept) in buffer.items():
-                if t - step <= TMC.keep:
+                if ((message[t, b, i] - last) ** 2).sum() > TMC.change or t - when >= TMC.silence:
+                    sends[t, b, i, j] = True
+                    if not cut[t, i, j]:
+                        last, when = message[t, b, i], t
+                        if not lost[t, i, j]:
+                            kept, came = message[t, b, i], t
+                if t - came <= TMC.keep:
                     added[t, b, j] += kept / (AGENTS - 1)
     return added, sends
 
@@ -197,24 +208,55 @@ def kept_by_loops(memory, cut, alive):
 def test_messages_are_sent_when_they_changed_and_kept_for_a_while():
     memory, never = drifting(), np.zeros((STEPS, AGENTS, AGENTS), bool)
     added, sends, bits = run_tmc(memory)
-    expected, told = kept_by_loops(memory, never, np.ones((STEPS, BATCH, AGENTS), bool))
-    assert 0.1 < told.mean() < 0.9
-    np.testing.assert_array_equal(sends, told)
+    expected, told = kept_by_loops(memory, never, never, np.ones((STEPS, BATCH, AGENTS), bool))
+    assert 0.1 < told[..., OTHERS].mean() < 0.9
+    np.testing.assert_array_equal(sends & OTHERS, told)
     np.testing.assert_allclose(added, expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(bits, (AGENTS - 1) * (1 + told * 32 * ACTIONS))
+    np.testing.assert_allclose(bits, (AGENTS - 1) + told.sum(-1) * 32 * ACTIONS)
 
 
-def test_what_is_lost_leaves_the_old_one_and_who_dies_is_forgotten():
+def test_what_is_cut_or_lost_leaves_the_old_one_and_who_dies_is_forgotten():
+    """What is cut is tried again, of what is lost nobody knows."""
     memory, rng = drifting(), np.random.default_rng(2)
-    lost = (rng.random((STEPS, AGENTS, AGENTS)) < 0.5) & OTHERS
+    cut, lost = ((rng.random((STEPS, AGENTS, AGENTS)) < 0.5) & OTHERS for _ in range(2))
     alive = np.ones((STEPS, BATCH, AGENTS), bool)
     alive[4:, :, 2] = False
-    added, sends, _ = run_tmc(memory, lost, alive)
-    expected, told = kept_by_loops(memory, lost, alive)
-    np.testing.assert_array_equal(sends & alive, told)
+    added, sends, _ = run_tmc(memory, cut, lost, alive)
+    expected, told = kept_by_loops(memory, cut, lost, alive)
+    living = alive[..., :, None] & alive[..., None, :]
+    np.testing.assert_array_equal(sends & living & OTHERS, told)
     np.testing.assert_allclose(added, expected, rtol=1e-4, atol=1e-5)
-    unlost, _ = kept_by_loops(memory, lost & False, alive)
-    assert not np.allclose(unlost, expected)
+    for other in ((cut & False, lost), (cut, lost & False), (cut | lost, lost & False)):
+        assert not np.allclose(kept_by_loops(memory, *other, alive)[0], expected)
+
+
+def test_with_a_narrow_bandwidth_everybody_hears_in_turn():
+    memory = np.broadcast_to(MEMORY[0], (STEPS, *MEMORY[0].shape))
+    added, _, bits = run_tmc(memory, channel=TMC.clone(silence=100, keep=100, change=0.0, bandwidth=ACTIONS))
+    assert (bits <= 2 * (1 + ACTIONS) + 32 * ACTIONS).all(), "a bit, a mask, and one message in all"
+    message = messages_of(TMC, MEMORY[0])
+    np.testing.assert_allclose(added[-1], (message.sum(1, keepdims=True) - message) / 2, rtol=1e-4, atol=1e-5)
+
+
+def test_what_receivers_would_forget_matters():
+    memory = np.broadcast_to(MEMORY[0], (STEPS, *MEMORY[0].shape))
+    state, worth = None, []
+    for t in range(STEPS):
+        heard, _, _, messages = talk(TMC.clone(change=0.0), memory[t], state)
+        state = heard.state
+        worth.append(np.asarray(messages.importance)[..., OTHERS, :])
+    square = np.broadcast_to(messages_of(TMC, MEMORY[0])[..., :, None, :] ** 2, messages.content.shape)[..., OTHERS, :]
+    np.testing.assert_allclose(worth[0], square, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(worth[TMC.silence], square, rtol=1e-4, atol=1e-6)
+    assert not np.any(worth[1])
+
+
+def test_an_entry_matters_by_what_it_alone_says():
+    message = messages_of(VBC, MEMORY[0])
+    messages = talk(VBC, training=True)[3]
+    square = (message - message.mean(-1, keepdims=True)) ** 2
+    expected = np.broadcast_to(square[..., :, None, :], (BATCH, AGENTS, AGENTS, ACTIONS))
+    np.testing.assert_allclose(messages.importance[..., 1:], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_in_training_everybody_sends_at_every_step():

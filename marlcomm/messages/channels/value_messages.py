@@ -52,7 +52,8 @@ class VarianceGatedChannel(ValueMessageChannel):
     In training everybody asks and answers, and `variance_loss` keeps messages small that say nothing.
 
     Bits of a pair at a step: 1 that tells whether it is asked; where it is, 1 that tells whether an answer comes; and
-    32 for each entry of the answer. The importance of an answer is its variance, that of a request exp(-difference).
+    32 for each entry of the answer. The importance of an entry of an answer is its squared distance from their mean,
+    that of a request exp(-difference).
 
     `talk` reports `message` [..., N, A], `asks` [..., N], `action_gap` [..., N] and `answers` [..., N, N].
 
@@ -61,12 +62,13 @@ class VarianceGatedChannel(ValueMessageChannel):
 
     Attributes:
       ask_below: delta 1, in units of action values; infinite for all that have a choice.
-      answer_above: delta 2, in squares of these; below 0 for agents that always answer.
+      answer_above: delta 2, in squares of these; below 0 for agents that always answer. What is worth withholding
+        depends on the task: see `PUBLISHED` of the method, and the variances that `message` shows.
       hidden: as in `ValueMessageChannel`.
     """
 
     ask_below: float = 1.0
-    answer_above: float = 0.0
+    answer_above: float = 1e-4
 
     @property
     def entries_of_requests(self) -> int:
@@ -89,35 +91,38 @@ class VarianceGatedChannel(ValueMessageChannel):
         knows = jnp.ones_like(gap, bool) if transmit.training else variance > self.answer_above
         asked = jnp.swapaxes(transmit(_requests(asks, jnp.exp(-gap))).sent[..., 0], -1, -2)  # [..., asked, asking]
         answers = asked & knows[..., :, None]
-        reply = offer(to_everybody(message), to_everybody(jnp.broadcast_to(variance[..., None], message.shape)))
+        reply = offer(to_everybody(message), to_everybody((message - message.mean(-1, keepdims=True)) ** 2))
         arrived = transmit(reply._replace(sent=reply.sent & answers[..., None], overhead=asked.astype(jnp.float32)))
         reported = {"message": message, "asks": asks, "action_gap": gap, "answers": answers}
         return Heard(action_values=mean_of_others(arrived.content)), reported
 
 
 class TemporalState(NamedTuple):
-    """What `TemporalGatedChannel` carries from step to step."""
+    """What `TemporalGatedChannel` carries from step to step, of each pair, sender first."""
 
-    sent: jax.Array  #: [..., N, A] what each agent last sent; 0 before
-    silent: jax.Array  #: [..., N] int32 steps since then
-    kept: jax.Array  #: [..., N, N, A] what each receiver last heard of each sender, sender first; 0 before
+    sent: jax.Array  #: [..., N, N, A] what last left each sender for each receiver, entry by entry; 0 before
+    silent: jax.Array  #: [..., N, N, A] int32 steps since then
+    kept: jax.Array  #: [..., N, N, A] what each receiver last heard of each sender; 0 before
     age: jax.Array  #: [..., N, N, A] int32 steps since then
 
 
 class TemporalGatedChannel(ValueMessageChannel):
     """Messages that are sent again when they have changed (TMC, Zhang et al. 2020, algorithm 1).
 
-    An agent sends to everybody where the squared distance of its message to what it last sent exceeds `change`, and at
-    the latest `silence` steps after that. Receivers keep what they last heard of a sender, entry by entry, for at most
-    `keep` steps; so what is cut or lost leaves the old in place. They forget agents that are not alive. In training
+    An agent sends to another where the squared distance of its message to what it last sent there exceeds `change`, and
+    at the latest `silence` steps after that. What its own bandwidth or cuts held back it knows, entry by entry, to be
+    unsent, and tries again; what was lost on the way it does not know of. Receivers keep what they last heard of a
+    sender, entry by entry, for at most `keep` steps; so what is cut or lost leaves the old in place. Both forget those
+    who are not alive. In training
     everybody sends at every step; `smoothness_loss` pulls messages of consecutive steps together, and `robustness_loss`
     the values of the two best actions apart, so that a message which is a little old changes no action.
 
-    Bits of a pair at a step: 1 that tells whether something comes, and 32 for each entry if so. The importance of a
-    message is that squared distance: repeating what receivers have is worth nothing.
+    Bits of a pair at a step: 1 that tells whether something comes, and 32 for each entry if so. The importance of an
+    entry is its squared change: repeating what receivers have is worth nothing, but where `silence` steps have passed
+    and they will soon forget it, its square.
 
-    `talk` reports `message` [..., N, A], `sends` [..., N], and `action_gap` [..., N] between the values of the two best
-    allowed actions, after what is heard.
+    `talk` reports `message` [..., N, A], `sends` [..., N, N], and `action_gap` [..., N] between the values of the two
+    best allowed actions, after what is heard.
 
     The released code makes messages by a GRU cell, keeps buffers from one episode to the next, lets its smoothness loss
     grow with the step, and takes the two best actions without a mask.
@@ -150,26 +155,32 @@ class TemporalGatedChannel(ValueMessageChannel):
 
     def initial_state(self, *batch: int) -> TemporalState:
         """Nothing was sent, and nothing heard."""
-        own, pairs = (*batch, self.num_actions), (*batch, self.num_agents, self.num_actions)
-        return TemporalState(jnp.zeros(own), jnp.zeros(batch, jnp.int32), jnp.zeros(pairs), jnp.zeros(pairs, jnp.int32))
+        pairs = (*batch, self.num_agents, self.num_actions)
+        nothing, now = jnp.zeros(pairs), jnp.zeros(pairs, jnp.int32)
+        return TemporalState(nothing, now, nothing, now)
 
     def talk(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
     ) -> tuple[Heard, Reported]:
         """See `Channel.talk`."""
-        message, before, alive = self._message(memory), transmit.state, transmit.alive
-        news = jax.lax.stop_gradient(((message - before.sent) ** 2).sum(-1))
-        sends = (news > self.change) | (before.silent + 1 >= self.silence) | transmit.training
-        messages = offer(to_everybody(message), to_everybody(jnp.broadcast_to(news[..., None], message.shape)))
-        sent = messages.sent & to_everybody(sends[..., None])
-        arrived = transmit(messages._replace(sent=sent, overhead=jnp.ones_like(messages.overhead)))
+        message, before = self._message(memory), transmit.state
+        messages = offer(to_everybody(message))
+        change = jax.lax.stop_gradient((messages.content - before.sent) ** 2)
+        due = before.silent + 1 >= self.silence
+        sends = (change.sum(-1) > self.change) | due.any(-1) | transmit.training
+        importance = jnp.where(due, jnp.maximum(messages.content**2, change), change)
+        sent, overhead = messages.sent & sends[..., None], jnp.ones_like(messages.overhead)
+        arrived = transmit(messages._replace(importance=importance, sent=sent, overhead=overhead))
+        together, left = (transmit.alive[..., :, None] & transmit.alive[..., None, :])[..., None], transmit.left()
         age = jnp.where(arrived.sent, 0, before.age + 1)
         kept = jnp.where(arrived.sent, arrived.content, jnp.where(age <= self.keep, before.kept, 0.0))
-        kept = jnp.where((alive[..., :, None] & alive[..., None, :])[..., None], kept, 0.0)
-        told = sends & alive
-        last = jnp.where(told[..., None], message, jnp.where(alive[..., None], before.sent, 0.0))
-        silent = jnp.where(told, 0, before.silent + 1)
-        heard = Heard(action_values=mean_of_others(kept), state=TemporalState(last, silent, kept, age))
+        state = TemporalState(
+            sent=jnp.where(together, jnp.where(left, messages.content, before.sent), 0.0),
+            silent=jnp.where(left, 0, before.silent + 1),
+            kept=jnp.where(together, kept, 0.0),
+            age=age,
+        )
+        heard = Heard(action_values=mean_of_others(state.kept), state=state)
         gap = action_gap(transmit.scores(heard), transmit.action_mask)
         return heard, {"message": message, "sends": sends, "action_gap": gap}
 
