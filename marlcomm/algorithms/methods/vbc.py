@@ -7,10 +7,9 @@ from marlcomm.algorithms.methods.shared import PYMARL
 from marlcomm.algorithms.recipe import Same, recipe
 from marlcomm.envs.api import Environment
 
-# the released configuration as it first was; later its thresholds are 10 and 0, by which everybody asks and answers. Its
-# loss is 1.7 times a mean over agents and over actions of standard deviations, ours a sum over agents of variances: for
-# 6h_vs_8z with 6 agents and 14 actions that is 1.7 / 84, which weighs as much where deviations are 1. Its delta 2 is a
-# deviation of 0.2, ours its square
+# as first released; the later thresholds, 10 and 0, let everybody ask and answer. The loss is 1.7 times a mean over
+# agents and actions of standard deviations, ours a sum over agents of variances: for 6h_vs_8z, with 6 agents and 14
+# actions, 1.7 / 84 weighs as much where deviations are 1. The released delta 2 is a deviation, 0.2, ours its square
 PUBLISHED = {**PYMARL, "weights.variance": 0.02, "channel.ask_below": 0.23, "channel.answer_above": 0.04}
 
 
