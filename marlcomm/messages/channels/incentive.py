@@ -162,7 +162,8 @@ class IncentiveChannel(Channel):
             jnp.broadcast_to(jax.nn.one_hot(action, self.num_actions)[..., None, :, :], (*pairs, self.num_actions)),
         )
         posterior = self._gaussian(self.posterior(jnp.concatenate(given, -1)))
-        entropy = self._attention(*map(jax.lax.stop_gradient, (memory, latent)), between).entropy() / jnp.log(2.0)
+        fixed = jax.lax.stop_gradient((memory, latent))
+        entropy = self._attention(fixed[0], fixed[1], between).entropy() / jnp.log(2.0)
         named = {
             "teammate_mean": model.mean(),
             "teammate_variance": model.variance(),
