@@ -11,6 +11,7 @@ import pytest
 import marlcomm as mc
 from marlcomm.messages import GraphAttentionChannel, trial
 from marlcomm.messages.channel import bits_sent
+from marlcomm.messages.channels.graph_attention import difference_of_links
 from marlcomm.messages.edits import CutPairs, Noise, Silence
 from marlcomm.messages.transmission import Transmission
 
@@ -208,6 +209,23 @@ def test_a_link_learns_by_the_difference_that_it_makes_in_the_formula(options, m
             formula = formulas.graph_attention((1,), 2 if "key_size" in options else 0, [graph])
             heard.append(formula(params["params"], MEMORY, None, ALIVE))
         np.testing.assert_allclose(learned[..., i, j], heard[0] - heard[1], rtol=1e-3, atol=1e-4)
+
+
+def test_every_head_has_differences_of_its_own():
+    rng = np.random.default_rng(2)
+    scores, messages = rng.normal(size=(2, AGENTS, AGENTS)), rng.normal(size=(AGENTS, AGENTS, 2, 3))
+    links = rng.random((AGENTS, AGENTS)) < 0.5
+    found = difference_of_links(jnp.asarray(scores), jnp.asarray(links), jnp.asarray(messages))
+
+    def heard(k, j, is_open):
+        senders = np.flatnonzero(is_open)
+        weights = formulas.softmax(scores[k, senders, j]) if len(senders) else []
+        return sum((w * messages[i, j, k] for w, i in zip(weights, senders, strict=True)), np.zeros(3))
+
+    for i, j, k in np.ndindex(AGENTS, AGENTS, 2):
+        which = np.arange(AGENTS) == i
+        expected = heard(k, j, links[:, j] | which) - heard(k, j, links[:, j] & ~which)
+        np.testing.assert_allclose(found[i, j, k], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_links_to_messages_that_are_all_the_same_learn_nothing():
