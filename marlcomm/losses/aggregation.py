@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from marlcomm.losses.masking import masked_mean
 from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
+from marlcomm.validation import UsageError
 
 
 def reconstruction_loss(
@@ -32,13 +33,21 @@ def prediction_loss(
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Squared error of the next representation, foretold from this one and the joint action (latent prediction).
 
-    Foretold is next_j(z_j) + sum_i effect_ji(z_j)[a_i], over agents i that are alive. What it is to be is z_j of the
-    next step, of the target network where there is one, without a gradient. A sum over Z features, and a mean over
-    agents j that are alive at two valid steps in a row.
+    Foretold is next_j(z_j) + sum_i effect_ji(z_j)[a_i] W_j(z_j), over agents i that are alive. What it is to
+    be is z_j of the next step, of the target network where there is one, without a gradient. A sum over Z features, and
+    a mean over agents j that are alive at two valid steps in a row.
 
-    Needs `representation` and `next_representation` [B, T+1, N, Z] and `effect_of_action` [B, T+1, N, N, A, Z] in
-    `unroll.auxiliary`, which the aggregation channel reports in training with `predicts=True`.
+    Needs `representation` and `next_representation` [B, T+1, N, Z], `effect_of_action` [B, T+1, N, N, A, R] and W as
+    `effect_basis` [B, T+1, N, R, Z] in `unroll.auxiliary`, which the aggregation channel reports in training with
+    `predicts=True`.
+
+    Raises:
+      UsageError: the episodes have one step, as single steps from replay, and so none that comes next.
     """
+    if episodes.valid.shape[1] < 2:
+        raise UsageError(
+            "The loss 'prediction' looks a step ahead, and is given single steps: set channel.predicts=False"
+        )
     reported = unroll.auxiliary
     settled = getattr(unroll, "target_auxiliary", None) or reported
     target = jax.lax.stop_gradient(settled["representation"][:, 1:])
@@ -48,7 +57,9 @@ def prediction_loss(
     counts = both[..., None] & now & then  # [B, T-1, N]
     effect = reported["effect_of_action"][:, :steps]
     taken = jnp.take_along_axis(effect, episodes.action[:, :steps, None, :, None, None], -2)[..., 0, :]
-    added = jnp.where((counts[..., None] & now[..., None, :])[..., None], taken, 0.0).sum(-2)
+    together = jnp.where((counts[..., None] & now[..., None, :])[..., None], taken, 0.0).sum(-2)  # [B, T-1, N, R]
+    basis = jnp.where(counts[..., None, None], reported["effect_basis"][:, :steps], 0.0)
+    added = jnp.einsum("...r,...rz->...z", together, basis)
     foretold = jnp.where(counts[..., None], reported["next_representation"][:, :steps] + added, 0.0)
     error = jnp.square(foretold - jnp.where(counts[..., None], target[:, :steps], 0.0)).sum(-1)
     return masked_mean(error, counts.astype(jnp.float32)), {}

@@ -77,7 +77,8 @@ def make_batch(seed: int, team: bool = True) -> Batch:
             "state_estimate": normal(STEPS + 1, AGENTS, 3),
             "representation": normal(STEPS + 1, AGENTS, DIMS),
             "next_representation": normal(STEPS + 1, AGENTS, DIMS),
-            "effect_of_action": normal(STEPS + 1, AGENTS, AGENTS, ACTIONS, DIMS),
+            "effect_of_action": normal(STEPS + 1, AGENTS, AGENTS, ACTIONS, 3),
+            "effect_basis": normal(STEPS + 1, AGENTS, 3, DIMS),
         },
     )
     return Batch(*jax.tree.map(jnp.asarray, (unroll, episodes)), lengths)

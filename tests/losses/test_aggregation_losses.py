@@ -3,10 +3,12 @@
 import hypothesis
 import jax
 import numpy as np
+import pytest
 from batches import AGENTS, loss_and_gradient, make_batch, real_steps, scramble_after_end
 from hypothesis import strategies as st
 
 from marlcomm.losses import prediction_loss, reconstruction_loss
+from marlcomm.validation import UsageError
 
 SEEDS = st.integers(0, 2**31)
 settings = hypothesis.settings(max_examples=20, deadline=None)
@@ -47,12 +49,23 @@ def test_prediction_is_the_squared_error_of_the_next_representation(seed, with_t
                 foretold = p["next_representation"][b, t, j].copy()
                 for i in range(AGENTS):
                     if episodes.alive[b, t, i]:
-                        foretold += p["effect_of_action"][b, t, j, i, episodes.action[b, t, i]]
+                        foretold += (
+                            p["effect_of_action"][b, t, j, i, episodes.action[b, t, i]] @ p["effect_basis"][b, t, j]
+                        )
                 found.append(np.sum((foretold - target[b, t + 1, j]) ** 2))
     loss, gradient = prediction(unroll, episodes)
     np.testing.assert_allclose(loss, np.sum(found) / max(len(found), 1), rtol=1e-4)
     taught = {name for name, x in gradient.items() if np.any(x)}
-    assert taught == ({"next_representation", "effect_of_action"} if found else set()), "targets are not taught"
+    assert taught == ({"next_representation", "effect_of_action", "effect_basis"} if found else set()), (
+        "targets are not taught"
+    )
+
+
+def test_single_steps_tell_nothing_of_the_next():
+    batch = make_batch(0)
+    single = batch.episodes._replace(valid=batch.episodes.valid[:, :1])
+    with pytest.raises(UsageError, match=r"set channel\.predicts=False"):
+        prediction_loss(batch.unroll, single, None)
 
 
 @settings

@@ -121,7 +121,8 @@ def test_what_is_foretold():
     for j in range(AGENTS):
         flat = mlp(team.params["params"]["transition"], z[j])
         np.testing.assert_allclose(reported["next_representation"][j], z[j] + flat[:LATENT], rtol=1e-3, atol=1e-4)
-        effect = flat[LATENT:].reshape(AGENTS, ACTIONS, LATENT)
+        basis, effect = flat[LATENT : 5 * LATENT].reshape(4, LATENT), flat[5 * LATENT :].reshape(AGENTS, ACTIONS, 4)
+        np.testing.assert_allclose(reported["effect_basis"][j], basis, rtol=1e-3, atol=1e-4)
         np.testing.assert_allclose(reported["effect_of_action"][j], effect, rtol=1e-3, atol=1e-4)
 
 

@@ -13,6 +13,8 @@ from marlcomm.messages.channel import Channel, ChannelLoss, Heard, Reported, Tra
 from marlcomm.messages.channels.attention import attention
 from marlcomm.networks.layers import GRU, MLP, Linear
 
+EFFECTS = 4  # ways in which what an agent does changes what comes next
+
 
 class AggregationChannel(Channel):
     """Self-attention over all messages at each receiver, with state reconstruction (MASIA).
@@ -23,7 +25,8 @@ class AggregationChannel(Channel):
     needs: features sigmoid(g(x)) * z, with x what it sees. In training, a linear decoder estimates the state from z.
 
     `talk` reports `representation` [..., N, Z] and, in training, `state_estimate` [..., N, S], and with `predicts`
-    what `prediction_loss` reads: `next_representation` [..., N, Z] and `effect_of_action` [..., N, N, A, Z].
+    what `prediction_loss` reads: `next_representation` [..., N, Z], `effect_of_action` [..., N, N, A, 4]
+    and `effect_basis` [..., N, 4, Z], which stands for effects on all of Z.
 
     Where the released code differs: z holds all r_k side by side in the order of the senders (`pooled=False`), which is
     no set; it has no W where it has a GRU. Its predictions read the joint action by a network, look two steps ahead,
@@ -89,7 +92,7 @@ class AggregationChannel(Channel):
         self.gate_head = Linear(size)
         self.decoder = Linear(self.state_size)
         if self.predicts:
-            self.transition = MLP((2 * self.width, size * (1 + self.num_agents * self.num_actions)))
+            self.transition = MLP((2 * self.width, size * (1 + EFFECTS) + self.num_agents * self.num_actions * EFFECTS))
 
     def talk(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
@@ -126,5 +129,9 @@ class AggregationChannel(Channel):
         """z of the next step is the first, and of the second what each agent did, added to it."""
         flat = self.transition(z)
         size = z.shape[-1]
-        effect = flat[..., size:].reshape(*z.shape[:-1], self.num_agents, self.num_actions, size)
-        return {"next_representation": z + flat[..., :size], "effect_of_action": effect}
+        change, basis, effect = jnp.split(flat, [size, size * (1 + EFFECTS)], -1)
+        return {
+            "next_representation": z + change,
+            "effect_of_action": effect.reshape(*z.shape[:-1], self.num_agents, self.num_actions, EFFECTS),
+            "effect_basis": basis.reshape(*z.shape[:-1], EFFECTS, size),
+        }
