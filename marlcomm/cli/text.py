@@ -17,7 +17,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 from marlcomm.validation import UsageError
 
 YES, NO, NONE = ("true", "yes", "on"), ("false", "no", "off"), ("none",)
-_UNITS = {"k": 3, "M": 6, "G": 9}
+_UNITS = {"k": 3, "K": 3, "M": 6, "G": 9}
 _MOST_DIGITS = 30  # more is no count of anything
 
 
