@@ -82,7 +82,7 @@ def read_literal(text: str) -> Any:
 
 
 def _decimal(text: str) -> Decimal | None:
-    body, unit = re.fullmatch(r"(.*?)([kMG]?)", text.strip(), re.DOTALL).groups()  # pyright: ignore
+    body, unit = re.fullmatch(r"(.*?)([kKMG]?)", text.strip(), re.DOTALL).groups()  # pyright: ignore
     try:
         number = Decimal(body)
         return number.scaleb(_UNITS.get(unit, 0)) if number.is_finite() else None
