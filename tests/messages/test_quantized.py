@@ -269,7 +269,6 @@ TAUGHT = {
     "after the memory": (QuantizedChannel(INNER["mean, after the memory"], 0.3), None),
     "cut": (QuantizedChannel(INNER["mean"], 0.3), CutBelow(0.1)),
     "budget": (QuantizedChannel(INNER["mean"], 0.3), Budget(2)),
-    "quantize": (QuantizedChannel(INNER["mean"], 0.3), Quantize(6.0)),
     "bandwidth": (QuantizedChannel(INNER["mean"], 0.3, bandwidth=3), None),
 }
 
@@ -281,6 +280,13 @@ def test_the_price_teaches_the_encoder(name):
     leaves = jax.tree.leaves(gradient["channel"])
     assert all(np.isfinite(leaf).all() for leaf in leaves)
     assert np.any(gradient["channel"]["encoder"]["kernel"] if name == "state" else leaves[0])
+
+
+def test_numbers_that_are_recoded_cost_the_same_whatever_they_are():
+    value, messages, gradient = Learning(QuantizedChannel(INNER["mean"], 0.3), Quantize(6.0)).gradient()
+    assert value == pytest.approx(float(bits_sent(messages).sum(-1).mean()), rel=1e-5)
+    assert value % 6.0 == 0
+    assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient))
 
 
 def test_those_not_alive_pay_and_learn_nothing():
