@@ -26,7 +26,7 @@ def test_the_first_signal_is_answered_at_once_and_what_runs_ends(number):
     said = []
     with stop_between_chunks(said.append) as stopping:
         send_after(0.05, number)
-        assert interruptibly(lambda: (stopping.wait(60), len(said), "result")) == (True, 1, "result")
+        assert interruptibly(lambda: (stopping.wait(5), len(said), "result")) == (True, 1, "result")
         assert stopping.is_set()
     assert number.name in said[0]
 
