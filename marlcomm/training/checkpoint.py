@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from marlcomm.training import orbax_folder
 from marlcomm.training.old_checkpoints import Layout, older_layouts
 
 FILES = "files.json"  # sizes and checksums of a checkpoint's files; those of older versions have none
+_CLEARINGS = 100  # at most, of what was left unfinished
 
 
 class CheckpointError(RuntimeError):
@@ -117,8 +119,13 @@ class Checkpoints:
 
     def _clear(self) -> None:
         """Drops what was left unfinished, also under the name that orbax gives it meanwhile."""
-        for rest in self.folder.glob(f"{self._unfinished.name}*"):
-            shutil.rmtree(rest, ignore_errors=True)
+        for _ in range(_CLEARINGS):
+            left = list(self.folder.glob(f"{self._unfinished.name}*"))
+            if not left:
+                return
+            for rest in left:
+                shutil.rmtree(rest, ignore_errors=True)
+            time.sleep(0.01)  # after an error some arrays are still under way, and make their folder again
 
     def _read(self, number: int, layouts: Sequence[Layout]) -> tuple[Any, dict[str, Any]] | str:
         """State and facts of a checkpoint, or what is wrong with it."""

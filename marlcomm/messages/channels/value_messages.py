@@ -113,9 +113,9 @@ class TemporalGatedChannel(ValueMessageChannel):
     at the latest `silence` steps after that. What its own bandwidth or cuts held back it knows, entry by entry, to be
     unsent, and tries again; what was lost on the way it does not know of. Receivers keep what they last heard of a
     sender, entry by entry, for at most `keep` steps; so what is cut or lost leaves the old in place. Both forget those
-    who are not alive. In training
-    everybody sends at every step; `smoothness_loss` pulls messages of consecutive steps together, and `robustness_loss`
-    the values of the two best actions apart, so that a message which is a little old changes no action.
+    who are not alive. In training everybody sends at every step; `smoothness_loss` pulls messages of consecutive steps
+    together, and `robustness_loss` the values of the two best actions apart, so that a message which is a little old
+    changes no action.
 
     Bits of a pair at a step: 1 that tells whether something comes, and 32 for each entry if so. The importance of an
     entry is its squared change: repeating what receivers have is worth nothing, but where `silence` steps have passed
