@@ -110,9 +110,9 @@ class Recorder:
 
     def finish(self, state: LearnerState, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """Writes and gives back the summary; `found` is the last evaluation, arrays [P]."""
-        members = []
+        members, at_hand = [], jax.device_get(state.without_replay())  # what devices share is a program a leaf to index
         for member, seed in enumerate(self.population.seeds):
-            own = member_of(state.without_replay(), member)
+            own = member_of(at_hand, member)
             members.append(
                 {
                     "seed": seed,
