@@ -45,8 +45,7 @@ def maic(env: Environment, **settings: Any) -> Algorithm:
       **settings: as for the value learner, and by short names:
         latent: size of a teammate's latent.
         prune: share of an equal part of attention below which a message is not sent in evaluation.
-        teammate_model: weight of the divergence of the teammate model from its posterior (the paper's mutual
-          information).
+        teammate_model: weight of the divergence of the teammate model from its posterior.
         attention_entropy: weight of the entropy of attention (sparsity).
         hypernet_layers: of the mixer, 1 or, as published, 2.
     """
