@@ -60,7 +60,10 @@ def test_a_step_that_cannot_be_is_refused_by_name():
 def test_symbols_alone_are_not_quantized_and_a_warning_says_so():
     for channel in ("silent", "discrete", "cluster"):
         with pytest.warns(UserWarning, match=r"quantization_step=0\.5 and weights.bits do nothing"):
-            mc.qmix(mc.make_env("hallway", lengths=(2, 2)), channel=channel, quantization_step=0.5, **ON_REPLAY)
+            quantized = mc.qmix(
+                mc.make_env("hallway", lengths=(2, 2)), channel=channel, quantization_step=0.5, **ON_REPLAY
+            )
+        assert not quantized.learner.agent.channel.channel.says_numbers
 
 
 def test_the_graph_of_a_task_holds_around_it():

@@ -1,5 +1,6 @@
 """Random padded batches: what networks might have made of episodes that end at different times."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -38,11 +39,6 @@ def make_batch(seed: int, team: bool = True) -> Batch:
     def normal(*shape: int, scale: float = 2.0) -> np.ndarray:
         return (scale * rng.normal(size=(BATCH, *shape))).astype(np.float32)
 
-    def of_pairs(name: str) -> dict[str, np.ndarray]:
-        """A Gaussian of each pair."""
-        mean, spread = (normal(STEPS + 1, AGENTS, AGENTS, DIMS, scale=0.7) for _ in range(2))
-        return {f"{name}_mean": mean, f"{name}_variance": 0.1 + spread**2}
-
     episodes = Episodes(
         agents_view=normal(STEPS + 1, AGENTS, 2),
         action_mask=mask & alive[..., None],
@@ -61,27 +57,38 @@ def make_batch(seed: int, team: bool = True) -> Batch:
         target=normal(STEPS, groups),
         weight=weight.astype(np.float32),
         messages=None,
-        auxiliary={
-            "posterior_logits": normal(STEPS + 1, AGENTS, ACTIONS),
-            "message_mean": normal(STEPS + 1, AGENTS, AGENTS, DIMS),
-            "message": normal(STEPS + 1, AGENTS, ACTIONS),
-            "gate_logit": normal(STEPS + 1, AGENTS, AGENTS),
-            "gate_label": (normal(STEPS + 1, AGENTS, AGENTS) > 0).astype(np.float32),
-            "gate_taught": (normal(STEPS + 1, AGENTS, AGENTS) > 0).astype(np.float32),
-            "teammate_values": normal(STEPS + 1, AGENTS, AGENTS, ACTIONS),
-            "own_values": normal(STEPS + 1, AGENTS, ACTIONS),
-            "action_gap": np.abs(normal(STEPS + 1, AGENTS, scale=0.05)),
-            "attention_entropy": np.abs(normal(STEPS + 1, AGENTS)),
-            **of_pairs("teammate"),
-            **of_pairs("posterior"),
-            "state_estimate": normal(STEPS + 1, AGENTS, 3),
-            "representation": normal(STEPS + 1, AGENTS, DIMS),
-            "next_representation": normal(STEPS + 1, AGENTS, DIMS),
-            "effect_of_action": normal(STEPS + 1, AGENTS, AGENTS, ACTIONS, 3),
-            "effect_basis": normal(STEPS + 1, AGENTS, 3, DIMS),
-        },
+        auxiliary=what_channels_report(normal),
     )
     return Batch(*jax.tree.map(jnp.asarray, (unroll, episodes)), lengths)
+
+
+def what_channels_report(normal: Callable[..., np.ndarray]) -> dict[str, np.ndarray]:
+    """Named arrays that losses read; `normal` gives Gaussian numbers of a shape, batch first."""
+
+    def of_pairs(name: str) -> dict[str, np.ndarray]:
+        """A Gaussian of each pair."""
+        mean, spread = (normal(STEPS + 1, AGENTS, AGENTS, DIMS, scale=0.7) for _ in range(2))
+        return {f"{name}_mean": mean, f"{name}_variance": 0.1 + spread**2}
+
+    return {
+        "posterior_logits": normal(STEPS + 1, AGENTS, ACTIONS),
+        "message_mean": normal(STEPS + 1, AGENTS, AGENTS, DIMS),
+        "message": normal(STEPS + 1, AGENTS, ACTIONS),
+        "gate_logit": normal(STEPS + 1, AGENTS, AGENTS),
+        "gate_label": (normal(STEPS + 1, AGENTS, AGENTS) > 0).astype(np.float32),
+        "gate_taught": (normal(STEPS + 1, AGENTS, AGENTS) > 0).astype(np.float32),
+        "teammate_values": normal(STEPS + 1, AGENTS, AGENTS, ACTIONS),
+        "own_values": normal(STEPS + 1, AGENTS, ACTIONS),
+        "action_gap": np.abs(normal(STEPS + 1, AGENTS, scale=0.05)),
+        "attention_entropy": np.abs(normal(STEPS + 1, AGENTS)),
+        **of_pairs("teammate"),
+        **of_pairs("posterior"),
+        "state_estimate": normal(STEPS + 1, AGENTS, 3),
+        "representation": normal(STEPS + 1, AGENTS, DIMS),
+        "next_representation": normal(STEPS + 1, AGENTS, DIMS),
+        "effect_of_action": normal(STEPS + 1, AGENTS, AGENTS, ACTIONS, 3),
+        "effect_basis": normal(STEPS + 1, AGENTS, 3, DIMS),
+    }
 
 
 def loss_and_gradient(loss):

@@ -11,7 +11,7 @@ from flax import linen as nn
 from marlcomm.losses.aggregation import prediction_loss, reconstruction_loss
 from marlcomm.messages.channel import Channel, ChannelLoss, Heard, Reported, Transmit, offer, seen_by, to_everybody
 from marlcomm.messages.channels.attention import attention
-from marlcomm.networks.layers import GRU, MLP, Linear
+from marlcomm.networks.layers import GRU, MLP, Linear, check_positive
 
 EFFECTS = 4  # ways in which what an agent does changes what comes next
 
@@ -52,9 +52,7 @@ class AggregationChannel(Channel):
     predicts: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("latent", "width", "query_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "latent", "width", "query_size")
         if self.dims < 0:
             raise ValueError(f"dims is {self.dims}: must be at least 0 (0 sends what agents see as it is)")
         super().__post_init__()

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
-from marlcomm.networks.layers import Linear
+from marlcomm.networks.layers import Linear, check_positive
 from marlcomm.renamed import old_names
 from marlcomm.types import Messages
 
@@ -46,9 +46,7 @@ class AttentionChannel(Channel):
     detach: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("signature", "value", "rounds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "signature", "value", "rounds")
         if self.scale is not None and self.scale <= 0:
             raise ValueError(f"scale is {self.scale}: must be above 0, or None for the root of signature")
         super().__post_init__()

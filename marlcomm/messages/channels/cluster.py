@@ -12,7 +12,7 @@ from flax import linen as nn
 
 from marlcomm.losses import Every, LabelLoss
 from marlcomm.messages.channel import Channel, ChannelLoss, by_receiver, offer, seen_by, to_everybody
-from marlcomm.networks.layers import MLP, one_each
+from marlcomm.networks.layers import MLP, check_positive, one_each
 from marlcomm.renamed import old_names
 from marlcomm.types import Messages, others
 
@@ -52,8 +52,7 @@ class ClusterChannel(Channel):
             raise ValueError(
                 f"vocab_size is {self.vocab_size}: fewer than 2 labels say nothing (use SilentChannel for no messages)"
             )
-        if self.hidden < 1:
-            raise ValueError(f"hidden is {self.hidden}: must be at least 1")
+        check_positive(self, "hidden")
         if self.encoding not in ENCODINGS:
             raise ValueError(f"encoding is {self.encoding!r}: must be one of {', '.join(ENCODINGS)}")
         super().__post_init__()

@@ -11,7 +11,7 @@ from flax import linen as nn
 
 from marlcomm.losses.incentive import attention_entropy_loss, teammate_model_loss
 from marlcomm.messages.channel import Channel, ChannelLoss, Heard, Reported, Transmit, offer
-from marlcomm.networks.layers import MLP, Linear
+from marlcomm.networks.layers import MLP, Linear, check_positive
 from marlcomm.types import others
 
 
@@ -59,9 +59,7 @@ class IncentiveChannel(Channel):
     after_memory: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("latent", "width", "query_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "latent", "width", "query_size")
         if self.variance_floor <= 0:
             raise ValueError(f"variance_floor is {self.variance_floor}: must be above 0")
         if self.prune < 0:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
-from marlcomm.networks.layers import MLP, Linear
+from marlcomm.networks.layers import MLP, Linear, check_positive
 from marlcomm.renamed import old_names
 from marlcomm.types import Messages, others
 
@@ -33,9 +33,7 @@ class MeanChannel(Channel):
     rounds: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("dims", "hidden", "rounds"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "dims", "hidden", "rounds")
         super().__post_init__()
 
     def setup(self) -> None:

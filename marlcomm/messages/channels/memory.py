@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from marlcomm.messages.channel import Channel, Transmit, offer, seen_by, to_everybody
 from marlcomm.messages.channels.attention import attention
-from marlcomm.networks.layers import Linear
+from marlcomm.networks.layers import Linear, check_positive
 
 
 class MemoryChannel(Channel):
@@ -34,9 +34,7 @@ class MemoryChannel(Channel):
     reads_memory: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("width", "hidden"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "width", "hidden")
         if not self.reads_memory:
             raise ValueError("reads_memory is False: this channel reads memory (AttentionChannel can do without)")
         super().__post_init__()

@@ -20,7 +20,7 @@ from marlcomm.messages.channel import (
     seen_by,
     to_everybody,
 )
-from marlcomm.networks.layers import MLP, Linear
+from marlcomm.networks.layers import MLP, Linear, check_positive
 from marlcomm.types import Messages, others
 from marlcomm.validation import UsageError
 
@@ -80,9 +80,7 @@ class RequestReplyChannel(Channel):
     after_memory: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("request", "reply", "slots", "width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: must be at least 1")
+        check_positive(self, "request", "reply", "slots", "width")
         if self.worth_of not in WORTH_OF:
             raise ValueError(f"worth_of is {self.worth_of!r}: must be one of {', '.join(WORTH_OF)}")
         if not 0 <= self._chance <= 1:

@@ -12,7 +12,7 @@ from flax import linen as nn
 from marlcomm.losses.value_messages import robustness_loss, smoothness_loss, variance_loss
 from marlcomm.messages.channel import Channel, ChannelLoss, Heard, Reported, Transmit, offer, to_everybody
 from marlcomm.messages.channels.mean import mean_of_others
-from marlcomm.networks.layers import MLP
+from marlcomm.networks.layers import MLP, check_positive
 from marlcomm.types import Messages
 
 
@@ -29,8 +29,7 @@ class ValueMessageChannel(Channel):
     after_memory: bool = True
 
     def __post_init__(self) -> None:
-        if self.hidden < 1:
-            raise ValueError(f"hidden is {self.hidden}: must be at least 1")
+        check_positive(self, "hidden")
         if not self.after_memory:
             raise ValueError("after_memory is False: these messages add to action values, and are made of the memory")
         super().__post_init__()
