@@ -20,6 +20,7 @@ from marlcomm.learners.episodes import ready_to_learn
 from marlcomm.learners.schedules import Progress, decayed, progress_of
 from marlcomm.learners.state import AgentMemory, Decision, LearnerState, learning_key
 from marlcomm.learners.update import Loss, Metrics, choose, guarded_row, guarded_step, steps_left, weighted_sum
+from marlcomm.losses import When
 from marlcomm.messages.edit_schedules import EditSchedule, Moment, as_schedule
 from marlcomm.messages.edits import Edit, split_delay
 from marlcomm.types import Episodes, Messages, Scalar, TaskSpec
@@ -299,7 +300,7 @@ class Learner(abc.ABC):
 
         def loss(params: Any) -> tuple[jax.Array, tuple[Metrics, Any]]:
             unroll, episodes = self.unroll_batch(params, now, batch, unroll_key)
-            total, metrics = weighted_sum(self.losses, unroll, episodes, hparams, left)
+            total, metrics = weighted_sum(self.losses, unroll, episodes, hparams, When(left, now.env_steps))
             return total, (metrics, self._next_edit(now, unroll, episodes, edit_key))
 
         gradient, (metrics, edit) = jax.grad(loss, has_aux=True)(state.params)

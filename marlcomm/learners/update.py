@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from marlcomm.learners.state import LearnerState
-from marlcomm.losses.interval import Every
+from marlcomm.losses.interval import Every, Since, When
 from marlcomm.types import Episodes, Loss
 from marlcomm.validation import UsageError
 
@@ -18,17 +18,16 @@ Metrics = dict[str, jax.Array]
 
 
 def weighted_sum(
-    losses: Mapping[str, Loss], unroll: Any, episodes: Episodes, hparams: Any, left: jax.Array
+    losses: Mapping[str, Loss], unroll: Any, episodes: Episodes, hparams: Any, when: When
 ) -> tuple[jax.Array, Metrics]:
     """The losses, each times `hparams.weights[name]`, and metrics: each by name, its own as `name/detail`.
 
-    `left` [] int32 is the number of gradient steps to come before episodes are played again, for losses that are taken
-    `Every` so many.
+    `when` is for losses that are taken at `Every` so many gradient steps, or `Since` an environment step.
     """
     total, metrics = jnp.float32(0.0), {}
     for name, loss in losses.items():
         given = unroll, episodes, hparams
-        value, details = _pair(name, loss.at(left, *given) if isinstance(loss, Every) else loss(*given))
+        value, details = _pair(name, loss.at(when, *given) if isinstance(loss, Every | Since) else loss(*given))
         total = total + hparams.weights[name] * value
         metrics |= {name: value} | {f"{name}/{detail}": x for detail, x in details.items()}
     return total, {"loss": total} | metrics

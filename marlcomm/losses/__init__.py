@@ -13,7 +13,7 @@ from marlcomm.losses.clustering import (
 )
 from marlcomm.losses.incentive import attention_entropy_loss, teammate_model_loss
 from marlcomm.losses.information import expressiveness_loss, succinctness_loss
-from marlcomm.losses.interval import Every
+from marlcomm.losses.interval import Every, Since, When
 from marlcomm.losses.labels import LabelLoss, joint_critic_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, generalized_advantage, policy_loss, value_loss
 from marlcomm.losses.qtran import counterfactual_loss, nonoptimality_loss, optimality_loss
@@ -26,6 +26,8 @@ __all__ = [
     "AS_RELEASED",
     "Every",
     "LabelLoss",
+    "Since",
+    "When",
     "action_value_matrix",
     "action_value_vectors",
     "actor_loss",

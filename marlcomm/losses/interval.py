@@ -1,10 +1,10 @@
-"""A loss that is computed at every k-th gradient step only."""
+"""When a loss counts: at every k-th gradient step only, or from some environment step on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,13 @@ import jax.numpy as jnp
 from marlcomm.types import Episodes
 
 Taken = tuple[jax.Array, dict[str, jax.Array]]
+
+
+class When(NamedTuple):
+    """The place of a gradient step in training."""
+
+    left: jax.Array  #: [] int32, gradient steps to come before episodes are played again
+    env_steps: jax.Array  #: [] int32, environment steps of training so far
 
 
 @dataclass(frozen=True)
@@ -37,11 +44,37 @@ class Every:
         """The loss itself, whatever the step."""
         return self.loss(unroll, episodes, hparams)
 
-    def at(self, left: jax.Array, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
-        """The loss if `left` is a multiple of k, else 0; `left` [] int32 is how many gradient steps are to come.
+    def at(self, when: When, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
+        """The loss if `when.left` is a multiple of k, else 0.
 
         Nothing is computed in vain as long as `left` is the same for all members, as the index of a scan is.
         """
         like = jax.eval_shape(self.loss, unroll, episodes, hparams)
         zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), like)
-        return jax.lax.cond(left % self.interval == 0, lambda: self(unroll, episodes, hparams), lambda: zeros)
+        return jax.lax.cond(when.left % self.interval == 0, lambda: self(unroll, episodes, hparams), lambda: zeros)
+
+
+@dataclass(frozen=True)
+class Since:
+    """Counts a loss from some environment step of training on; before it is zero, and teaches nothing.
+
+    Attributes:
+      start: environment steps, at least 0.
+      loss: any loss of the learner.
+    """
+
+    start: int
+    loss: Callable[[Any, Episodes, Any], Taken]
+
+    def __post_init__(self) -> None:
+        if self.start < 0:
+            raise ValueError(f"start is {self.start}: must be at least 0")
+
+    def __call__(self, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
+        """The loss itself, whatever the step."""
+        return self.loss(unroll, episodes, hparams)
+
+    def at(self, when: When, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
+        """The loss if `when.env_steps` are `start` or more, else 0. What it tells of itself is told from the start."""
+        value, details = self(unroll, episodes, hparams)
+        return jnp.where(when.env_steps >= self.start, value, 0.0), details

@@ -222,7 +222,7 @@ class _Run:
     def evaluate(self, evaluate: Program, state: LearnerState, rounds: int) -> dict[str, np.ndarray]:
         """The population's evaluation, mean over rounds. A member's own seed and steps alone decide its randomness, so
         that it is the same whoever is trained beside it."""
-        keys = _evaluation_keys(self.population.keys(), np.asarray(state.env_steps), rounds)
+        keys = jax.device_get(_evaluation_keys(self.population.keys(), np.asarray(state.env_steps), rounds))
         found = [on_host(evaluate(state.params, key)) for key in keys]
         return {name: np.mean([each[name] for each in found], axis=0) for name in found[0]}
 

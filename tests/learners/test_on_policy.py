@@ -17,7 +17,7 @@ from marlcomm.envs import Environment, restart, timestep
 from marlcomm.learners import playing_key
 from marlcomm.learners.schedules import progress_of
 from marlcomm.learners.update import weighted_sum
-from marlcomm.losses import gate_loss
+from marlcomm.losses import When, gate_loss
 from marlcomm.messages import Channel, ChannelLoss, GaussianChannel, Noise, SilentChannel
 from marlcomm.messages.channel import by_receiver, offer
 from marlcomm.networks import CentralCritic
@@ -35,7 +35,7 @@ def random_params(algorithm, seed=0):
 def loss_of(learner, params, state, episodes, decisions):
     """What a gradient step goes down on."""
     unroll = learner.unroll(params, state, episodes, decisions, KEY)
-    return weighted_sum(learner.losses, unroll, episodes, state.hparams, jnp.int32(0))[0]
+    return weighted_sum(learner.losses, unroll, episodes, state.hparams, When(jnp.int32(0), state.env_steps))[0]
 
 
 class Acting:

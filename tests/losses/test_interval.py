@@ -8,7 +8,7 @@ import pytest
 
 from marlcomm.algorithms import maddpg, mappo, vdn
 from marlcomm.envs import make_env
-from marlcomm.losses import Every
+from marlcomm.losses import Every, Since, When
 from marlcomm.messages import ClusterChannel
 
 LABELS, RATE, MEMBERS = 7, 0.5, 2
@@ -20,9 +20,9 @@ def first_logit(unroll, episodes, hparams):
     return unroll.auxiliary["label_logits"][..., 0].mean(), {"seen": jnp.float32(3.0)}
 
 
-def talking(make, interval, **settings):
+def talking(make, interval, timed=Every, **settings):
     """An algorithm by plain gradient descent, of which the channel learns from `first_logit` alone."""
-    loss = {"mine": first_logit if interval is None else Every(interval, first_logit), "labels": None}
+    loss = {"mine": first_logit if interval is None else timed(interval, first_logit), "labels": None}
     channel = ClusterChannel(vocab_size=LABELS, hidden=4, shared=True)
     return make(
         make_env("maze"),
@@ -37,8 +37,8 @@ def talking(make, interval, **settings):
 
 ALGORITHMS = {
     "ddpg": lambda interval: talking(maddpg, interval, num_envs=ROW, update_interval=3, batch_steps=4, replay_steps=60),
-    "value": lambda interval: talking(
-        vdn, interval, num_envs=4, updates_per_step=ROW, batch_episodes=4, replay_episodes=8
+    "value": lambda interval, timed=Every: talking(
+        vdn, interval, timed, num_envs=4, updates_per_step=ROW, batch_episodes=4, replay_episodes=8
     ),
     "policy": lambda interval: talking(mappo, interval, num_envs=4, epochs=ROW),
 }
@@ -88,3 +88,27 @@ def test_a_population_skips_it_instead_of_computing_and_throwing_away(learner):
 def test_an_interval_below_one_is_refused(interval):
     with pytest.raises(ValueError, match=f"interval is {interval}: must be at least 1"):
         Every(interval, first_logit)
+
+
+def test_a_loss_teaches_since_its_environment_step():
+    played = 4 * make_env("maze").horizon
+    state, step = members(ALGORITHMS["value"](played + 1, Since))
+    step = jax.jit(step)
+    before = step(state)[0]
+    np.testing.assert_array_equal(bias(before), bias(state))
+    assert int(before.env_steps[0]) == played
+    np.testing.assert_allclose(bias(step(before)[0])[:, 0], bias(state)[:, 0] - ROW * RATE, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("env_steps", "counts"), [(6, 0.0), (7, 1.0), (8, 1.0)])
+def test_before_its_step_a_loss_is_zero_and_what_it_tells_is_told(env_steps, counts):
+    loss = Since(7, lambda unroll, episodes, hparams: (3.0 * unroll, {"seen": unroll}))
+    when = When(jnp.int32(0), jnp.int32(env_steps))
+    value, details = loss.at(when, jnp.float32(2.0), None, None)
+    assert (float(value), float(details["seen"])) == (6.0 * counts, 2.0)
+    assert float(jax.grad(lambda x: loss.at(when, x, None, None)[0])(2.0)) == 3.0 * counts
+
+
+def test_a_step_below_zero_is_refused():
+    with pytest.raises(ValueError, match="start is -1: must be at least 0"):
+        Since(-1, first_logit)

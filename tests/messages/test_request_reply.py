@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from formulas import dense, mlp, softmax
 
+from marlcomm.losses import Since
 from marlcomm.losses.request_reply import reply_gate_loss
 from marlcomm.messages import RequestReplyChannel
 from marlcomm.messages.channel import bits_sent
@@ -242,3 +243,12 @@ def test_a_reply_that_is_held_back_is_taught_by_nobody():
 def test_what_cannot_be_is_refused_by_name(make, what):
     with pytest.raises(ValueError, match=what):
         make()
+
+
+def test_gates_begin_open_and_are_not_taught_before_their_step():
+    fresh = talk_through(CHANNEL, None, EVERYTHING, NO_CUT, training=True)
+    _, reported, _, _ = run(CHANNEL, fresh, EVERYTHING, NO_CUT, True)
+    assert (np.asarray(reported["gate_logit"]) > 0).all()
+    taught = CHANNEL.losses()["reply_gate"].loss
+    assert isinstance(taught, Since)
+    assert taught.start == CHANNEL.gates_from

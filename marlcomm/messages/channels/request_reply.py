@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from marlcomm.losses import Since
 from marlcomm.losses.request_reply import reply_gate_loss, teammate_value_loss
 from marlcomm.messages.channel import (
     Channel,
@@ -20,12 +21,13 @@ from marlcomm.messages.channel import (
     seen_by,
     to_everybody,
 )
-from marlcomm.networks.layers import MLP, Linear, check_positive
+from marlcomm.networks.layers import MLP, Linear, check_positive, uniform_within
 from marlcomm.types import Messages, others
 from marlcomm.validation import UsageError
 
 GATED = ("always", "evaluation", "never")
 WORTH_OF = ("choice", "best_value")
+OPEN = 3.0  # bias of the gates before they are taught
 
 
 class RequestReplyChannel(Channel):
@@ -52,8 +54,9 @@ class RequestReplyChannel(Channel):
     `gate_taught` (both [..., N, N]), `teammate_values` [..., N, N, A] (receiver first) and `own_values` [..., N, A].
 
     The original has a slot for each entity that is seen, and receivers remember what they hear. Here what is heard is
-    read after the memory, where an agent can say what it would do with and without it. The released code teaches
-    all gates to open for 200,000 steps before they hold. Gates cannot be trained with `delay`, as their labels would be
+    read after the memory, where an agent can say what it would do with and without it. For the first `gates_from` steps
+    of training, in which the released code teaches all gates to open, ours begin open and are not taught: before values
+    depend on what is heard, no reply is worth anything. Gates cannot be trained with `delay`, as their labels would be
     of replies that come later.
 
     Attributes:
@@ -63,8 +66,10 @@ class RequestReplyChannel(Channel):
       width: of each of them, of keys and of queries (published: 8).
       worth: what a reply must gain the receiver, in units of action values (published: 0).
       worth_of: "best_value" (published) or "choice" (ours).
+      gates_from: environment steps of training before gates are taught (published: 200,000).
       held_back: 0 .. 1, chance in training that a reply of the drawn replier is held back; 0 leaves it to the gates.
-        None is 0 where gates hold in training, and 0.5 with gated="evaluation": values without a reply are learned too.
+        None is 0.2 where gates hold in training, and 0.5 with gated="evaluation": values without a reply are learned
+        too (published: 0).
       gated: when gates hold: "always" (published, after the first 200,000 steps), in "evaluation" only, or "never", as
         for the same team with all replies, no coin and no loss of gates.
     """
@@ -74,7 +79,8 @@ class RequestReplyChannel(Channel):
     slots: int = 8
     width: int = 8
     worth: float = 0.0
-    worth_of: str = "best_value"
+    worth_of: str = "choice"
+    gates_from: int = 100_000
     held_back: float | None = None
     gated: str = "always"
     after_memory: bool = True
@@ -99,7 +105,8 @@ class RequestReplyChannel(Channel):
     @nn.nowrap
     def losses(self) -> Mapping[str, ChannelLoss]:
         """What teaches the gates, and what is heard to tell of others."""
-        gates = {"reply_gate": ChannelLoss(reply_gate_loss, 1.0, "action_values", 'set channel.gated="never"')}
+        taught = Since(self.gates_from, reply_gate_loss)
+        gates = {"reply_gate": ChannelLoss(taught, 1.0, "action_values", 'set channel.gated="never"')}
         predicted = {"teammate_values": ChannelLoss(teammate_value_loss, 0.1, "action_values")}
         return predicted if self.gated == "never" else gates | predicted
 
@@ -113,7 +120,9 @@ class RequestReplyChannel(Channel):
         self.knowledge = Linear(self.slots * self.width)
         self.key_head, self.value_head, self.query_head = (Linear(self.width) for _ in range(3))
         self.reply_head = MLP((4 * self.width, self.reply))
-        self.gate_key, self.gate_query, self.gate_head = Linear(self.width), Linear(self.width), Linear(1)
+        self.gate_key, self.gate_query = Linear(self.width), Linear(self.width)
+        bias, kernel = nn.initializers.constant(OPEN), uniform_within(1.0 / self.slots**0.5)
+        self.gate_head = nn.Dense(1, kernel_init=kernel, bias_init=bias)
         self.predictor = MLP((8 * self.width, self.num_agents * self.num_actions))
 
     def talk(
@@ -154,7 +163,7 @@ class RequestReplyChannel(Channel):
 
     @property
     def _chance(self) -> float:
-        return (0.5 if self.gated == "evaluation" else 0.0) if self.held_back is None else self.held_back
+        return (0.5 if self.gated == "evaluation" else 0.2) if self.held_back is None else self.held_back
 
     def _reply(self, known: jax.Array, asking: jax.Array) -> jax.Array:
         matched = jnp.einsum("...jsw,...jiw->...jis", self.key_head(known), self.query_head(asking))
