@@ -68,8 +68,7 @@ class RequestReplyChannel(Channel):
       worth_of: "best_value" (published) or "choice" (ours).
       gates_from: environment steps of training before gates are taught (published: 200,000).
       held_back: 0 .. 1, chance in training that a reply of the drawn replier is held back; 0 leaves it to the gates.
-        None is 0.2 where gates hold in training, and 0.5 with gated="evaluation": values without a reply are learned
-        too (published: 0).
+        None is 0 where gates hold in training, and 0.5 with gated="evaluation": values without a reply are learned too.
       gated: when gates hold: "always" (published, after the first 200,000 steps), in "evaluation" only, or "never", as
         for the same team with all replies, no coin and no loss of gates.
     """
@@ -79,7 +78,7 @@ class RequestReplyChannel(Channel):
     slots: int = 8
     width: int = 8
     worth: float = 0.0
-    worth_of: str = "choice"
+    worth_of: str = "best_value"
     gates_from: int = 100_000
     held_back: float | None = None
     gated: str = "always"
@@ -163,7 +162,7 @@ class RequestReplyChannel(Channel):
 
     @property
     def _chance(self) -> float:
-        return (0.5 if self.gated == "evaluation" else 0.2) if self.held_back is None else self.held_back
+        return (0.5 if self.gated == "evaluation" else 0.0) if self.held_back is None else self.held_back
 
     def _reply(self, known: jax.Array, asking: jax.Array) -> jax.Array:
         matched = jnp.einsum("...jsw,...jiw->...jis", self.key_head(known), self.query_head(asking))
