@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.envs.steps import Observation, TimeStep
-from marlcomm.types import TaskSpec
+from marlcomm.types import Dtypes, TaskSpec
+from marlcomm.validation import UsageError
 
 if TYPE_CHECKING:
     from jumanji import specs
@@ -39,6 +40,7 @@ class BestReturns(NamedTuple):
     informed: float  #: the best team of which everybody knows all that anybody saw
 
 
+KEPT_AS = ("bool", "uint8", "int8", "uint16", "int16", "float32")  # types that features may be declared to have
 SIZES = ("num_agents", "num_actions", "observation_size", "state_size", "horizon")
 
 
@@ -56,6 +58,10 @@ class Environment(abc.ABC, Generic[State]):
       horizon: T, the most steps an episode can last, at least 1.
       continuous: an action is A numbers, each in -1 .. 1, in place of one of A choices; `action_mask` then says
         which of the numbers count.
+      view_dtype: the smallest type that holds every number of `agents_view` exactly, such as `bool` for zeros and
+        ones: one for all features, or one for each of O; replay keeps views in it, agents always see float32. One of
+        bool, uint8, int8, uint16, int16, float32.
+      state_dtype: the same of `global_state`.
       action_names: one short word an action, for pictures; may be empty.
       graph: [N, N] bool, sender first: who can reach whom, where the task says; None for everybody. Channels without a
         graph of their own take it.
@@ -72,6 +78,8 @@ class Environment(abc.ABC, Generic[State]):
     state_size: int
     horizon: int
     continuous: bool = False
+    view_dtype: Any = np.float32
+    state_dtype: Any = np.float32
     action_names: tuple[str, ...] = ()
     graph: np.ndarray | None = None
     default_steps: int = 1_000_000
@@ -154,6 +162,8 @@ class Environment(abc.ABC, Generic[State]):
             **{size: getattr(self, size) for size in SIZES},
             continuous=self.continuous,
             graph=None if rows is None else tuple(map(tuple, rows)),
+            view_dtype=_dtypes("view_dtype", self.view_dtype, self.observation_size),
+            state_dtype=_dtypes("state_dtype", self.state_dtype, self.state_size),
         )
 
     @property
@@ -222,6 +232,18 @@ class Environment(abc.ABC, Generic[State]):
         """Draws `state` on matplotlib `axes`. A task without a picture may leave this out."""
         axes.text(0.5, 0.5, f"{type(self).__name__} has no drawing", ha="center", va="center")
         axes.set_axis_off()
+
+
+def _dtypes(field: str, given: Any, size: int) -> Dtypes:
+    """The name of a type, or of one for each of `size` features. Raises UsageError for what is no such thing."""
+    each = isinstance(given, list | tuple)
+    try:
+        names = tuple(np.dtype(dtype).name for dtype in (given if each else (given,)))
+    except TypeError:
+        names = ()
+    if not names or (each and len(names) != size) or not set(names) <= set(KEPT_AS):
+        raise UsageError(f"{field}={given!r}: must be one of {', '.join(KEPT_AS)}, or {size} of them, one a feature")
+    return names if each else names[0]
 
 
 def _true_unless_given(value: jax.Array | None, shape: tuple[int, ...]) -> jax.Array:

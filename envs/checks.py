@@ -13,6 +13,7 @@ import numpy as np
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.steps import Observation, StepType, TimeStep
+from marlcomm.validation import UsageError
 
 REPLAYED_STEPS = 32  # steps of one episode that are taken again outside vmap
 
@@ -29,12 +30,11 @@ class EnvironmentContractError(ValueError):
 def check_env(env: Environment[Any], *, key: chex.PRNGKey | None = None, episodes: int = 4) -> None:
     """Plays random allowed actions and checks all that a learner relies on. Costs three compilations.
 
-    Checked: sizes; shapes and types of all that `reset` and `step` return against the specs; finite numbers;
-    masks that allow each agent alive something; rewards [N]; discounts of 0 or 1, and 0 only at a last step;
-    an end within the horizon, and numbers and allowed actions beyond it (episodes are padded with what comes
-    then); a step count that counts; `extras` of the same structure throughout, with `won`
-    [] bool if there; one compilation of `step`; the same key giving the same episode; and the same results
-    under `vmap`.
+    Checked: sizes; shapes and types of all that `reset` and `step` return against the specs; finite numbers, which
+    `view_dtype` and `state_dtype` can hold; masks that allow each agent alive something; rewards [N]; discounts of 0
+    or 1, and 0 only at a last step; an end within the horizon, and numbers and allowed actions beyond it (episodes are
+    padded with what comes then); a step count that counts; `extras` of the same structure throughout, with `won` []
+    bool if there; one compilation of `step`; the same key giving the same episode; and the same results under `vmap`.
 
     Args:
       env: the environment to check.
@@ -93,6 +93,11 @@ def _check_sizes(env: Environment[Any], problems: _Problems) -> None:
     names = env.action_names
     if names and len(names) != getattr(env, "num_actions", None):
         problems.add(f"action_names has {len(names)} names; it must be empty or name all {env.num_actions} actions.")
+    if not problems.found:
+        try:
+            _ = env.task_spec  # which reads the types
+        except UsageError as error:
+            problems.add(str(error))
 
 
 def _check_structure(env: Environment[Any], problems: _Problems) -> bool:
@@ -224,8 +229,10 @@ def _check_values(env: Environment[Any], first: Any, played: Any, problems: _Pro
     problems.unless(not early.any(), "discount is 0 at a step that is not LAST; it must be 1 until the end.")
     problems.unless(np.isfinite(step.reward[live]).all(), "reward is not finite; it must be a number.")
     _check_observations("reset", first.observation, np.zeros(live.shape[:1], int), problems)
+    _check_kept(env, "reset", first.observation, problems)
     times = np.broadcast_to(np.arange(1, live.shape[1] + 1), live.shape)[live]
     _check_observations("step", jax.tree.map(lambda leaf: leaf[live], step.observation), times, problems)
+    _check_kept(env, "step", jax.tree.map(lambda leaf: leaf[live], step.observation), problems)
     beyond = ~live  # episodes are played on to the horizon, whatever is given then is only padding
     problems.unless(np.isfinite(step.reward[beyond]).all(), "reward after the end is not finite; it must be a number.")
     padding = jax.tree.map(lambda leaf: leaf[beyond], step.observation)
@@ -245,6 +252,22 @@ def _check_observations(name: str, seen: Any, times: np.ndarray | None, problems
     if wrong.size:
         found, right = int(seen.step_count[wrong[0]]), int(np.asarray(times)[wrong[0]])
         problems.add(f"observation.step_count of {name} is {found}; it must be {right}, the steps since reset.")
+
+
+def _check_kept(env: Environment[Any], name: str, seen: Any, problems: _Problems) -> None:
+    """Checks that the types in which replay keeps views and states hold every number of them exactly."""
+    for field, declared in (("agents_view", "view_dtype"), ("global_state", "state_dtype")):
+        values, dtypes = np.asarray(getattr(seen, field)), getattr(env.task_spec, declared)
+        for feature, dtype in enumerate((dtypes,) * values.shape[-1] if isinstance(dtypes, str) else dtypes):
+            of_feature = values[..., feature].reshape(-1)
+            with np.errstate(invalid="ignore"):
+                lost = of_feature[of_feature.astype(dtype).astype(np.float32) != of_feature]
+            if lost.size:
+                problems.add(
+                    f"observation.{field} of {name} has {lost[0]:g} at feature {feature}; {declared} must name a type "
+                    f"that holds it exactly, and {dtype} does not."
+                )
+                break
 
 
 def _check_replay(env: Environment[Any], reset_key: chex.PRNGKey, first: Any, played: Any, problems: _Problems) -> None:

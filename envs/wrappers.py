@@ -24,6 +24,8 @@ class Wrapper(Environment[State]):
     def __init__(self, env: Environment[State]) -> None:
         """Takes over the sizes of `env`, unless a subclass has already set its own.
 
+        Not its `view_dtype` and `state_dtype`: a wrapper may change what is seen, and says so itself.
+
         Raises UsageError where a driver plays `env`.
         """
         if env.driver is not None and type(self).driver is None:  # it would not be asked, nor would it convert
@@ -76,6 +78,7 @@ class FullObservation(Wrapper[State]):
 
     def __init__(self, env: Environment[State]) -> None:
         self.observation_size = env.num_agents * env.observation_size
+        self.view_dtype, self.state_dtype = _side_by_side(env), env.state_dtype
         super().__init__(env)
 
     def convert(self, step: TimeStep[Observation]) -> TimeStep[Observation]:
@@ -109,6 +112,7 @@ class Centralized(Wrapper[State]):
             )
         self.num_agents = 1
         self.num_actions = joint
+        self.view_dtype, self.state_dtype = _side_by_side(env), env.state_dtype
         self.observation_size = env.num_agents * env.observation_size
         if env.action_names:
             pairs = itertools.product(env.action_names[: env.num_actions], repeat=env.num_agents)
@@ -153,6 +157,7 @@ class TimeLimit(Wrapper[State]):
     def __init__(self, env: Environment[State], steps: int) -> None:
         self.steps = check_count("TimeLimit", "steps", steps)
         self.horizon = min(self.steps, env.horizon)
+        self.view_dtype, self.state_dtype = env.view_dtype, env.state_dtype
         super().__init__(env)
 
     def convert(self, step: TimeStep[Observation]) -> TimeStep[Observation]:
@@ -160,3 +165,9 @@ class TimeLimit(Wrapper[State]):
         cut = step.observation.step_count >= self.steps
         step_type: Any = jnp.where(cut, StepType.LAST, step.step_type)
         return dataclasses.replace(step, step_type=step_type)
+
+
+def _side_by_side(env: Environment[Any]) -> Any:
+    """The `view_dtype` of all views of `env` in a row."""
+    of_one = env.view_dtype
+    return [*of_one] * env.num_agents if isinstance(of_one, list | tuple) else of_one

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 Scalar = jax.Array | float  # [] a number that may be traced
+Dtypes = str | tuple[str, ...]  # the name of a type for all features, or one for each
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class TaskSpec:
       horizon: T, the most steps of an episode.
       continuous: whether an action is A numbers in -1 .. 1, in place of one of A choices.
       graph: [N][N] who can reach whom, sender first; None for everybody.
+      view_dtype: the smallest type that holds every number of the views exactly, for all features or for each of O:
+        replay keeps them in it.
+      state_dtype: the same of the global state.
     """
 
     num_agents: int
@@ -46,6 +50,8 @@ class TaskSpec:
     horizon: int
     continuous: bool = False
     graph: tuple[tuple[bool, ...], ...] | None = None
+    view_dtype: Dtypes = "float32"
+    state_dtype: Dtypes = "float32"
 
     @property
     def action_shape(self) -> tuple[int, ...]:

@@ -90,6 +90,7 @@ class JaxMARLAdapter(Environment[JaxMARLState]):
             raise ValueError(f"JaxMARLAdapter: {name} says no horizon; pass horizon=, the most steps it can last.")
         self.horizon = check_count("JaxMARLAdapter", "horizon", limit)
         self._won = won or jaxmarl_tasks.win_of(env)
+        self.view_dtype, self.state_dtype = jaxmarl_tasks.dtypes_of(env)
         self._trace(name)
         super().__init__()
 

@@ -145,6 +145,19 @@ def win_of(env: Any) -> Win | None:
     return None
 
 
+def dtypes_of(env: Any) -> tuple[Any, Any]:
+    """`view_dtype` and `state_dtype` of `env`: what is known of battles whose views list the units, else float32.
+
+    In the order of SMAX's own features: kinds of units are flags, and in the state teams and kinds are whole numbers.
+    The rest are shares, places and directions.
+    """
+    if getattr(env, "observation_type", "") != "unit_list" or env.action_type != "discrete":
+        return np.float32, np.float32
+    kinds, units = [bool] * env.unit_type_bits, env.num_allies + env.num_enemies
+    other, own = [np.float32] * 7 + kinds, [np.float32] * 4 + kinds
+    return [*other * (units - 1), *own], [*own * units, *[np.uint8] * (2 * units)]
+
+
 def draw(axes: Any, env: Any, inner: Any) -> bool:
     """Draws a state of `env` on matplotlib axes. Whether there is a drawing of such."""
     battle = getattr(inner, "state", inner)

@@ -103,6 +103,8 @@ class FindGoal(Environment[FindGoalState]):
             )
         self.observation_size = 3 * self.view**2 + 2 * self.size + 1
         self.state_size = self.size**2 + 3 * self.num_agents + 3
+        self.view_dtype = bool
+        self.state_dtype = [bool] * self.size**2 + [np.float32] * (self.state_size - self.size**2)
         super().__init__()
 
     def reset(self, key: chex.PRNGKey) -> tuple[FindGoalState, TimeStep[Observation]]:

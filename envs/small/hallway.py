@@ -105,6 +105,7 @@ class Hallway(Environment[HallwayState]):
         self.num_agents = len(self.lengths)
         self.observation_size = 1 + (self.groups is not None) + (self.start_delay > 0)
         self.state_size = self.num_agents * self.observation_size
+        self.view_dtype = self.state_dtype = np.min_scalar_type(max(self.lengths))
         self.horizon = self.start_delay + self.steps
         self.group_of_agent = np.array(self.groups or [0] * self.num_agents, np.int32)  # [N]
         self.num_groups = int(self.group_of_agent.max()) + 1

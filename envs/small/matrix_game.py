@@ -79,6 +79,7 @@ class MatrixGame(Environment[MatrixGameState]):
         self.action_names = tuple(f"a{i + 1}" for i in range(self.num_actions))
         self.observation_size = max(self.sizes)
         self.state_size = sum(self.sizes)
+        self.view_dtype = self.state_dtype = bool
         super().__init__()
 
     def reset(self, key: chex.PRNGKey) -> tuple[MatrixGameState, TimeStep[Observation]]:

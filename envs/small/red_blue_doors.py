@@ -85,6 +85,7 @@ class RedBlueDoors(Environment[RedBlueDoorsState]):
         self.view = check_odd("red_blue_doors", "view", view, at_most=2 * self.size - 1)
         self.horizon = check_count("red_blue_doors", "steps", steps)
         self.observation_size = 5 * self.view**2 + 4
+        self.view_dtype = bool
         self.state_size = 6 * self.num_agents + 6
         self._wall = walled_room.border(self.size)
         self._cells = walled_room.inner_cells(self.size)

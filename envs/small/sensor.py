@@ -51,6 +51,7 @@ class Sensor(Environment[SensorState]):
     num_actions = 5
     observation_size = 2
     state_size = 2
+    view_dtype = state_dtype = np.int8
     horizon = 1
     action_names = ("north", "scan lower", "south", "scan higher", "noop")
     default_steps = 300_000

@@ -112,6 +112,7 @@ class SensorGrid(Environment[SensorGridState]):
         self._scans = (scanned[:, :, None] == self.cells).all(axis=-1)  # [N, A, C]: does the action scan the cell
         self.num_agents = len(self.sensors)
         self.state_size = self.num_agents * self.observation_size
+        self.view_dtype = self.state_dtype = np.int8 if max(self.size) < 128 else np.int16
         super().__init__()
 
     def reset(self, key: chex.PRNGKey) -> tuple[SensorGridState, TimeStep[Observation]]:

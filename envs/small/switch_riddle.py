@@ -72,6 +72,7 @@ class SwitchRiddle(Environment[SwitchRiddleState]):
         self.action_names = ("nothing", "tell", "toggle")[: self.num_actions]
         self.observation_size = 2 if self.bulb else 1
         self.state_size = 2 * self.num_agents + 1
+        self.view_dtype = self.state_dtype = bool
         self.horizon = 4 * self.num_agents - 6
         super().__init__()
 

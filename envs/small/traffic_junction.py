@@ -139,6 +139,8 @@ class TrafficJunction(Environment[TrafficJunctionState]):
         self._cell_number = np.pad(number, self.vision, constant_values=count)  # [G + 2 vision, G + 2 vision]
         self._cells = count
         self.observation_size = 2 + (2 * self.vision + 1) ** 2 * (count + 2)
+        cell = [bool] * (count + 1) + [np.min_scalar_type(self.num_agents)]  # which it is, and how many cars are there
+        self.view_dtype = [bool, np.float32, *cell * (2 * self.vision + 1) ** 2]
         self.state_size = 6 * self.num_agents
         super().__init__()
 

@@ -65,6 +65,8 @@ class Whisper(Environment[WhisperState]):
         self.action_names = tuple(f"{secret:0{self.bits}b}" for secret in range(self.num_actions))
         self.observation_size = self.bits
         self.state_size = self.bits + 1
+        self.view_dtype = np.int8
+        self.state_dtype = [np.int8] * self.bits + [np.float32]
         self.graph = np.eye(self.num_agents, k=1, dtype=bool)
         super().__init__()
 

@@ -63,7 +63,8 @@ class ActorCriticLearner(OffPolicyLearner):
     def replay(self) -> StepReplay:
         """Steps, or whole episodes where agents remember."""
         c = self.config
-        return StepReplay(self.task, c.num_envs, c.batch_steps, c.replay_steps, whole_episodes=self.remembers)
+        sizes = c.num_envs, c.batch_steps, c.replay_steps
+        return StepReplay(self.task, *sizes, whole_episodes=self.remembers, precision=c.replay_precision)
 
     @property
     def remembers(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from marlcomm.learners.config import LearnerConfig, OffPolicyHParams, Ranges
+from marlcomm.learners.packing import EXACT, check_precision
 from marlcomm.types import Scalar
 
 CRITICS_SEE = ("state", "observations")
@@ -27,6 +28,7 @@ class ActorCriticConfig(LearnerConfig):
       noise: standard deviation of the Gaussian noise that explores continuous actions, at full exploration.
       discrete_gradient: what actors of discrete actions climb: "expected", the mean of their critic over their own
         choices, or "drawn", one choice by Gumbel noise with the gradient of a softmax (published).
+      replay_precision: as in `ValueConfig`.
     """
 
     num_envs: int = 8
@@ -36,11 +38,13 @@ class ActorCriticConfig(LearnerConfig):
     critics_see: str = "state"
     noise: float = 1.0
     discrete_gradient: str = "expected"
+    replay_precision: str = EXACT
 
     COUNTS: ClassVar[tuple[str, ...]] = ("num_envs", "batch_steps", "replay_steps", "update_interval")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_precision(self.replay_precision)
         if self.replay_steps < self.batch_steps:
             raise ValueError(
                 f"replay_steps is {self.replay_steps}: must hold at least batch_steps ({self.batch_steps})"

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.learners.episodes import empty_episode
+from marlcomm.learners.packing import EXACT, pack_episodes, unpack_episodes
 from marlcomm.types import Episodes, TaskSpec
 
 ONE_LESS = ("action", "reward", "terminal", "valid")  # fields that have no entry for the last observation
@@ -24,19 +25,21 @@ class EpisodeReplay:
       task: its sizes.
       replay_episodes: episodes that are kept.
       batch_episodes: episodes in a learning batch.
+      precision: of observations, see `pack_episodes`.
     """
 
     task: TaskSpec
     replay_episodes: int
     batch_episodes: int
+    precision: str = EXACT
 
     def init(self) -> Any:
         """The empty ring."""
-        return self._buffer.init(empty_episode(self.task))
+        return self._buffer.init(pack_episodes(self.task, self.precision, empty_episode(self.task)))
 
     def add(self, replay: Any, episodes: Episodes) -> Any:
         """The ring with B more episodes [B, ...], in place of the oldest where it is full."""
-        return self._buffer.add(replay, episodes)
+        return self._buffer.add(replay, pack_episodes(self.task, self.precision, episodes))
 
     def can_sample(self, replay: Any) -> jax.Array:
         """[] bool: whether it holds a batch."""
@@ -48,7 +51,7 @@ class EpisodeReplay:
         held = replay.is_full | (place < replay.current_index)
         chance = jnp.where(held, jax.random.uniform(key, place.shape, jnp.float32), -1.0)
         _, drawn = jax.lax.top_k(chance, self.batch_episodes)
-        return jax.tree.map(lambda x: x[0, drawn], replay.experience)
+        return unpack_episodes(jax.tree.map(lambda x: x[0, drawn], replay.experience))
 
     @property
     def _buffer(self) -> Any:
@@ -70,6 +73,7 @@ class StepReplay:
       batch_steps: steps in a learning batch; with `whole_episodes`, as many episodes as hold at least that many.
       replay_steps: steps kept, at least; a whole number of additions is.
       whole_episodes: whether to draw whole episodes, in place of single steps with what was seen after them.
+      precision: of observations, see `pack_episodes`.
     """
 
     task: TaskSpec
@@ -77,18 +81,20 @@ class StepReplay:
     batch_steps: int
     replay_steps: int
     whole_episodes: bool
+    precision: str = EXACT
 
     def init(self) -> Any:
         """The empty ring."""
         episode = empty_episode(self.task)
         entry = jax.tree.map(lambda x: x[0], episode._replace(won=episode.valid))
-        return self._buffer.init(entry)
+        return self._buffer.init(pack_episodes(self.task, self.precision, entry))
 
     def add(self, replay: Any, episodes: Episodes) -> Any:
         """The ring with B more episodes [B, ...], in place of the oldest where it is full."""
         longer = {name: _one_more(getattr(episodes, name)) for name in ONE_LESS}
         won = jnp.broadcast_to(episodes.won[:, None], longer["valid"].shape)
-        return self._buffer.add(replay, episodes._replace(**longer, won=won))
+        entries = episodes._replace(**longer, won=won)
+        return self._buffer.add(replay, pack_episodes(self.task, self.precision, entries))
 
     def can_sample(self, replay: Any) -> jax.Array:
         """[] bool: whether it holds a batch."""
@@ -99,7 +105,7 @@ class StepReplay:
 
         Where an episode ended before the horizon, a part may be no step (`valid` is False).
         """
-        entries = self._buffer.sample(replay, key).experience
+        entries = unpack_episodes(self._buffer.sample(replay, key).experience)
         shorter = {name: getattr(entries, name)[:, :-1] for name in ONE_LESS}
         return entries._replace(**shorter, won=entries.won[:, 0])
 

@@ -13,6 +13,7 @@ from marlcomm.learners.actions import GreedyActions
 from marlcomm.learners.config import LearnerConfig, OffPolicyHParams, Ranges
 from marlcomm.learners.joint_critic import Part
 from marlcomm.learners.off_policy import OffPolicyLearner
+from marlcomm.learners.packing import EXACT, check_precision
 from marlcomm.learners.replay import EpisodeReplay
 from marlcomm.learners.schedules import Progress, explored
 from marlcomm.learners.state import AgentMemory, LearnerState
@@ -32,17 +33,21 @@ class ValueConfig(LearnerConfig):
       replay_episodes: episodes kept for replay.
       updates_per_step: gradient steps after every collection.
       target_interval: gradient steps between copies into the target network (0: moved softly by `target_rate`).
+      replay_precision: of observations in replay: "exact", or "bfloat16" for half the memory of those that are kept
+        as float32, rounded to three digits.
     """
 
     batch_episodes: int = 32
     replay_episodes: int = 5000
     updates_per_step: int = 1
     target_interval: int = 13
+    replay_precision: str = EXACT
 
     COUNTS: ClassVar[tuple[str, ...]] = ("num_envs", "batch_episodes", "replay_episodes", "updates_per_step")
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_precision(self.replay_precision)
         if self.target_interval < 0:
             raise ValueError(f"target_interval is {self.target_interval}: must be at least 0 (0 for soft updates)")
         if self.replay_episodes < max(self.batch_episodes, self.num_envs):
@@ -100,7 +105,8 @@ class ValueLearner(OffPolicyLearner):
     @property
     def replay(self) -> EpisodeReplay:
         """Whole episodes."""
-        return EpisodeReplay(self.task, self.config.replay_episodes, self.config.batch_episodes)
+        c = self.config
+        return EpisodeReplay(self.task, c.replay_episodes, c.batch_episodes, c.replay_precision)
 
     def init_networks(self, key: jax.Array, memory: AgentMemory) -> dict[str, Any]:
         """The mixer's parameters, and those of each part.

@@ -117,10 +117,10 @@ def _smaller(algorithm: Algorithm, state: LearnerState, need: int, free: int) ->
     """The start of advice: how much replay would fit, where replay is what is large."""
     replay = need * bytes_of(state.replay) / bytes_of(state)
     settings = algorithm.learner.config
-    names = [field.name for field in fields(settings) if field.name.startswith("replay_")]
+    sizes = [field.name for field in fields(settings) if field.name.startswith("replay_") and field.type == "int"]
     fits = (free - (need - replay)) / replay if replay else 0.0
     return "".join(
         f"set {name}={int(getattr(settings, name) * fits):,} or less ({getattr(settings, name):,} now), "
-        for name in names
+        for name in sizes
         if fits > 0
     )

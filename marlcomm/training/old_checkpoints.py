@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from marlcomm.learners.actor_critic_config import ActorCriticHParams
 from marlcomm.learners.on_policy import OnPolicyHParams
+from marlcomm.learners.packing import Packed, pack
 from marlcomm.learners.state import LearnerState
 from marlcomm.learners.value import ValueHParams
 from marlcomm.renamed import SETTINGS
@@ -77,10 +78,32 @@ def older_layouts(template: Any) -> list[Layout]:
     if not isinstance(template, LearnerState) or type(template.hparams) not in _KINDS:
         return []
     kind = _KINDS[type(template.hparams)]
+    wide = jax.tree.map(_unpacked, template, is_leaf=_is_packed)
+    layouts = [Layout(wide, lambda old: _packed_as(template, old))] if template.replay is not None else []
     edit = template.extra.get("edit")
     if edit is not None and ("cut_below" not in kind.state or len(jax.tree.leaves(edit)) != 1):
-        return []  # only the value learner had an edit that changes, and only one
-    return [Layout(_as_then(template, kind), lambda old: _as_today(old, template))]
+        return layouts  # only the value learner had an edit that changes, and only one
+    return [*layouts, Layout(_as_then(wide, kind), lambda old: _packed_as(template, _as_today(old, wide)))]
+
+
+def _is_packed(x: Any) -> bool:
+    return isinstance(x, Packed)
+
+
+def _unpacked(x: Any) -> Any:
+    """Shape and type of an array in replay before it was packed."""
+    if not _is_packed(x):
+        return x
+    lead = next(iter(x.parts.values())).shape[:-1]
+    return jax.ShapeDtypeStruct((*lead, len(x.dtypes)), x.dtype)
+
+
+def _packed_as(template: LearnerState, state: LearnerState) -> LearnerState:
+    """The same state, with its replay packed as that of the template."""
+    return jax.tree.map(
+        lambda like, x: jax.device_get(pack(x, like.dtypes)) if _is_packed(like) else x,
+        template, state, is_leaf=_is_packed,
+    )  # fmt: skip
 
 
 def _as_then(template: LearnerState, kind: _Kind) -> _Fields:

@@ -55,6 +55,14 @@ def looking(**changes):
     return Looking
 
 
+class Flags(Counter):
+    view_dtype = bool
+
+
+class NoType(Counter):
+    state_dtype = "float16"
+
+
 class NoAgents(Counter):
     num_agents = 0
 
@@ -103,6 +111,8 @@ class NeverEnds(Counter):
 BROKEN = {
     "no agents": (NoAgents, "num_agents is 0; it must be a whole number, at least 1"),
     "names": (WrongNames, "action_names has 1 names; it must be empty or name all 3"),
+    "a type too small": (Flags, r"agents_view of reset has [2-4] at feature 0; view_dtype must name .* bool does not"),
+    "no type": (NoType, r"state_dtype='float16': must be one of bool, uint8"),
     "python branch": (Branches, "step cannot be traced by jax"),
     "state type": (GrowsState, r"the state at \[0\] is int32\[\] after reset and float32\[\] after step"),
     "extras": (LosesExtras, r"extras has \['won'\] after reset but not step"),

@@ -43,7 +43,7 @@ def test_too_many_seeds_are_refused_where_nothing_is_kept_for_replay():
 
 
 def test_a_large_state_is_told_of_and_a_small_one_is_not(sensor):
-    large = mc.vdn(mc.make_env("search"), replay_episodes=200_000)
+    large = mc.vdn(mc.make_env("search"), replay_episodes=300_000)
     taken = bytes_of(template := make_population(large).template(large))
     assert taken > 2**30
     assert in_words(taken) in str(require_room(large, template, 1, saved=False))

@@ -11,6 +11,7 @@ import pytest
 from flax import struct
 
 import marlcomm as mc
+from marlcomm.learners.packing import Packed, pack
 from marlcomm.training.checkpoint import CheckpointError, Checkpoints
 
 SMALL = {"hidden": 4, "num_envs": 2, "batch_episodes": 4, "replay_episodes": 8, "batch_steps": 8, "replay_steps": 8}
@@ -78,7 +79,29 @@ def as_laid_out_then(name, state):
 def filled(tree):
     """Shapes and types as arrays, each of other numbers."""
     rng = np.random.default_rng(0)
-    return jax.tree.map(lambda x: np.asarray(100 * rng.random(x.shape)).astype(x.dtype), tree)
+
+    def numbers(x):
+        if isinstance(x, Packed):
+            return jax.device_get(pack(numbers(unpacked(x)), x.dtypes))
+        return np.asarray(100 * rng.random(x.shape)).round().astype(x.dtype)
+
+    return jax.tree.map(numbers, tree, is_leaf=is_packed)
+
+
+def is_packed(x):
+    return isinstance(x, Packed)
+
+
+def unpacked(x):
+    """What was packed, or its shape and type."""
+    return (
+        jax.eval_shape(Packed.unpacked, x) if isinstance(jax.tree.leaves(x)[0], jax.ShapeDtypeStruct) else x.unpacked()
+    )
+
+
+def without_packing(state):
+    """The same state with arrays in replay as they were before they were packed."""
+    return jax.tree.map(lambda x: np.asarray(x.unpacked()) if is_packed(x) else x, state, is_leaf=is_packed)
 
 
 @pytest.mark.parametrize("name", STATES)
@@ -88,12 +111,25 @@ def test_a_state_of_that_time_is_read_as_todays(name, tmp_path):
     template = jax.eval_shape(mc.make_algorithm(name, env, **settings).init, jax.random.PRNGKey(0))
     state = filled(template)
     checkpoints = Checkpoints(tmp_path / "checkpoints")
-    checkpoints.save(1, as_laid_out_then(name, state), {})
+    checkpoints.save(1, as_laid_out_then(name, without_packing(state)), {})
     number, found, _ = checkpoints.restore(template)
     assert number == 1
     assert jax.tree.structure(found) == jax.tree.structure(template)
     for (path, read), written in zip(jax.tree_util.tree_leaves_with_path(found), jax.tree.leaves(state), strict=True):
         np.testing.assert_array_equal(read, written, err_msg=jax.tree_util.keystr(path))
+
+
+@pytest.mark.parametrize("name", ["qmix", "maddpg"])
+def test_replay_as_it_was_before_it_was_packed_is_read_as_todays(name, tmp_path):
+    settings = {key: value for key, value in SMALL.items() if key in mc.algorithm_settings(name)}
+    template = jax.eval_shape(mc.make_algorithm(name, mc.make_env("find_goal"), **settings).init, jax.random.PRNGKey(0))
+    members = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2, *x.shape), x.dtype), template)
+    state = filled(members)
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    checkpoints.save(1, without_packing(state), {})
+    _, found, _ = checkpoints.restore(members)
+    assert jax.tree.structure(found) == jax.tree.structure(state)
+    jax.tree.map(np.testing.assert_array_equal, found, state)
 
 
 def test_what_is_no_state_of_that_time_is_refused(tmp_path):
