@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.measured import spread, table
+from benchmarks.tables import spread, table
 from marlcomm.losses import LabelLoss
 from marlcomm.networks import ActionCritic
 from marlcomm.types import Episodes, JointQ

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,23 +95,13 @@ class Variant:
             _bytes(self._state.replay) // self.members,
         )
 
+    @property
+    def updates(self) -> int:
+        """Gradient steps of all members so far."""
+        return int(self._counts()[1])
+
     def _counts(self) -> np.ndarray:
         return np.array([int(np.sum(self._state.env_steps)), int(np.sum(self._state.updates))])
-
-
-def spread(values: Sequence[float], form: str = ",.0f") -> str:
-    """The median, with the lowest and the highest."""
-    return f"{np.median(values):{form}} ({min(values):{form}} .. {max(values):{form}})"
-
-
-def ratio(values: Sequence[float], to: Sequence[float]) -> str:
-    """The spread of one variant's values over another's, turn by turn."""
-    return spread((np.array(values) / np.array(to)).tolist(), ".2f")
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a markdown table."""
-    return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
 
 
 def _bytes(tree: Any) -> int:

@@ -19,10 +19,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.measured import Measured, measure, ratio, spread, table
+from benchmarks.measured import Measured, measure
+from benchmarks.tables import ratio, spread, table
 
 # of the floor: updates/s in all and environment steps/s in all by members; compile seconds
 FLOOR_UPDATES, FLOOR_STEPS, FLOOR_COMPILE = {1: 80.0, 8: 115.0}, {1: 17_000.0}, (12.0, 25.0)
+QUICK = {"hidden": 8, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 8, "batch_steps": 8, "replay_steps": 64}
 CHANNEL_COMPILATIONS = 3  # so that one that a busy machine disturbed is told from a slow one
 
 
@@ -64,6 +66,7 @@ def _arguments() -> argparse.Namespace:
     add("--repeats", type=int, default=7, help="timed chunks (default: 7)")
     add("--chunk", type=int, default=100, help="training steps in a chunk (default: 100)")
     add("--devices", choices=("all", "one"), default="all", help="every core as a device, as the command line does")
+    add("--quick", action="store_true", help="tiny sizes, which only show that it runs")
     add("--json", help="a file for every number")
     return parser.parse_args()
 
@@ -73,11 +76,14 @@ def _algorithms(given: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.plain_agent import PlainAgent
 
     env = mc.make_env(given.task)
-    algorithms = {"marlcomm": mc.make_algorithm(given.algorithm, env, paper=True)}
+    known = mc.algorithm_settings(given.algorithm)
+    sizes = {name: value for name, value in QUICK.items() if given.quick and name in known}
+    algorithms = {"marlcomm": mc.make_algorithm(given.algorithm, env, paper=True, **sizes)}
     if given.baseline == "plain":
         ours = algorithms["marlcomm"].learner.agent
         agent = PlainAgent(ours.channel, ours.num_actions, ours.hidden)
-        algorithms["plain"] = mc.make_algorithm(given.algorithm, env, paper=True, agent=agent)
+        sizes.pop("hidden", None)
+        algorithms["plain"] = mc.make_algorithm(given.algorithm, env, paper=True, agent=agent, **sizes)
     return algorithms
 
 
