@@ -12,12 +12,16 @@ BYTES = {"pred": 1, "bf16": 2, "token": 0, "opaque": 0}  # others say their bits
 MOVERS = ("copy", "transpose", "select", "gather", "scatter", "dynamic-slice", "dynamic-update-slice", "concatenate",
           "pad", "broadcast", "convert", "rng")  # fmt: skip
 OTHERS = ("dot", "fusion", "while")
+UPDATE = "dynamic-update-slice"
+NOTHING_WRITTEN = ("while", "call", "conditional", "parameter", "tuple", "get-tuple-element", "bitcast", "constant")
 _COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) .*\{$")
-_INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?[\w.\-]+ = (.*)$")
+_INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?([\w.\-]+) = (.*)$")
+_OPERANDS = re.compile(r"[(,]\s*%?([\w.\-]+)(?=[,)])")
 _OPERATION = re.compile(r"^\s*([a-z][\w\-]*)\(")
 _ARRAY = re.compile(r"\b([a-z]+)(\d*)(?:e\d+m\d+\w*)?\[([\d,]*)\]")
 _CALLED = re.compile(r"\b(calls|body|condition|to_apply|true_computation|false_computation)=%?([\w.\-]+)")
 _BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
+_ORIGIN = re.compile(r'op_name="([^"]*)"')
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
 
 
@@ -27,7 +31,7 @@ class Tally(NamedTuple):
     places: int  #: where they stand in the program
     fused: int  #: of these, within a fusion, where they write nothing of their own
     runs: int  #: how often they run, loops of known length counted through; those of unknown length as once
-    written: int  #: bytes that the ones outside fusions write in all runs
+    written: int  #: bytes that the ones outside fusions write in all runs; of an update in place, those of the update
 
 
 class Cost(NamedTuple):
@@ -37,8 +41,20 @@ class Cost(NamedTuple):
     bytes_accessed: float
 
 
+class Writer(NamedTuple):
+    """One instruction outside fusions."""
+
+    written: int  #: bytes in all runs
+    runs: int
+    operation: str
+    shape: str
+    origin: str  #: where in the program it comes from, as JAX notes it; that of its last operation, for a fusion
+
+
 class _Instruction(NamedTuple):
     operation: str
+    shape: str
+    origin: str
     result_bytes: int
     random: bool
     called: tuple[tuple[str, str], ...]  # how, and which computation
@@ -77,18 +93,38 @@ def summary(text: str) -> dict[str, Tally]:
     return {kind: Tally(*found[kind]) for kind in (*OTHERS, *MOVERS) if kind in found}
 
 
+def heaviest(text: str, count: int = 10) -> list[Writer]:
+    """The instructions that write most, the heaviest first; loops, and what only names parts of others, are left out.
+
+    Args:
+      text: HLO, as `compiled.as_text()` gives it.
+      count: how many at most.
+    """
+    computations, entry = _parse(text)
+    runs, fused = _runs(computations, entry)
+    found = [
+        Writer(runs[name] * each.result_bytes, runs[name], each.operation, each.shape, each.origin)
+        for name, instructions in computations.items()
+        if runs[name] and not fused[name]
+        for each in instructions
+        if each.operation not in NOTHING_WRITTEN
+    ]
+    return sorted(found, reverse=True)[:count]
+
+
 def _parse(text: str) -> tuple[dict[str, list[_Instruction]], str]:
     """Instructions by computation, and the name of the one that is entered."""
     computations: dict[str, list[_Instruction]] = {}
-    entry, current = "", None
+    entry, current, sizes = "", None, {}
     for line in text.splitlines():
         if (head := _COMPUTATION.match(line)) and " = " not in line.split("{")[0]:
-            current = computations[head[2]] = []
+            current, sizes = computations.setdefault(head[2], []), {}
             entry = head[2] if head[1] else entry
         elif line.startswith("}"):
             current = None
         elif current is not None and (body := _INSTRUCTION.match(line)):
-            current.append(_instruction(body[1]))
+            current.append(_in_place(_instruction(body[2]), body[2], sizes, computations))
+            sizes[body[1]] = _bytes(current[-1].shape)
     return computations, entry
 
 
@@ -98,9 +134,30 @@ def _instruction(body: str) -> _Instruction:
     called = [(how, name) for how, name in _CALLED.findall(rest)]
     if branches := _BRANCHES.search(rest):
         called += [("branch", name.strip().lstrip("%")) for name in branches[1].split(",")]
-    name, trips = operation[1] if operation else "", _TRIPS.search(rest)
-    random = name.startswith("rng") or (name == "xor" and shape.startswith("u32"))
-    return _Instruction(name, _bytes(shape), random, tuple(called), int(trips[1]) if trips else 1)
+    name, trips, origin = operation[1] if operation else "", _TRIPS.search(rest), _ORIGIN.search(rest)
+    return _Instruction(
+        operation=name,
+        shape=shape,
+        origin=origin[1] if origin else "",
+        result_bytes=_bytes(shape),
+        random=name.startswith("rng") or (name == "xor" and shape.startswith("u32")),
+        called=tuple(called),
+        trips=int(trips[1]) if trips else 1,
+    )
+
+
+def _in_place(
+    instruction: _Instruction, body: str, sizes: dict[str, int], computations: dict[str, list[_Instruction]]
+) -> _Instruction:
+    """The same with the bytes that it writes, where it writes a part of an array that stays in its place."""
+    if instruction.operation == UPDATE:
+        _, update, *_ = [*_OPERANDS.findall(_split_shape(body)[1]), "", ""]
+        return instruction._replace(result_bytes=sizes.get(update, instruction.result_bytes))
+    if instruction.operation == "fusion":
+        inner = [last for _, name in instruction.called for last in computations.get(name, [])[-1:]]
+        if inner and inner[0].operation == UPDATE:
+            return instruction._replace(result_bytes=inner[0].result_bytes)
+    return instruction
 
 
 def _split_shape(body: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ part() { # its name, most seconds, the command
   local name=$1 most=$2
   shift 2
   echo "== $name" | tee -a "$out/all.md"
-  timeout "$most" "$@" 2>"$out/$name.err" | tee "$out/$name.md" >>"$out/all.md"
+  timeout "$most" "$@" 2>"$out/$name.err" | tee "$out/$name.md" | tee -a "$out/all.md"
   local code=${PIPESTATUS[0]}
   if [ "$code" -ne 0 ]; then
     echo "$name ended with $code: $(tail -n 1 "$out/$name.err")" | tee -a "$out/all.md"
@@ -32,11 +32,11 @@ part() { # its name, most seconds, the command
 git log -1 --format='commit %h' 2>/dev/null | tee -a "$out/all.md"
 
 if [ -n "$tiny" ]; then
-  part environments 120 python -m benchmarks.environments --tasks navigation --copies 2 --repeats 1 --json "$out/environments.json"
-  part qmix 240 python -m benchmarks.against_jaxmarl "${baselines[@]}" --quick --cases qmix --members 1 2 --repeats 1 --no-starts \
+  part environments 300 python -m benchmarks.environments --tasks navigation --copies 2 --repeats 1 --json "$out/environments.json"
+  part qmix 400 python -m benchmarks.against_jaxmarl "${baselines[@]}" --quick --cases qmix --members 2 --repeats 1 --no-starts \
     --json "$out/qmix.json"
-  part ndq 120 python -m benchmarks.train_step --quick --members 1 2 --repeats 1 --chunk 2 --json "$out/ndq.json"
-  part parts 120 python -m benchmarks.parts --algorithms qmix --task sensor --members 1 --repeats 1 --json "$out/parts.json" \
+  part ndq 300 python -m benchmarks.train_step --quick --members 1 2 --repeats 1 --chunk 2 --json "$out/ndq.json"
+  part parts 300 python -m benchmarks.parts --algorithms qmix --task sensor --members 1 --repeats 1 --json "$out/parts.json" \
     --set hidden=4 num_envs=2 batch_episodes=2 replay_episodes=4
 else
   part environments 110 python -m benchmarks.environments --tasks navigation predator_prey hallway --copies 16 256 4096 16384 \

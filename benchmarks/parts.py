@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.compiled import cost, summary
+from benchmarks.compiled import cost, heaviest, summary
 from benchmarks.tables import spread, table
 from marlcomm.learners.update import guarded_step, weighted_sum
 from marlcomm.losses import Every
@@ -71,6 +71,7 @@ def measure(name: str, task: str, members: int, repeats: int, settings: Mapping[
         "milliseconds": taken,
         "calls": calls_of(algorithm.learner, list(taken)),
         "cost": cost(compiled)._asdict(),
+        "heaviest": [writer._asdict() for writer in heaviest(compiled.as_text())],
         "instructions": {kind: tally._asdict() for kind, tally in summary(compiled.as_text()).items()},
     }
 
@@ -113,7 +114,20 @@ def report(found: Mapping[str, Any]) -> list[str]:
         "MiB by XLA's count, which takes loops once. Its instructions, with loops counted through:",
         "",
         *table(("instruction", "places", "of them fused", "runs", "MiB written outside fusions"), instructions),
+        "",
+        "What writes most:",
+        "",
+        *table(("MiB", "runs", "instruction", "of shape", "from"), _writers(found["heaviest"])),
     ]
+
+
+def _writers(found: list[Mapping[str, Any]]) -> list[list[str]]:
+    """Rows of instructions, with the end of where each comes from."""
+    return [
+        [f"{each['written'] / 2**20:,.1f}", f"{each['runs']:,}", each["operation"], each["shape"].split("{")[0],
+         "/".join(each["origin"].split("/")[-4:])]
+        for each in found
+    ]  # fmt: skip
 
 
 def parts_of(algorithm: Any, members: int) -> tuple[dict[str, Callable[[], Any]], Any]:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from benchmarks.compiled import Tally, cost, summary
+from benchmarks.compiled import Tally, cost, heaviest, summary
 
 BY_HAND = """\
 HloModule jit_f, is_scheduled=true, entry_computation_layout={(f32[4,8]{1,0})->f32[4,8]{1,0}}
@@ -36,6 +36,13 @@ HloModule jit_f, is_scheduled=true, entry_computation_layout={(f32[4,8]{1,0})->f
   ROOT %lt = pred[] constant(true)
 }
 
+%updating (into.1: f32[4,8], row.1: f32[1,8]) -> f32[4,8] {
+  %into.1 = f32[4,8]{1,0} parameter(0)
+  %row.1 = f32[1,8]{1,0} parameter(1)
+  %zero.1 = s32[] constant(0)
+  ROOT %there = f32[4,8]{1,0} dynamic-update-slice(%into.1, %row.1, %zero.1, %zero.1)
+}
+
 %unused (p: f32[4]) -> f32[4] {
   ROOT %copy.7 = f32[4]{0} copy(%p)
 }
@@ -45,6 +52,9 @@ ENTRY %main (p0: f32[4,8]) -> bf16[8,4] {
   %bits = u32[4,8]{1,0} xor(%p0, %p0), metadata={op_name="jit(f)/threefry2x32"}
   %sum = f32[] reduce(%p0, %p0), dimensions={0,1}, to_apply=%add
   %while = (s32[], f32[4,8]{1,0}) while(%p0), condition=%cond, body=%body, backend_config={"known_trip_count":{"n":"5"}}
+  %row = f32[1,8]{1,0} slice(%p0), slice={[0:1], [0:8]}
+  %into = f32[4,8]{1,0} dynamic-update-slice(%p0, %row, %zero, %zero)
+  %within = f32[4,8]{1,0} fusion(%into, %row), kind=kLoop, calls=%updating
   %t = f32[8,4]{1,0} transpose(%p0), dimensions={1,0}
   ROOT %convert = bf16[8,4]{1,0} convert(%t)
 }
@@ -52,16 +62,27 @@ ENTRY %main (p0: f32[4,8]) -> bf16[8,4] {
 
 
 def test_a_program_by_hand():
-    array = 4 * 8 * 4
+    array, row = 4 * 8 * 4, 8 * 4
     assert summary(BY_HAND) == {
-        "fusion": Tally(1, 0, 5, 5 * array),
+        "fusion": Tally(2, 0, 6, 5 * array + row),
         "while": Tally(1, 0, 1, 4 + array),
         "copy": Tally(1, 0, 5, 5 * array),
         "transpose": Tally(1, 0, 1, array),
         "select": Tally(1, 1, 5, 0),
+        "dynamic-update-slice": Tally(2, 1, 2, row),
         "convert": Tally(2, 1, 6, array // 2),
         "rng": Tally(1, 0, 1, array),
     }
+
+
+def test_what_writes_most_by_hand():
+    array = 4 * 8 * 4
+    first, second, *rest = heaviest(BY_HAND)
+    assert {first.operation, second.operation} == {"copy", "fusion"}
+    assert (first.written, first.runs, first.shape) == (5 * array, 5, "f32[4,8]{1,0}")
+    assert [(each.operation, each.written) for each in rest[:1]] == [("compare", 5 * array // 4)]
+    assert [each.origin for each in rest if each.operation == "xor"] == ["jit(f)/threefry2x32"]
+    assert len(heaviest(BY_HAND, 1)) == 1
 
 
 @pytest.fixture(scope="module")

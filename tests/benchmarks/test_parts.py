@@ -40,7 +40,7 @@ def test_every_learner_has_its_parts(name, own):
 def test_what_backward_takes_is_the_rest():
     taken = {parts.WHOLE: [10.0], parts.FORWARD: [2.0], "loss 'td', forward": [0.5], parts.BOTH: [4.0]}
     found = {"algorithm": "x", "task": "y", "members": 1, "milliseconds": taken, "calls": dict.fromkeys(taken, 1),
-             "cost": {"flops": 2e9, "bytes_accessed": 2.0**20}, "instructions": {}}  # fmt: skip
+             "cost": {"flops": 2e9, "bytes_accessed": 2.0**20}, "instructions": {}, "heaviest": []}  # fmt: skip
     rows = [line.split(" | ") for line in parts.report(found)]
     backward = next(row for row in rows if row[0].startswith("| backward"))
     assert np.isclose(float(backward[1].split()[0]), 1.5)
