@@ -3,6 +3,7 @@
 from marlcomm.envs.adapters import JaxMARLAdapter, JumanjiAdapter
 from marlcomm.envs.api import Environment
 from marlcomm.envs.checks import EnvironmentContractError, check_env
+from marlcomm.envs.combat import Combat, Group, Scenario, Unit, register_scenario, register_unit
 from marlcomm.envs.particle import Navigation, PredatorPrey, Reference, SpeakerListener
 from marlcomm.envs.registry import env_names, env_options, make_env, register_env
 from marlcomm.envs.render.frames import animate_episode, draw_frame
@@ -22,10 +23,12 @@ from marlcomm.envs.wrappers import Centralized, FullObservation, TimeLimit, Wrap
 
 __all__ = [
     "Centralized",
+    "Combat",
     "Environment",
     "EnvironmentContractError",
     "FindGoal",
     "FullObservation",
+    "Group",
     "Hallway",
     "JaxMARLAdapter",
     "JumanjiAdapter",
@@ -36,6 +39,7 @@ __all__ = [
     "PredatorPrey",
     "RedBlueDoors",
     "Reference",
+    "Scenario",
     "Search",
     "Sensor",
     "SensorGrid",
@@ -45,6 +49,7 @@ __all__ = [
     "TimeLimit",
     "TimeStep",
     "TrafficJunction",
+    "Unit",
     "Whisper",
     "Wrapper",
     "animate_episode",
@@ -54,6 +59,8 @@ __all__ = [
     "env_options",
     "make_env",
     "register_env",
+    "register_scenario",
+    "register_unit",
     "restart",
     "timestep",
 ]

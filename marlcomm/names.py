@@ -218,6 +218,23 @@ ALGORITHMS = Names(
     },
 )
 
+COMBAT = (  # scenarios of battles, each a task
+    *(
+        "10m_vs_11m",
+        "1c3s5z",
+        "1o10b_vs_1r",
+        "1o2r_vs_4r",
+        "25m",
+        "27m_vs_30m",
+        "2m_vs_1z",
+        "2s3z",
+        "2s_vs_1sc",
+        "3b_vs_1h1m",
+    ),
+    *("3m", "3s5z", "3s5z_vs_3s6z", "3s_vs_3z", "3s_vs_4z", "3s_vs_5z", "5m_vs_6m", "5z_vs_1ul", "6h_vs_8z", "8m"),
+    *("8m_vs_9m", "MMM", "MMM2", "bane_vs_bane", "corridor", "so_many_baneling"),
+)
+
 TASKS = Names(
     "task",
     {
@@ -240,6 +257,7 @@ TASKS = Names(
             "switch_riddle": "marlcomm.envs.small.switch_riddle:SwitchRiddle",
             "traffic_junction": "marlcomm.envs.small.traffic_junction:TrafficJunction",
             "whisper": "marlcomm.envs.small.whisper:Whisper",
+            **{name: f"marlcomm.envs.combat:{name}" for name in COMBAT},
         }
     },
 )

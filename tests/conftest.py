@@ -12,7 +12,7 @@ jax.config.update("jax_num_cpu_devices", 2)
 
 RUN_ONCE = (
     *("agents", "algorithms", "learners", "losses", "messages", "networks"),
-    *("envs", "adapters", "particle", "render", "small"),
+    *("envs", "adapters", "combat", "particle", "render", "small"),
 )
 
 

@@ -1,0 +1,194 @@
+"""Attacks against closed forms: every kind of unit against every other, armor, shields, splash, explosions, healing."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from duels import fresh, scenario
+
+from marlcomm.envs.combat import UNITS, battle
+from marlcomm.envs.combat.roster import Roster
+
+TICK = 1 / 16
+FIGHTERS = [name for name, unit in UNITS.items() if unit.damage > 0]
+CENTER = 16.0
+MOST_HEALTH = 60.0  # of victims at the start, so that nothing takes longer than 25 seconds
+LOOPS = 25 * 16
+
+
+def killing_time(attacker, victim):
+    """Seconds until the last hit, from the table alone; None where the weapon does not reach, inf where it fails."""
+    if not (attacker.hits_air if victim.flying else attacker.hits_ground):
+        return None
+    hit = attacker.damage + max((more for kind, more in attacker.bonus.items() if kind in victim.attributes), default=0)
+    health, shield, now = min(victim.health, MOST_HEALTH), victim.shield, 0.0
+    for attack in range(1 if attacker.explodes else 400):
+        for number in range(attacker.hits):
+            at = attacker.damage_point + attack * attacker.period + number * attacker.hit_delay
+            health = min(health + victim.regeneration * (at - now), victim.health)
+            now = at
+            through = max(hit - shield, 0.0)
+            shield = max(shield - hit, 0.0)
+            health -= max(through - victim.armor, 0.5) if through else 0.0
+            if health <= 0:
+                return now
+    return np.inf
+
+
+def test_every_kind_kills_every_other_when_the_table_says():
+    """One attacker and one victim a copy, at contact; all other units are dead."""
+    roster = Roster(scenario([(name, 1) for name in FIGHTERS], [(name, 1) for name in UNITS]))
+    pairs = list(itertools.product(range(len(FIGHTERS)), range(len(UNITS))))
+    units, orders = battle.start(roster, jax.random.key(0), False)
+    units, orders = (
+        jax.tree.map(lambda leaf: jnp.repeat(leaf[:, None], len(pairs), 1), each) for each in (units, orders)
+    )
+    allies = len(FIGHTERS)
+    mine, theirs = (np.array(each) for each in zip(*pairs, strict=True))
+    rows = np.arange(len(roster.units))[:, None]
+    there = (rows == mine) | (rows == allies + theirs)
+    radius = np.array([unit.radius for unit in roster.units])
+    x = np.full(there.shape, CENTER) + np.where(rows >= allies, radius[mine] + radius[allies + theirs] + 0.01, 0.0)
+    units = units._replace(
+        x=jnp.asarray(x, jnp.float32),
+        y=jnp.full(there.shape, CENTER),
+        health=jnp.where(there, jnp.where(rows >= allies, jnp.minimum(units.health, MOST_HEALTH), units.health), 0.0),
+        target=jnp.where(rows == mine, theirs, -1).astype(jnp.int32),
+        cooldown=jnp.where(there & (rows >= allies), 1e6, 0.0).astype(jnp.float32),  # the victim does not hit back
+    )
+    jitter = jnp.zeros(there.shape)
+
+    def loop(now, _):
+        now = battle.play(roster, now, orders, jitter, 1)
+        return now, now.health[allies + theirs, np.arange(len(pairs))] <= 0.0
+
+    _, dead = jax.jit(lambda units: jax.lax.scan(loop, units, None, length=LOOPS))(units)
+    dead = np.asarray(dead)
+    for pair, (i, j) in enumerate(pairs):
+        attacker, victim = UNITS[FIGHTERS[i]], list(UNITS.values())[j]
+        wanted = killing_time(attacker, victim)
+        found = dead[:, pair].argmax() * TICK if dead[:, pair].any() else np.inf
+        name = f"{FIGHTERS[i]} against {list(UNITS)[j]}"
+        if wanted is None or wanted == np.inf:
+            assert found == np.inf, name
+        else:
+            assert abs(found - wanted) <= attacker.period, f"{name}: {found} s in place of {wanted} s"
+
+
+@pytest.mark.parametrize(("banelings", "left"), [(2, 10.0), (3, 0.0)])
+def test_three_banelings_kill_a_hydralisk_and_two_do_not(banelings, left):
+    field = fresh((("baneling", 3),), (("hydralisk", 1),))
+    x = [16.0, 17.02, 15.0, 16.0]
+    y = [15.0, 16.0, 16.0, 16.0]
+    health = [30.0 if i < banelings else 0.0 for i in range(3)] + [80.0]
+    field.set(x=x, y=y, health=health, target=[0, 0, 0, -1], cooldown=[0, 0, 0, 9.0]).play(6)
+    assert field.health[3] == pytest.approx(left, abs=0.2)
+    assert (field.health[:3] == 0).all()
+
+
+@pytest.mark.parametrize(("distance", "damage"), [(2.7, 35.0), (2.9, 0.0)])
+def test_a_baneling_that_is_killed_explodes_within_2_2_and_the_radius_of_the_victim(distance, damage):
+    field = fresh((("baneling", 1),), (("hydralisk", 1),), ("hydralisk", (("damage", 30.0),)))
+    field.set(x=[16.0, 16.0 + distance], y=[16.0, 16.0], health=[30.0, 80.0], target=[-1, 0], cooldown=[0, 0])
+    field.orders = field.orders._replace(go=jnp.zeros((2, 1), bool))
+    field.play(6)
+    assert field.health[0] == 0.0  # one hit
+    assert field.health[1] == pytest.approx(80.0 - damage, abs=0.2)
+
+
+@pytest.mark.parametrize(("count", "dies"), [(7, False), (8, True)])
+def test_a_roach_takes_eight_banelings(count, dies):
+    field = fresh((("baneling", 10),), (("roach", 1),))
+    angle = np.linspace(0, 2 * np.pi, 11)[:10]
+    health = [30.0 if i < count else 0.0 for i in range(10)] + [145.0]
+    field.set(
+        x=[*(16 + 1.05 * np.cos(angle)), 16.0], y=[*(16 + 1.05 * np.sin(angle)), 16.0], health=health,
+        target=[0] * 10 + [-1], cooldown=[0.0] * 10 + [9.0],
+    ).play(8)  # fmt: skip
+    assert (field.health[10] == 0.0) == dies
+
+
+def test_five_zealots_kill_an_ultralisk_in_ten_seconds():
+    field = fresh((("zealot", 5),), (("ultralisk", 1),))
+    angle = np.linspace(0, 2 * np.pi, 6)[:5]
+    field.set(
+        x=[*(16 + 1.5 * np.cos(angle)), 16.0], y=[*(16 + 1.5 * np.sin(angle)), 16.0], health=[100.0] * 5 + [600.0],
+        shield=[50.0] * 5 + [0.0], target=[0] * 5 + [-1], cooldown=[0.0] * 5 + [99.0],
+    )  # fmt: skip
+    rate = 5 * 2 * (8 - 1) / 1.2 - 0.2734
+    field.play(int((600 / rate - 1.2) / TICK))
+    assert field.health[5] > 0
+    field.play(int(2.4 / TICK))
+    assert field.health[5] == 0
+
+
+def test_an_ultralisk_hits_all_in_front_and_none_behind():
+    field = fresh((("ultralisk", 1),), (("zealot", 3),))
+    field.set(
+        x=[16.0, 17.6, 17.2, 14.5], y=[16.0, 16.0, 17.3, 16.0], health=[600.0, 100.0, 100.0, 100.0],
+        shield=[0.0] * 4, unhurt=[0.0] * 4, target=[0, -1, -1, -1], cooldown=[0.0, 99.0, 99.0, 99.0],
+    ).play(8)  # fmt: skip
+    assert field.health[1:].tolist() == [83.0, 83.0, 100.0]
+
+
+def test_a_colossus_burns_a_line_across_its_shot():
+    field = fresh((("colossus", 1),), (("marine", 4),))
+    field.set(
+        x=[10.0, 15.0, 15.0, 15.0, 17.0], y=[16.0, 16.0, 17.5, 18.0, 16.0], health=[200.0, 45, 45, 45, 45],
+        target=[0, -1, -1, -1, -1], cooldown=[0.0] + [99.0] * 4,
+    ).play(5)  # fmt: skip
+    assert field.health[1:].tolist() == [5.0, 5.0, 45.0, 45.0]  # two beams; a victim's radius counts
+
+
+def test_armor_does_not_help_shields_and_what_gets_through_a_shield_is_less_armor():
+    field = fresh((("marine", 1),), (("stalker", 1),))
+    field.set(
+        x=[16.0, 18.0], y=[16.0, 16.0], health=[45.0, 80.0], shield=[0.0, 4.0], unhurt=[0.0, 0.0],
+        target=[0, -1], cooldown=[0.0, 99.0],
+    ).play(2)  # fmt: skip
+    assert (field.shield[1], field.health[1]) == (0.0, 80.0 - (2.0 - 1.0))
+
+
+def test_shields_come_back_after_ten_seconds():
+    field = fresh((("marine", 1),), (("stalker", 1),))
+    field.set(
+        x=[1.0, 30.0], y=[16.0, 16.0], health=[45.0, 80.0], shield=[0.0, 40.0], target=[-1, -1], cooldown=[0.0, 99.0],
+        unhurt=[0.0, 0.0],
+    ).play(159)  # fmt: skip
+    assert field.shield[1] == 40.0
+    field.play(16)
+    assert field.shield[1] == pytest.approx(42.0, abs=0.2)
+
+
+def test_a_medivac_heals_nine_a_second_for_a_third_of_an_energy_each():
+    field = fresh((("marine", 1), ("medivac", 1)), (("overlord", 1),))
+    before = field.set(
+        x=[16.0, 16.0, 1.0], y=[16.0, 18.0, 1.0], health=[10.0, 150.0, 200.0], target=[-1, 0, -1]
+    ).energy[1]
+    field.play(16)
+    assert field.health[0] == pytest.approx(19.0, abs=1e-3)
+    assert field.energy[1] == pytest.approx(before - 9 * 0.33 + 0.5625, abs=1e-3)
+    field.set(energy=[0.0, 0.0, 0.0]).play(1)
+    assert field.health[0] == pytest.approx(19.0, abs=0.2)  # nothing to heal with
+    field.set(health=[45.0, 150.0, 200.0]).play(1)
+    assert field.health[0] == 45.0
+
+
+def test_an_attack_that_is_broken_off_has_not_happened():
+    field = fresh((("hydralisk", 1),), (("zealot", 1),))
+    field.set(
+        x=[16.0, 18.0], y=[16.0, 16.0], health=[80.0, 100.0], shield=[0.0, 50.0], target=[0, -1], cooldown=[0.0, 99.0]
+    )
+    field.play(2)
+    assert field.swing[0] >= 0
+    field.set(target=[-1, -1]).play(10)
+    assert field.shield[1] == 50.0
+    assert field.cooldown[0] == 0.0
+
+
+def test_two_that_kill_each_other_both_die():
+    field = fresh((("marine", 1),), (("marine", 1),))
+    field.set(x=[16.0, 18.0], y=[16.0, 16.0], health=[6.0, 6.0], target=[0, 0], cooldown=[0.0, 0.0]).play(3)
+    assert field.health.tolist() == [0.0, 0.0]
