@@ -42,23 +42,26 @@ def draw_battle(axes: Any, roster: Roster, state: CombatState, sight: float) -> 
 
 
 def _draw_ground(axes: Any, roster: Roster) -> None:
-    from matplotlib.colors import to_rgb
-
     terrain = roster.terrain
-    shades = {cell: to_rgb(GROUND.get(cell, GROUND["open"])) for row in terrain.rows for cell in row}
+    shades = {cell: _rgb(GROUND.get(cell, GROUND["open"])) for row in terrain.rows for cell in row}
     picture = np.array([[shades[cell] for cell in row] for row in terrain.rows])
     width, height = terrain.size
     axes.imshow(picture, extent=(0, width, 0, height), zorder=0, interpolation="nearest")
+
+
+def _rgb(color: str) -> list[float]:
+    """Red, green and blue of such as #A9A48F, in 0 .. 1."""
+    return [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
 
 
 def _draw_unit(axes: Any, roster: Roster, unit: int, at: tuple[float, float]) -> None:
     own = unit < roster.num_allies
     kind = roster.units[unit]
     color = agent_color(unit) if own else ENEMY
-    line = (0, (3, 1.5)) if kind.flying else "-"
-    add_circle(
-        axes, *at, kind.radius, facecolor=color, edgecolor="white", lw=0.8, ls=line, zorder=6 if kind.flying else 5
-    )
+    look: dict[str, Any] = {"facecolor": color, "edgecolor": "white", "lw": 0.8, "zorder": 5}
+    if kind.flying:  # what is below shows through
+        look |= {"alpha": 0.45, "edgecolor": INK, "ls": (0, (3, 1.5)), "zorder": 6}
+    add_circle(axes, *at, kind.radius, **look)
     letter = LETTERS.get(roster.names[unit], roster.names[unit][:1])
     text = str(unit) if own else letter
     style = {"ha": "center", "va": "center_baseline", "color": "white", "zorder": 7}
@@ -106,4 +109,4 @@ def _frame(axes: Any, roster: Roster, units: Any, alive: np.ndarray) -> None:
     kinds = dict.fromkeys(roster.names[roster.num_allies :])
     legend = "   ".join(f"{LETTERS.get(name, name[:1])} {name.replace('_', ' ')}" for name in kinds)
     counts = f"agents {int(alive[: roster.num_allies].sum())}   enemies {int(alive[roster.num_allies :].sum())}:   "
-    axes.text((left + right) / 2, bottom - 0.4, counts + legend, ha="center", va="top", fontsize=8, color=INK)
+    axes.text((left + right) / 2, bottom - 0.6, counts + legend, ha="center", va="top", fontsize=8, color=INK)

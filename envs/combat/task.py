@@ -114,7 +114,9 @@ class Combat(Environment[CombatState]):
         name = self.scenario.name
         given = {key: value for key, value in locals().items() if key not in ("self", "name", "__class__")}
         self.roster = self._tables()
-        self.settings = check_choice(name, "settings", settings or self.scenario.settings, tuple(SETTINGS))
+        self.settings = check_choice(
+            name, "settings", self.scenario.settings if settings is None else settings, tuple(SETTINGS)
+        )
         self.step_mul = check_count(name, "step_mul", step_mul, at_most=MOST_LOOPS)
         self.enemy_order = check_choice(name, "enemy_order", enemy_order, ("spawned", "sorted"))
         self.continuing_episode = check_flag(name, "continuing_episode", continuing_episode)

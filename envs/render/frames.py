@@ -5,6 +5,7 @@ Nothing here opens a window or needs a display.
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:  # matplotlib is imported when something is drawn
     from matplotlib.animation import AbstractMovieWriter
 
     from marlcomm.envs.render.figure import Figure
+
+TITLE_WIDTH = 75  # characters
 
 
 def draw_frame(
@@ -144,7 +147,8 @@ def _paint(
     if content is None or sent is None:
         axes = figure.add_subplot(1, 1, 1)
         if words:
-            axes.set_title("   ".join(f"{i}: {word}" for i, word in enumerate(words)), fontsize=10)
+            title = "   ".join(f"{i}:\u00a0{word}".replace(" ", "\u00a0") for i, word in enumerate(words))
+            axes.set_title(textwrap.fill(title, TITLE_WIDTH), fontsize=10)
         env.draw(axes, state)
         return
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1.0))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from marlcomm.envs import env_names, env_options, make_env
+from marlcomm.names import COMBAT
 
 PLAIN = (
     st.none()
@@ -30,7 +31,8 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 )
-TASKS = [name for name in env_names() if name != "jaxmarl"]  # whose options are JaxMARL's own
+ALIKE = {"jaxmarl", *COMBAT} - {"MMM", "1o2r_vs_4r"}  # whose options are JaxMARL's own, or those of one battle
+TASKS = [name for name in env_names() if name not in ALIKE]
 
 
 @pytest.mark.parametrize("name", TASKS)

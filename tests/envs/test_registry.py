@@ -7,6 +7,7 @@ import pytest
 from marlcomm.envs import FullObservation, MatrixGame, TimeLimit, env_names, env_options, make_env, register_env
 from marlcomm.envs import registry as registry_module
 from marlcomm.envs.small.hallway import Hallway
+from marlcomm.names import COMBAT
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +20,7 @@ def test_all_tasks_are_there():
     grid_worlds = {"find_goal", "red_blue_doors"}
     others = {"reference", "sensor_grid", "speaker_listener", "switch_riddle", "traffic_junction", "whisper"}
     adapted = {"jaxmarl", "lbf", "rware"}
-    assert set(env_names()) == papers | grid_worlds | others | adapted
+    assert set(env_names()) == papers | grid_worlds | others | adapted | {*COMBAT}
 
 
 def test_options_reach_the_task():

@@ -5,12 +5,15 @@ import jax.numpy as jnp
 from duels import scenario
 
 from marlcomm.envs import draw_frame
+from marlcomm.envs.combat import battle
 from marlcomm.envs.combat.registry import task_of
+from marlcomm.envs.combat.types import CombatState
 
 
 def test_a_battle_is_drawn():
     env = task_of(scenario([("marine", 1), ("medivac", 1)], [("stalker", 2)], name="drawn"))()
-    state, _ = env.reset(jax.random.key(0))
+    key = jax.random.key(0)
+    state = CombatState(*battle.start(env.roster, key, False), jnp.zeros(2, jnp.int32), jnp.int32(0), key)
     empty = len(draw_frame(env, state).axes[0].lines)
     units = state.units._replace(
         health=jnp.array([20.0, 150.0, 80.0, 0.0]),

@@ -11,7 +11,7 @@ import pytest
 from duels import scenario
 
 from marlcomm.envs import check_env, make_env
-from marlcomm.envs.combat import SCENARIOS
+from marlcomm.envs.combat import SCENARIOS, UNITS
 from marlcomm.envs.combat.registry import task_of
 
 HOW_TO = Path(__file__).parents[3] / "docs" / "howto" / "own_battle.md"
@@ -106,7 +106,11 @@ def test_the_order_of_own_units_does_not_matter():
     assert one.health.min() < 45
 
 
-def test_the_how_to_runs_as_it_stands():
+@pytest.mark.slow
+def test_the_how_to_runs_as_it_stands(monkeypatch):
+    for table, name in ((SCENARIOS, "ambush"), (UNITS, "sniper")):
+        monkeypatch.setitem(table, name, None)
+        monkeypatch.delitem(table, name)  # and again at the end
     cells = re.findall(r"```\{code-cell\}\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
     space: dict = {}
     for cell in cells:

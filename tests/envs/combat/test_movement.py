@@ -43,14 +43,13 @@ def walled():
 
 @pytest.mark.parametrize(("goal", "on_foot"), [(1.5, (3.99, 1.5)), (4.0, (7.0, 4.0))])
 def test_who_walks_into_a_wall_slides_along_it_and_flying_units_do_not_care(goal, on_foot):
-    field = walled().set(x=[3.5, 3.5, 7.5], y=[1.5, 1.5, 4.5], target=[-1, -1, -1])
+    field = walled().set(x=[3.5, 3.5, 7.5], y=[1.5, 1.5, 4.5], health=[45, 150, 0], target=[-1, -1, -1])
     field.orders = Orders(
         *(jnp.array(each)[:, None] for each in ([7.0, 7.0, 0.0], [goal, goal, 0.0], [True, True, False]))
     )
     field.play(64)
     assert (field.x[1], field.y[1]) == pytest.approx((7.0, goal), abs=0.02)
-    assert field.x[0] == pytest.approx(on_foot[0], abs=0.02)
-    assert field.y[0] == pytest.approx(on_foot[1], abs=0.02)
+    assert (field.x[0], field.y[0]) == pytest.approx(on_foot, abs=0.15)  # a step goes all the way or not at all
 
 
 @hypothesis.settings(max_examples=20, deadline=None, derandomize=True)

@@ -14,8 +14,8 @@ from marlcomm.envs.combat.roster import Roster
 TICK = 1 / 16
 FIGHTERS = [name for name, unit in UNITS.items() if unit.damage > 0]
 CENTER = 16.0
-MOST_HEALTH = 60.0  # of victims at the start, so that nothing takes longer than 25 seconds
-LOOPS = 25 * 16
+MOST_HEALTH = 40.0  # of victims at the start, so that nothing takes longer than 30 seconds
+LOOPS = 30 * 16
 
 
 def killing_time(attacker, victim):
