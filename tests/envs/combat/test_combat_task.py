@@ -92,6 +92,7 @@ def test_what_is_mirrored_goes_mirrored():
     assert one.health.min() < 45
 
 
+@pytest.mark.slow
 def test_the_order_of_own_units_does_not_matter():
     env = make_env("3m", jitter=False)
     state, _ = env.reset(jax.random.key(0))

@@ -41,6 +41,7 @@ def test_ground_weapons_do_not_see_what_flies():
     assert (field.target[1], field.health[0]) == (-1, 200.0)
 
 
+@pytest.mark.slow
 def test_enemies_march_and_a_healer_keeps_to_them():
     roster = Roster(scenario([("overlord", 1)], [("marine", 2), ("medivac", 1)], march="left"))
     field = Field(roster).set(x=[1.0, 25.0, 26.0, 30.0], y=[1.0, 16.0, 16.0, 16.0]).play(160)
@@ -49,6 +50,7 @@ def test_enemies_march_and_a_healer_keeps_to_them():
     assert np.abs(field.x[3] - field.x[2]) < 2.5
 
 
+@pytest.mark.slow
 def test_a_healer_heals_who_lacks_most():
     roster = Roster(scenario([("overlord", 1)], [("marine", 2), ("marauder", 1), ("medivac", 1)]))
     field = Field(roster).set(
@@ -72,6 +74,7 @@ def test_the_dead_do_not_move_see_heal_collide_or_count():
     assert (field.target[2:] == -1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("roaches", "win"), [(1, False), (2, True)])
 def test_two_roaches_beat_four_reapers_and_one_does_not(roaches, win):
     changes = (("roach", (("period", 1.0), ("scan", 3.0))), ("reaper", (("range", 3.0), ("scan", 3.0))))
@@ -84,6 +87,7 @@ def test_two_roaches_beat_four_reapers_and_one_does_not(roaches, win):
     assert (field.health[2:] == 0).all() == win
 
 
+@pytest.mark.slow
 def test_orders_are_followed_to_where_they_lead():
     field = fresh((("marine", 1),), (("overlord", 1),))
     field.set(x=[16.0, 1.0], y=[16.0, 1.0], health=[45, 200], target=[-1, -1])

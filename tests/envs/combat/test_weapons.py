@@ -98,6 +98,7 @@ def test_a_baneling_that_is_killed_explodes_within_2_2_and_the_radius_of_the_vic
     assert field.health[1] == pytest.approx(80.0 - damage, abs=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "dies"), [(7, False), (8, True)])
 def test_a_roach_takes_eight_banelings(count, dies):
     field = fresh((("baneling", 10),), (("roach", 1),))
@@ -110,6 +111,7 @@ def test_a_roach_takes_eight_banelings(count, dies):
     assert (field.health[10] == 0.0) == dies
 
 
+@pytest.mark.slow
 def test_five_zealots_kill_an_ultralisk_in_ten_seconds():
     field = fresh((("zealot", 5),), (("ultralisk", 1),))
     angle = np.linspace(0, 2 * np.pi, 6)[:5]
@@ -133,6 +135,7 @@ def test_an_ultralisk_hits_all_in_front_and_none_behind():
     assert field.health[1:].tolist() == [83.0, 83.0, 100.0]
 
 
+@pytest.mark.slow
 def test_a_colossus_burns_a_line_across_its_shot():
     field = fresh((("colossus", 1),), (("marine", 4),))
     field.set(
@@ -162,6 +165,7 @@ def test_shields_come_back_after_ten_seconds():
     assert field.shield[1] == pytest.approx(42.0, abs=0.2)
 
 
+@pytest.mark.slow
 def test_a_medivac_heals_nine_a_second_for_a_third_of_an_energy_each():
     field = fresh((("marine", 1), ("medivac", 1)), (("overlord", 1),))
     before = field.set(
@@ -176,6 +180,7 @@ def test_a_medivac_heals_nine_a_second_for_a_third_of_an_energy_each():
     assert field.health[0] == 45.0
 
 
+@pytest.mark.slow
 def test_an_attack_that_is_broken_off_has_not_happened():
     field = fresh((("hydralisk", 1),), (("zealot", 1),))
     field.set(
