@@ -92,10 +92,9 @@ def ordered(roster: Roster, units: Units, orders: Orders, action: jax.Array, dis
 def play(roster: Roster, units: Units, orders: Orders, jitter: jax.Array, loops: int) -> Units:
     """`loops` game loops of units and orders [U, B]; `jitter` [U, B] seconds is added to periods that start in them."""
     split = roster.num_allies
-    sides, told, late = (
-        (_part(each, slice(None, split)), _part(each, slice(split, None))) for each in (units, orders, (jitter,))
-    )
-    sides = jax.lax.fori_loop(0, loops, lambda _, now: game_loop(roster, now, told, (late[0][0], late[1][0])), sides)
+    sides, told = ((_part(each, slice(None, split)), _part(each, slice(split, None))) for each in (units, orders))
+    late = (jitter[:split], jitter[split:])
+    sides = jax.lax.fori_loop(0, loops, lambda _, now: game_loop(roster, now, told, late), sides)
     return Units(*(jnp.concatenate(fields) for fields in zip(*sides, strict=True)))
 
 
@@ -203,5 +202,5 @@ def _exploded(
 
 
 def _part(arrays: Any, part: slice) -> Any:
-    fields = (each[part] for each in arrays)
-    return type(arrays)(*fields) if hasattr(arrays, "_fields") else tuple(fields)
+    """Some of the units in each field of a tuple of arrays."""
+    return type(arrays)(*(each[part] for each in arrays))
