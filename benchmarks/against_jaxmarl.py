@@ -53,17 +53,26 @@ def main() -> None:
     for name in given.cases:
         found[name] = {"speed": [], "start": []}
         print(f"**{name}**: {CASES[name].note}\n")
+        printed = 0
         for members in given.members:
             found[name]["speed"] += speeds(name, members, given)
-        print("\n".join(speed_table(found[name]["speed"])) + "\n", flush=True)
+            lines = speed_table(found[name]["speed"])
+            print("\n".join(lines[printed:]), flush=True)
+            printed = len(lines)
+            _keep(found, given.json)
         if given.starts:
-            found[name]["start"] = [
-                start for library in libraries(name, given) for start in starts(library, name, given)
-            ]
-            print("\n".join(start_table(found[name]["start"])) + "\n", flush=True)
+            for library in libraries(name, given):
+                found[name]["start"] += starts(library, name, given)
+            print("\n" + "\n".join(start_table(found[name]["start"])))
+            _keep(found, given.json)
+        print(flush=True)
     print(f"load {os.getloadavg()[0]:.1f} at the end")
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=1))
+
+
+def _keep(found: Mapping[str, Any], path: Path | None) -> None:
+    """Writes what was found so far: what is stopped has not been for nothing."""
+    if path is not None:
+        path.write_text(json.dumps(found, indent=1))
 
 
 def libraries(name: str, given: argparse.Namespace) -> list[str]:

@@ -107,8 +107,10 @@ def ours(name: str, copies: int) -> Variant:
 
 def of_jaxmarl(name: str, copies: int) -> Variant | None:
     """JaxMARL's task, if it has this one and is installed."""
+    from marlcomm.envs.adapters.jaxmarl_tasks import import_jaxmarl
+
     try:
-        import jaxmarl  # pyright: ignore[reportMissingImports]
+        jaxmarl = import_jaxmarl()
     except ImportError:
         return None
     env: Any = jaxmarl.make(SHARED[name].jaxmarl)

@@ -46,7 +46,8 @@ class Baseline:
         root = baselines_folder(folder)
         self._module = load_script(root / case.script)
         with (root / CONFIGS[case.script]).open() as file:
-            self._config = {**yaml.safe_load(file), "WANDB_MODE": "disabled", **case.theirs}
+            written = {name: _number(value) for name, value in yaml.safe_load(file).items()}
+        self._config = {**written, "WANDB_MODE": "disabled", **case.theirs}
         self._keys = jax.random.split(jax.random.PRNGKey(0), members)
         self._programs: dict[int, Any] = {}
         self._compile_seconds: list[float] = []
@@ -105,6 +106,14 @@ class Baseline:
 def _steps_taken(state: Any) -> jax.Array:
     """[P] gradient steps, of the first training state in what a script carries."""
     return state.step if hasattr(state, "step") else _steps_taken(state[0])
+
+
+def _number(value: Any) -> Any:
+    """A setting as its authors' reader takes it: `2e-3` without a point is a number there, and text in PyYAML."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def baselines_folder(folder: str | Path) -> Path:

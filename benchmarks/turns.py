@@ -70,7 +70,7 @@ def _serve(pipe: Connection, environment: Mapping[str, str], path: Sequence[str]
     """Answers calls until nobody is there; what is printed meanwhile goes where errors go."""
     os.environ.update(environment)
     sys.path[:0] = path
-    sys.stdout = sys.stderr
+    os.dup2(2, 1)  # also for libraries that put standard output back
     held = None
     while True:
         try:

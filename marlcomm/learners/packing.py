@@ -14,6 +14,7 @@ from marlcomm.types import Dtypes, Episodes, TaskSpec
 EXACT, HALVED = "exact", "bfloat16"
 PRECISIONS = (EXACT, HALVED)  # of observations in replay
 _FLAG, _NUMBER = "bool", "float32"
+_PER_BYTE = 8  # flags
 
 
 def check_precision(precision: str) -> None:
@@ -32,11 +33,16 @@ class Packed(struct.PyTreeNode):
     def unpacked(self) -> jax.Array:
         """[..., F] the array that was packed, bit for bit where its features' types hold them exactly."""
         where = _places(self.dtypes)
-        parts = [_restored(name, self.parts[name], len(places)).astype(self.dtype) for name, places in where.items()]
-        if len(parts) == 1:
-            return parts[0]
-        back = np.argsort(np.concatenate(list(where.values())))
-        return jnp.concatenate(parts, -1)[..., back]
+        if len(where) == 1:
+            (name,) = where
+            return _restored(name, self.parts[name], len(self.dtypes)).astype(self.dtype)
+        found = jnp.zeros((), self.dtype)
+        for name, places in where.items():  # each a gather that fuses: far faster than slices side by side
+            number = np.zeros(len(self.dtypes), np.int32)
+            number[places] = np.arange(len(places))
+            own = np.array(self.dtypes) == name
+            found = jnp.where(own, _feature(name, self.parts[name], number).astype(self.dtype), found)
+        return found
 
 
 def pack(x: jax.Array, dtypes: Dtypes) -> Packed | jax.Array:
@@ -106,3 +112,10 @@ def _kept(name: str, x: jax.Array) -> jax.Array:
 def _restored(name: str, x: jax.Array, count: int) -> jax.Array:
     """[..., count] the features of one type."""
     return jnp.unpackbits(x, -1, count=count, bitorder="little") if name == _FLAG else x
+
+
+def _feature(name: str, x: jax.Array, number: np.ndarray) -> jax.Array:
+    """[..., F] for each place the feature of that number, of one type."""
+    if name != _FLAG:
+        return x[..., number]
+    return (x[..., number // _PER_BYTE] >> (number % _PER_BYTE).astype(np.uint8)) & 1

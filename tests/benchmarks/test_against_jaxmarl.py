@@ -31,7 +31,7 @@ def env_from_config(config):
     return "an environment", config["ENV_NAME"]
 
 def make_train(config, env):
-    assert env == "an environment"
+    assert env == "an environment" and config["LR"] == 0.002
     updates = config["TOTAL_TIMESTEPS"] // config["NUM_STEPS"] // config["NUM_ENVS"]
 
     def train(key):
@@ -51,7 +51,7 @@ def main(config):
 @pytest.fixture
 def baselines(tmp_path):
     for script, config in jaxmarl_baselines.CONFIGS.items():
-        for name, text in ((script, SCRIPT), (config, 'ENV_NAME: "spread"\nNUM_ENVS: 4\nLR: 1.0\n')):
+        for name, text in ((script, SCRIPT), (config, 'ENV_NAME: "spread"\nNUM_ENVS: 4\nLR: 2e-3\n')):
             path = tmp_path / "baselines" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)

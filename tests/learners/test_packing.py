@@ -48,6 +48,20 @@ def test_what_is_unpacked_is_what_was_packed_in_no_more_bytes_than_its_types_tak
     assert sum(leaf.nbytes for leaf in jax.tree.leaves(packed)) == len(x) * (-(-flags // 8) + others)
 
 
+@pytest.mark.parametrize(
+    "dtypes",
+    [
+        (*("float32", "float32", "bool", "int8", "bool") * 4, "float32", "bool"),
+        ("bool", "float32", *("bool", "bool", "uint8") * 5),
+        ("uint8", *("float32", "bool") * 3, "float32", "float32", *("bool", "float32") * 2, "bool"),
+    ],
+)
+def test_features_come_back_in_their_order_where_patterns_repeat(dtypes):
+    x = np.array([[0 if name == "bool" else 2 + place for place, name in enumerate(dtypes)]], np.float32)
+    x += np.array(dtypes) == "bool" if len(dtypes) % 2 else 0
+    np.testing.assert_array_equal(pack(jnp.asarray(x), dtypes).unpacked(), x)
+
+
 def test_flags_are_bits():
     flags = np.random.default_rng(0).random((2, 3, 11)) < 0.5
     packed = pack(jnp.asarray(flags), "bool")
