@@ -24,6 +24,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "smac": {"sight_range": 9.0, "shoot_range": 6.0, "obs_all_health": True},
     "ndq": {"sight_range": 2.0, "shoot_range": 2.0, "obs_all_health": False},
 }
+FLAGS = ("can ", " visible", " is ", " did ")  # in the names of features that are 0 or 1
 MOST_LOOPS = 1000  # in a step
 BLOCK = 64  # copies that a processor plays together
 
@@ -128,6 +129,8 @@ class Combat(Environment[CombatState]):
         self.num_agents = self.roster.num_allies
         self.num_actions = self.views.num_actions
         self.observation_size, self.state_size = self.views.observation_size, self.views.state_size
+        self.view_dtype = [_kept_as(feature) for feature in self.views.feature_names()]
+        self.state_dtype = [_kept_as(feature) for feature in self.views.state_names()]
         self.horizon = self.scenario.limit
         self.action_names = self.views.action_names()
         self._look = with_copies_last(self._seen_by_all, BLOCK)
@@ -235,3 +238,8 @@ def _view_options(name: str, given: dict[str, Any], settings: dict[str, Any]) ->
             found[option.name] = check_number(name, option.name, value, at_least=0.0)
     found["obs_own_health"] |= found["obs_all_health"]
     return ViewOptions(**found)
+
+
+def _kept_as(feature: str) -> type:
+    """The smallest type that holds a feature of this name exactly."""
+    return bool if any(flag in feature for flag in FLAGS) else np.float32

@@ -32,6 +32,8 @@ def test_ours_holds_flags_as_bits_and_the_rest_as_numbers(found):
 
 
 def test_the_table_holds_shares_to_the_goal(found):
-    lines = replay_memory.report([found, found._replace(name="small", exact=found.jaxmarl // 10)])
+    small, alone = found._replace(name="small", exact=found.jaxmarl // 10), found._replace(name="own", jaxmarl=0)
+    lines = replay_memory.report([found, small, alone])
     assert lines[-1] == "At most a third of JaxMARL's bytes: 1 of 2 maps exactly, 2 with bfloat16."
-    assert lines[2].startswith("| 3m | 3 | 0.00 |")
+    assert lines[2].startswith("| 3m | 3 | 100 | 0.00 |")
+    assert lines[4].startswith("| own | 3 | 100 |  | 0.00 |  |  |")
