@@ -1,4 +1,4 @@
-"""NDQ's maps can be won by who knows where the enemy is and when to strike, and not by who does not wait."""
+"""NDQ's maps can be won by who knows where the enemy is, when to strike and when to run; not by who does not wait."""
 
 import functools
 
@@ -91,3 +91,29 @@ def test_two_roaches_that_know_where_the_enemy_is_win():
         return scores_of(-steps.astype(jnp.float32), targets, stop)
 
     assert wins(env, choose) > 0.6  # the others start too far away for the time limit
+
+
+def unit_vector(x, y):
+    length = jnp.hypot(x, y) + 1e-6
+    return x / length, y / length
+
+
+@pytest.mark.slow
+def test_stalkers_that_kite_beat_five_zealots_and_those_that_stand_do_not():
+    env = make_env("3s_vs_5z")
+
+    def choose(kites, state, mask):
+        x, y = state.units.x, state.units.y
+        apart = jnp.hypot(x[:3, None] - x[None, 3:], y[:3, None] - y[None, 3:])
+        apart = jnp.where(state.units.health[None, 3:] > 0, apart, 99.0)
+        near, far = jnp.argmin(apart, 1), jnp.min(apart, 1)
+        flee = kites & ((far < 3.5) | ((far < 5.0) & (state.units.cooldown[:3] > 0.2)))
+        out_x, out_y = x[:3] - 16, y[:3] - 16  # from the middle of the map, around which they run
+        away, out = unit_vector(x[:3] - x[3:][near], y[:3] - y[3:][near]), unit_vector(out_x, out_y)
+        wall = jnp.clip((jnp.hypot(out_x, out_y) - 9) / 4, 0, 2)
+        moves = toward(0 * out_x, 0 * out_y, away[0] - out[1] - wall * out[0], away[1] + out[0] - wall * out[1])
+        targets = jnp.where(jnp.arange(5) == near[:, None], 1e4, 6e3)
+        return scores_of(moves + jnp.where(flee, 2e4, 0.0)[:, None], targets, jnp.full(3, 5e3))
+
+    assert wins(env, functools.partial(choose, True)) > 0.8
+    assert wins(env, functools.partial(choose, False)) < 0.2
