@@ -17,6 +17,7 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.state import Decision
 from marlcomm.messages.edits import Edit
 from marlcomm.training.interrupt import interruptibly
+from marlcomm.training.live_bytes import SURELY, live_bytes
 from marlcomm.training.memory import compute, require_room_to_run
 from marlcomm.training.population import Population
 from marlcomm.training.step import make_chunk
@@ -198,8 +199,10 @@ class CompiledProgram:
         leaves, structure = jax.tree.flatten(arguments)
         kind = structure, tuple((jax.typeof(leaf), getattr(leaf, "sharding", None)) for leaf in leaves)
         if kind not in self._compiled:
-            program = interruptibly(self._jitted.lower(*arguments).compile)
-            require_room_to_run(program, *self._about)
+            traced = self._jitted.trace(*arguments)
+            require_room_to_run(SURELY * live_bytes(traced.jaxpr), *self._about)
+            program = interruptibly(traced.lower().compile)
+            require_room_to_run(getattr(program.memory_analysis(), "temp_size_in_bytes", 0), *self._about)
             self._compiled[kind] = program
         return self._compiled[kind]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec as Spec
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.state import LearnerState
@@ -25,6 +23,7 @@ from marlcomm.training.memory import require_room
 from marlcomm.training.policy import Policy, best_member, policy_of
 from marlcomm.training.population import Population, make_population
 from marlcomm.training.progress import ProgressReport, Standing, standing
+from marlcomm.training.record import RunFolder
 from marlcomm.training.recorder import Recorder
 from marlcomm.training.schedule import Schedule, few_updates, make_schedule
 from marlcomm.validation import UsageError, check_count, check_number
@@ -117,38 +116,75 @@ def train(
 
     A member whose loss is not finite is frozen as it was before and reported; `summary` marks it `healthy: false`.
     """
+    _check_algorithm(algorithm)
+    return train_population(
+        algorithm,
+        make_population(algorithm, seeds, seed, hparams),
+        steps=steps,
+        out=out,
+        resume=resume,
+        evaluations=evaluations,
+        evaluation_episodes=evaluation_episodes,
+        checkpoint_seconds=checkpoint_seconds,
+        tensorboard=tensorboard,
+        progress=progress,
+        prepare=prepare,
+    )
+
+
+def train_population(
+    algorithm: Algorithm,
+    population: Population,
+    *,
+    steps: int,
+    out: str | Path | None = None,
+    resume: bool = False,
+    evaluations: int = 20,
+    evaluation_episodes: int = 320,
+    checkpoint_seconds: float = 30.0,
+    tensorboard: bool = False,
+    progress: bool = True,
+    prepare: Prepare | None = None,
+    title: str = "training",
+) -> TrainResult:
+    """As `train`, for members of any seeds and hyper-parameters; `title` names the run in its progress."""
     counts = _check(algorithm, steps, evaluations, evaluation_episodes)
     checkpoint_seconds = check_number("checkpoint_seconds", checkpoint_seconds, 0.0, finite=False)
     if out is None and (resume or tensorboard):
         raise UsageError("resume and tensorboard need out, the folder of the run")
-    population = make_population(algorithm, seeds, seed, hparams)
+    if resume and out is not None:
+        population = replace(population, block=RunFolder(out).block())
     schedule = make_schedule(algorithm, counts["steps"], counts["evaluations"])
-    takes = require_room(algorithm, population.template(algorithm), population.mesh().size, saved=out is not None)
+    shapes = jax.eval_shape(population.padded, population.template(algorithm))
+    takes = require_room(algorithm, shapes, population.mesh().size, saved=out is not None)
     with (
-        ProgressReport(schedule.steps, len(population), progress) as report,
+        ProgressReport(schedule.steps, len(population), progress, title) as report,
         stop_between_chunks(report.say) as stopping,
         Recorder(algorithm, population, counts, out, checkpoint_seconds, report) as recorder,
     ):
         for warning in filter(None, (takes, few_updates(algorithm, schedule))):
             report.say(warning, style="yellow")
         run = _Run(algorithm, population, schedule, counts["evaluation_episodes"], recorder, report)
-        state = run.loop(run.begin(resume, tensorboard, prepare), stopping)
+        state = population.own(run.loop(run.begin(resume, tensorboard, prepare), stopping))
         summary = recorder.finish(state, run.found)
     return TrainResult(algorithm, population, state, recorder.metrics(), summary, recorder.path)
 
 
 def _check(algorithm: Algorithm, steps: int, evaluations: int, evaluation_episodes: int) -> dict[str, int]:
-    """What is counted in a run, by name. Raises UsageError: what is no algorithm, or a count out of its range."""
-    if not isinstance(algorithm, Algorithm):
-        raise UsageError(
-            f"algorithm={algorithm!r} must be an algorithm bound to a task, such as "
-            'ndq(env) or make_algorithm("ndq", env)'
-        )
+    """What is counted in a run, by name. Raises UsageError: a count out of its range."""
     return {
         "steps": check_count("steps", steps),
         "evaluations": check_count("evaluations", evaluations),
         "evaluation_episodes": check_episodes(algorithm, "evaluation_episodes", evaluation_episodes),
     }
+
+
+def _check_algorithm(algorithm: Any) -> None:
+    if not isinstance(algorithm, Algorithm):
+        raise UsageError(
+            f"algorithm={algorithm!r} must be an algorithm bound to a task, such as "
+            'ndq(env) or make_algorithm("ndq", env)'
+        )
 
 
 @dataclass
@@ -166,23 +202,25 @@ class _Run:
     def begin(self, resume: bool, tensorboard: bool, prepare: Prepare | None) -> LearnerState:
         """The state to start from: a new one, or that of the newest whole checkpoint."""
         saved = self.recorder.open(self.population.template(self.algorithm), resume, tensorboard)
-        if saved is not None:
-            return jax.device_put(saved, NamedSharding(self.population.mesh(), Spec("population")))
-        state = self.population.init(self.algorithm)
-        return state if prepare is None else prepare(state)
+        if saved is None:
+            state = self.population.init(self.algorithm)
+            if prepare is None:
+                return state
+            saved = prepare(self.population.own(state))
+        return jax.device_put(self.population.padded(saved), self.population.sharding())
 
     def loop(self, state: LearnerState, stopping: threading.Event) -> LearnerState:
         """Trains to the end, leaving the last evaluation in `found`."""
         limit = jnp.int32(self.schedule.steps)
         advance, evaluate = self.compile(state, limit)
-        now, stop = standing(state), stopping.is_set()
+        now, stop = self.standing(state), stopping.is_set()
         evaluated, spent = now, 0.0  # seconds of training since then: one short piece says little about speed
         while not (over := self.is_over(now)) and not stop:
             before, started = now, time.monotonic()
             state, metrics = advance(state, limit, jnp.int32(self.chunk_length(now)))
-            now, seconds = standing(state), time.monotonic() - started
+            now, seconds = self.standing(state), time.monotonic() - started
             spent += seconds
-            rows = _to_numpy(metrics)
+            rows = _to_numpy(self.population.own(metrics))
             self.report_diverged(state, before.healthy & ~now.healthy, rows)
             self.report_news(state, before, now)
             if self.is_over(now) or self.schedule.evaluation_due(before.done, now.done):
@@ -198,6 +236,11 @@ class _Run:
             raise KeyboardInterrupt
         self.found = self.found or self.evaluate(evaluate, state, FINAL_ROUNDS)  # a run that was complete when resumed
         return state
+
+    def standing(self, state: LearnerState) -> Standing:
+        """How far the members are, by their counters."""
+        names = ("env_steps", "healthy", "episodes", "updates")
+        return standing(**_to_numpy(self.population.own({name: getattr(state, name) for name in names})))
 
     def is_over(self, now: Standing) -> bool:
         """Whether nobody goes on."""
@@ -215,24 +258,26 @@ class _Run:
         advance = driver.trainer(self.algorithm, self.population)
         advance.compile(state, limit, limit)
         evaluate = driver.measurer(assess_player, self.algorithm, self.evaluation_episodes, self.population)
-        evaluate.compile(state.params, self.population.keys())
+        evaluate.compile(state.params, np.asarray(self.population.keys()))
         self.recorder.compile_seconds += time.monotonic() - started
         return advance, evaluate
 
     def evaluate(self, evaluate: Program, state: LearnerState, rounds: int) -> dict[str, np.ndarray]:
         """The population's evaluation, mean over rounds. A member's own seed and steps alone decide its randomness, so
         that it is the same whoever is trained beside it."""
-        keys = jax.device_get(_evaluation_keys(self.population.keys(), np.asarray(state.env_steps), rounds))
-        found = [on_host(evaluate(state.params, key)) for key in keys]
+        steps = np.asarray(self.population.own(state.env_steps))
+        keys = jax.device_get(_evaluation_keys(self.population.keys(), steps, rounds))
+        found = [on_host(self.population.own(evaluate(state.params, key))) for key in keys]
         return {name: np.mean([each[name] for each in found], axis=0) for name in found[0]}
 
     def report_diverged(self, state: LearnerState, diverged: np.ndarray, rows: Mapping[str, np.ndarray]) -> None:
         """Says at once which member met a number that is not finite, when, and in which terms."""
+        steps, updates = (np.asarray(self.population.own(x)) for x in (state.env_steps, state.updates))
         for member in np.flatnonzero(diverged):
             terms = [name for name, value in rows.items() if not np.isfinite(value[member])]
             self.report.say(
                 f"member {member} ({self.population.name(int(member))}) diverged after update "
-                f"{int(state.updates[member])}, step {int(state.env_steps[member]):,}: not finite: "
+                f"{int(updates[member])}, step {int(steps[member]):,}: not finite: "
                 f"{', '.join(terms) or 'new parameters or what the optimizer remembers'}. "
                 "It is frozen as it was before; the others go on.",
                 style="bold red",
@@ -240,7 +285,7 @@ class _Run:
 
     def report_news(self, state: LearnerState, before: Standing, now: Standing) -> None:
         """Says what the edit schedule has begun to do to messages."""
-        numbers = _to_numpy(state.hparams.training_edit)
+        numbers = _to_numpy(self.population.own(state.hparams.training_edit))
         if news := self.algorithm.learner.schedule.news(numbers, before.env_steps, now.env_steps):
             self.report.say(news)
 

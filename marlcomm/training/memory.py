@@ -64,18 +64,17 @@ def require_room(algorithm: Algorithm, state: LearnerState, devices: int, saved:
         copy = ", and as much again while they are saved" if on_host and saved else ""
         raise UsageError(
             f"{each}; {members} of them{copy} take {in_words(need)}, and {place} has {in_words(free)} free: "
-            f"{_smaller(algorithm, state, need, free)}train fewer seeds together, or use more memory"
+            f"{smaller_replay(algorithm, state, need, free)}train fewer seeds together, or use more memory"
         )
     return f"{each}; in all {in_words(whole)}" if whole > LARGE else None
 
 
-def require_room_to_run(program: Any, devices: int, what: str, advice: str) -> None:
-    """Raises UsageError where a compiled program needs more memory than there is for what it computes on the way.
+def require_room_to_run(on_the_way: float, devices: int, what: str, advice: str) -> None:
+    """Raises UsageError where a program needs more memory than there is for what it computes on the way.
 
     Args:
-      program: compiled, for so many `devices`; what: its name; advice: what makes it smaller.
+      on_the_way: bytes on each of so many `devices`; what: the program's name; advice: what makes it smaller.
     """
-    on_the_way = getattr(program.memory_analysis(), "temp_size_in_bytes", 0)
     on_host = jax.default_backend() == "cpu"
     need = on_the_way * devices if on_host else on_the_way
     free = host_bytes_free() if on_host else device_bytes_free()
@@ -104,7 +103,7 @@ def device_bytes_free() -> int | None:
     return stats["bytes_limit"] - stats.get("bytes_in_use", 0) if "bytes_limit" in stats else None
 
 
-def in_words(count: int) -> str:
+def in_words(count: float) -> str:
     """Such as "2.5 GiB"."""
     value, unit = float(count), "B"
     for larger in ("KiB", "MiB", "GiB", "TiB"):
@@ -113,7 +112,7 @@ def in_words(count: int) -> str:
     return f"{value:.3g} {unit}"
 
 
-def _smaller(algorithm: Algorithm, state: LearnerState, need: int, free: int) -> str:
+def smaller_replay(algorithm: Algorithm, state: LearnerState, need: float, free: float) -> str:
     """The start of advice: how much replay would fit, where replay is what is large."""
     replay = need * bytes_of(state.replay) / bytes_of(state)
     settings = algorithm.learner.config

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as Spec
 
@@ -28,13 +29,19 @@ MEASURED = {"env_steps": "steps", "test_return": "return", "test_won": "won", "t
 class Population:
     """Who is trained.
 
+    Members are computed in blocks of equal size, one block after the other on each device. The size of a block alone
+    decides the last bits of what is computed, so that devices may come and go; a last block that is not full is filled
+    up with copies of the last member, which nobody sees.
+
     Attributes:
       seeds: one integer a member; it alone decides the member's run.
       changes: one mapping a member: the hyper-parameters in which it differs from the algorithm's own.
+      block: members that are computed together; None for as few as there are devices for.
     """
 
     seeds: tuple[int, ...]
     changes: tuple[Mapping[str, float], ...]
+    block: int | None = None
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -55,16 +62,16 @@ class Population:
         return html_table(title, rows, ["member", *shown.values()])
 
     def init(self, algorithm: Algorithm) -> LearnerState:
-        """Every member's first state, leading axis P, spread over the devices.
+        """Every member's first state, leading axis that of `padded`, spread over the devices.
 
         Raises:
           ValueError: it does not fit into memory.
         """
-        place = NamedSharding(self.mesh(), Spec("population"))
+        place = self.sharding()
         # runs once: not worth the compiler's best effort
         options = {"xla_backend_optimization_level": 0}
         init = jax.jit(jax.vmap(algorithm.init), out_shardings=place, compiler_options=options)
-        starts = self._starts(algorithm)
+        starts = self.padded(self._starts(algorithm))
         compiled = interruptibly(init.lower(*starts).compile)
         return compute(compiled, *starts)
 
@@ -80,11 +87,41 @@ class Population:
         members = [set_hparams(algorithm, changes) for changes in self.changes]
         return self.keys(), jax.tree.map(lambda *x: jnp.asarray(x, jnp.float32), *members)
 
+    @property
+    def members_together(self) -> int:
+        """Members of a block."""
+        return self.block or math.ceil(len(self) / len(jax.devices()))
+
+    @property
+    def blocks_in_turn(self) -> int:
+        """Blocks that each device computes, one after the other."""
+        return math.ceil(math.ceil(len(self) / self.members_together) / len(jax.devices()))
+
+    @property
+    def places(self) -> int:
+        """Members and the copies that fill the last block up."""
+        return self.mesh().size * self.blocks_in_turn * self.members_together
+
     def mesh(self) -> Mesh:
-        """The devices that share the population: the most that divide it evenly."""
-        devices = jax.devices()
-        count = max(n for n in range(1, len(devices) + 1) if len(self) % n == 0)
-        return Mesh(np.asarray(devices[:count]), ("population",))
+        """The devices that share the population."""
+        blocks = math.ceil(len(self) / self.members_together)
+        devices = jax.devices()[: math.ceil(blocks / self.blocks_in_turn)]
+        return Mesh(np.asarray(devices), ("population",))
+
+    def sharding(self) -> NamedSharding:
+        """How a leading axis of `places` is spread over the devices."""
+        return NamedSharding(self.mesh(), Spec("population"))
+
+    def padded(self, tree: Any) -> Any:
+        """A pytree with leading axis P as one with as many entries as there are `places`; those stay as they are."""
+        place = np.minimum(np.arange(self.places), len(self) - 1)
+        return jax.tree.map(lambda x: x if len(x) == len(place) else x[place], tree)
+
+    def own(self, tree: Any) -> Any:
+        """The members' part of a pytree that is padded, leading axis P; of all processes, where there are several."""
+        return jax.tree.map(
+            lambda x: x if len(x) == len(self) else x[: len(self)], jax.tree.map(_of_all_processes, tree)
+        )
 
     def spread(self, function: Any, shared: int = 0) -> Any:
         """`function` of one member, vmapped over the population and spread over the devices.
@@ -92,19 +129,41 @@ class Population:
         Args:
           function: (member's pytree, ..., shared arguments) -> pytree.
           shared: how many trailing arguments are the same for all members.
+
+        Returns:
+          A function of arguments that are padded or not; what it gives is, where the first of them is.
         """
 
         def of_all(*arguments: Any) -> Any:
-            own = len(arguments) - shared
-            axes = (0,) * own + (None,) * shared
-            specs = (Spec("population"),) * own + (Spec(),) * shared
-            mapped = jax.vmap(function, in_axes=axes)
+            count = len(arguments) - shared
+            own, same = arguments[:count], arguments[count:]
+            padded = len(jax.tree.leaves(own[0])[0]) == self.places
+            specs = (Spec("population"),) * count + (Spec(),) * shared
             split = jax.shard_map(
-                mapped, mesh=self.mesh(), in_specs=specs, out_specs=Spec("population"), check_vma=False
+                self._in_blocks(function, shared),
+                mesh=self.mesh(),
+                in_specs=specs,
+                out_specs=Spec("population"),
+                check_vma=False,
             )
-            return split(*arguments)
+            found = split(*self.padded(own), *same)
+            return found if padded else jax.tree.map(lambda x: x[: len(self)], found)
 
         return of_all
+
+    def _in_blocks(self, function: Any, shared: int) -> Any:
+        """`function` of one member as one of all members of a device."""
+        if self.blocks_in_turn == 1:
+            return lambda *arguments: jax.vmap(function, _axes(arguments, shared))(*arguments)
+
+        def of_device(*arguments: Any) -> Any:
+            own, same = arguments[: len(arguments) - shared], arguments[len(arguments) - shared :]
+            fold = (self.blocks_in_turn, self.members_together)
+            blocks = jax.tree.map(lambda x: x.reshape(*fold, *x.shape[1:]), own)
+            found = jax.lax.map(lambda block: jax.vmap(function, _axes(arguments, shared))(*block, *same), blocks)
+            return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found)
+
+        return of_device
 
 
 def make_population(
@@ -144,6 +203,17 @@ def _values(name: str, values: Any) -> list[float]:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UsageError(f"{name}={value!r} must be a number, or numbers to try")
     return [float(value) for value in listed]
+
+
+def _of_all_processes(array: Any) -> Any:
+    """An array that this process can read: numpy's, where other processes hold a part of it."""
+    if getattr(array, "is_fully_addressable", True):
+        return array
+    return multihost_utils.process_allgather(array, tiled=True)
+
+
+def _axes(arguments: Sequence[Any], shared: int) -> tuple[int | None, ...]:
+    return (0,) * (len(arguments) - shared) + (None,) * shared
 
 
 def member_of(tree: Any, member: int) -> Any:

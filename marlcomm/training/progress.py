@@ -11,8 +11,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from marlcomm.learners.state import LearnerState
-
 
 class Standing(NamedTuple):
     """How far a population is. Numbers are those of Python, which no sum can overflow.
@@ -28,12 +26,11 @@ class Standing(NamedTuple):
     done_updates: int
 
 
-def standing(state: LearnerState) -> Standing:
-    """How far states with leading axis P are."""
-    steps, healthy = np.asarray(state.env_steps), np.asarray(state.healthy)
-    slowest = np.flatnonzero(healthy)[steps[healthy].argmin()] if healthy.any() else steps.argmax()
-    done = (int(count[slowest]) for count in (steps, state.episodes, state.updates))
-    return Standing(steps, healthy, sum(steps.tolist()), *done)
+def standing(env_steps: np.ndarray, healthy: np.ndarray, episodes: np.ndarray, updates: np.ndarray) -> Standing:
+    """How far members are whose counters these are, each [P]."""
+    slowest = np.flatnonzero(healthy)[env_steps[healthy].argmin()] if healthy.any() else env_steps.argmax()
+    done = (int(count[slowest]) for count in (env_steps, episodes, updates))
+    return Standing(env_steps, healthy, sum(env_steps.tolist()), *done)
 
 
 class HarmlessStream:
@@ -79,8 +76,8 @@ class ProgressReport:
     Where it cannot be shown any more, as behind a pipe that nobody reads, training goes on without it.
     """
 
-    def __init__(self, steps: int, members: int, shown: bool = True) -> None:
-        """Args: steps each member is to take, how many members, and whether to show anything."""
+    def __init__(self, steps: int, members: int, shown: bool = True, title: str = "training") -> None:
+        """Args: steps each member is to take, how many members, whether to show anything, and the live line's title."""
         self._console = Console(file=HarmlessStream(sys.stderr), quiet=not shown)  # pyright: ignore[reportArgumentType]
         self._steps = steps
         self._members = members
@@ -95,7 +92,7 @@ class ProgressReport:
             console=self._console,
             disable=not shown or not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("training", total=steps, speed="", score="")
+        self._task = self._bar.add_task(title, total=steps, speed="", score="")
 
     def __enter__(self) -> ProgressReport:
         self._bar.start()

@@ -162,6 +162,16 @@ class RunFolder:
         """Replaces a file whole: a reader sees the old or the new one, never half."""
         replace_file(self.path / name, (json.dumps(content, indent=2) + "\n").encode())
 
+    def block(self) -> int | None:
+        """How many members the run here computes together, see `Population`; None where nothing says so."""
+        try:
+            config = self.read_json(CONFIG)
+            devices = int(str(config.get("devices")).partition(" x ")[0])  # older runs: as many blocks as devices
+            block = config.get("block", len(config["members"]) // devices)
+        except (RunFolderError, ValueError, KeyError, TypeError, ZeroDivisionError):
+            return None
+        return block if isinstance(block, int) and block >= 1 else None
+
     def checkpoints(self) -> Path:
         """Where the checkpoints are."""
         return self.path / "checkpoints"

@@ -48,6 +48,7 @@ class Recorder:
             algorithm.describe()
             | dict(counts)
             | {"members": [{"seed": s, **c} for s, c in zip(population.seeds, population.changes, strict=True)]}
+            | {"block": population.members_together}
             | {"devices": f"{population.mesh().size} x {jax.devices()[0].device_kind}"}
         )
         self.chunk, self.compile_seconds = 0, 0.0
@@ -87,7 +88,8 @@ class Recorder:
     def record(self, state: LearnerState, rows: Mapping[str, np.ndarray], save: bool) -> None:
         """Adds a chunk: `rows` holds arrays [P]. Saves a checkpoint if `save`, or if one is due."""
         self.chunk += 1
-        counters = {name: np.asarray(getattr(state, name)) for name in ("env_steps", "updates", "healthy")}
+        own = self.population.own
+        counters = {name: np.asarray(own(getattr(state, name))) for name in ("env_steps", "updates", "healthy")}
         lines = []
         for member, history in enumerate(self._rows):
             line = {name: plain(value[member]) for name, value in {**counters, **rows}.items()}
@@ -194,7 +196,7 @@ class Recorder:
             "compile_seconds": self.compile_seconds,
             "metrics": self.folder.mark_metrics(len(self.population)),
         }
-        self._checkpoints.save(self.chunk, state, facts)
+        self._checkpoints.save(self.chunk, self.population.own(state), facts)
         self._saved_at = time.monotonic()
 
     @staticmethod

@@ -74,7 +74,7 @@ def train_pipeline(
     learning_rate = check_above_zero("learning_rate", learning_rate)
     folders = {name: None if out is None else Path(out) / name for name in ("ideal", "team")}
     first = train(ideal, steps=ideal_steps, seeds=seeds, out=folders["ideal"], **options)
-    start = first.population.init(team).params
+    start = first.population.own(first.population.init(team).params)
     params, fit = fit_labels(
         ideal,
         first.params,

@@ -16,7 +16,7 @@ from marlcomm.training.memory import bytes_of, compute, host_bytes_free, in_word
 
 def test_bytes_are_those_of_the_arrays(sensor):
     population = make_population(sensor, 3)
-    arrays = jax.tree.leaves(population.init(sensor))
+    arrays = jax.tree.leaves(population.own(population.init(sensor)))
     assert bytes_of(population.template(sensor)) == sum(np.asarray(x).nbytes for x in arrays)
 
 

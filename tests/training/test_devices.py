@@ -1,0 +1,56 @@
+"""Populations and devices: how many there are changes no bit, and a run goes on on another number of them."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pytest
+
+import marlcomm as mc
+from marlcomm.training.population import Population
+from marlcomm.training.recorder import Recorder
+
+
+def digests(result: mc.TrainResult) -> list[str]:
+    return [member["digest"] for member in result.summary["members"]]
+
+
+@pytest.fixture
+def train(sensor):
+    def run(seeds, out=None, **more):
+        options = {"steps": 600, "evaluations": 3, "evaluation_episodes": 8, "progress": False, **more}
+        return mc.train(sensor, seeds=seeds, out=out, checkpoint_seconds=0.0, **options)
+
+    return run
+
+
+def test_three_members_on_two_devices_are_those_of_four_and_nobody_sees_the_copy(train, tmp_path):
+    three, four = train(3, tmp_path / "three"), train(4)
+    assert digests(three) == digests(four)[:3]
+    assert three.state.env_steps.shape == (3,)
+    assert all(values.shape[1] == 3 for values in three.metrics.values())
+    for name, values in three.metrics.items():
+        np.testing.assert_array_equal(values, four.metrics[name][:, :3], err_msg=name)
+    assert mc.load_run(tmp_path / "three").population == Population((0, 1, 2), ({},) * 3)
+    assert len(mc.evaluate(three, episodes=8)["return"]) == 3
+
+
+def test_a_run_goes_on_on_one_device_to_the_bits_of_two(train, tmp_path, monkeypatch):
+    straight = train(3)
+    record = Recorder.record
+
+    def interrupted(self, *arguments, **named):
+        record(self, *arguments, **named)
+        if self.chunk == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Recorder, "record", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(3, tmp_path / "run")
+    alone = jax.devices()[:1]
+    monkeypatch.setattr(jax, "devices", lambda *_: alone)
+    resumed = train(3, tmp_path / "run", resume=True)
+    assert digests(resumed) == digests(straight)
+    for name, values in straight.metrics.items():
+        np.testing.assert_array_equal(resumed.metrics[name], values, err_msg=name)
