@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.stats import bootstrap, trim_mean
 
 from marlcomm.algorithms import Algorithm
-from marlcomm.analysis import CutCurve
+from marlcomm.analysis import CutCurve, interquartile_mean
 from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.palette import agent_color
 from marlcomm.training import RunFolderError, SavedRun, load_run, make_population, train
@@ -253,31 +252,6 @@ def result_row(what: str, claim: str, values: np.ndarray, form: Callable[[float]
     width = 1.96 * finite.std(ddof=1) / finite.size**0.5 if finite.size > 1 else float("nan")
     mean = form(float(finite.mean())) + (f" ± {form(width)}" if finite.size > 1 else "")
     return [what, claim, mean, " ".join(form(float(value)) for value in values)]
-
-
-class Middle(NamedTuple):
-    """An interquartile mean and its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-
-def interquartile_mean(values: np.ndarray) -> Middle:
-    """The mean of the middle half of the seeds, and its percentile bootstrap interval (Agarwal et al. 2021).
-
-    Args:
-      values: [P]; what is not finite is left out. A single seed has no interval.
-    """
-    finite = values[np.isfinite(values)].astype(float)
-    if finite.size < 2:
-        return Middle(float(finite.mean()) if finite.size else np.nan, np.nan, np.nan)
-
-    def middle(values: np.ndarray, axis: int) -> np.ndarray:
-        return trim_mean(values, 0.25, axis)
-
-    interval = bootstrap((finite,), middle, n_resamples=10_000, method="percentile", rng=0).confidence_interval
-    return Middle(float(middle(finite, 0)), float(interval.low), float(interval.high))
 
 
 def middle_cells(values: np.ndarray, form: Callable[[float], str]) -> list[str]:

@@ -7,6 +7,7 @@ from . import learners as learners
 from . import losses as losses
 from . import messages as messages
 from . import networks as networks
+from . import sweeps as sweeps
 from . import training as training
 from . import types as types
 from .agents import CommunicatingAgent as CommunicatingAgent
@@ -131,6 +132,7 @@ from .networks import MonotonicMixer as MonotonicMixer
 from .networks import QPLEXMixer as QPLEXMixer
 from .networks import QTRANMixer as QTRANMixer
 from .networks import SumMixer as SumMixer
+from .sweeps import sweep as sweep
 from .training import Policy as Policy
 from .training import SavedRun as SavedRun
 from .training import TrainResult as TrainResult

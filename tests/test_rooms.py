@@ -13,6 +13,7 @@ import pytest
 LAYERS = (  # from the highest to the lowest; those of one line do not import one another
     ("experiments", "benchmarks"),
     ("marlcomm.cli",),
+    ("marlcomm.sweeps",),
     ("marlcomm.analysis",),
     ("marlcomm.training",),
     ("marlcomm.algorithms",),

@@ -9,6 +9,7 @@ from marlcomm.analysis.figures.frontier import plot_frontier
 from marlcomm.analysis.figures.graph import plot_graph
 from marlcomm.analysis.figures.message_space import plot_message_space
 from marlcomm.analysis.figures.pairs import plot_pairs
+from marlcomm.analysis.figures.settings import SettingCurve, plot_settings
 from marlcomm.analysis.figures.talk import plot_talk_over_time
 from marlcomm.analysis.measures.ablation import (
     Difference,
@@ -23,6 +24,7 @@ from marlcomm.analysis.measures.cuts import CutCurve, cut_curve
 from marlcomm.analysis.measures.dictionary import Dictionary, make_dictionary
 from marlcomm.analysis.measures.export import episode_arrays, export_run, marl_eval
 from marlcomm.analysis.measures.frontier import Frontier, frontier, pareto_front
+from marlcomm.analysis.measures.interquartile import Middle, interquartile_mean
 from marlcomm.analysis.measures.intervention import Intervention, intervene
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.measures.signalling import Dependence, Signalling, measure_signalling
@@ -49,9 +51,11 @@ __all__ = [
     "MeasuredGap",
     "MessageFindings",
     "MessageWorth",
+    "Middle",
     "RecordedEpisodes",
     "SeenTable",
     "SenderGap",
+    "SettingCurve",
     "Signalling",
     "TabularTask",
     "Talk",
@@ -69,6 +73,7 @@ __all__ = [
     "find_codes",
     "frontier",
     "inspect_run",
+    "interquartile_mean",
     "intervene",
     "make_dictionary",
     "make_inspection",
@@ -87,6 +92,7 @@ __all__ = [
     "plot_graph",
     "plot_message_space",
     "plot_pairs",
+    "plot_settings",
     "plot_talk_over_time",
     "plot_worth",
     "read_metrics",

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from marlcomm.cli.printing import print_frontier, print_members, print_tables, print_training
+from marlcomm.cli.printing import print_frontier, print_members, print_plan, print_tables, print_training
 from marlcomm.cli.text import Count, OptionalCount, OptionalNumber, OptionalPath, Seeds
 from marlcomm.names import ALGORITHMS, LISTS, TASKS, edit_name
 from marlcomm.validation import UsageError, check_choice
@@ -81,6 +81,37 @@ def train(
         )
     print_training(result)
     return 0 if any(member["healthy"] for member in result.summary["members"]) else 1
+
+
+def sweep(
+    file: Annotated[Positional[Path], arg(metavar="FILE.toml")],
+    /,
+    out: OptionalPath = None,
+    dry_run: bool = False,
+    quiet: bool = False,
+) -> int:
+    """Train every point of a sweep with every seed; the same command again goes on where it stopped.
+
+    What is in FILE: algorithm, task, steps, seeds, and the tables set (for all), grid (every combination), random
+    (draws) and cases (one by one). Points that differ only in hyper-parameters train as one population.
+
+    Args:
+        file: The sweep, as TOML.
+        out: The folder of the sweep (default: runs/ and the name of the file).
+        dry_run: Only print what would be trained together, and the memory that it takes.
+        quiet: Print no progress.
+    """
+    from marlcomm.sweeps import run
+
+    folder = Path("runs") / file.stem if out is None else out
+    if dry_run:
+        print_plan(run.plan_sweep(file, folder))
+        return 0
+    found = run.sweep(file, folder, progress=not quiet)
+    for name, error in found.failed.items():
+        print(f"{name} failed: {error}")
+    print(f"{found.folder / run.TABLE}\n{found.folder / run.PICTURE}")
+    return 1 if found.failed else 0
 
 
 def evaluate(
@@ -295,6 +326,7 @@ def _check_run(run: Path, edits: Sequence[str] = ()) -> None:
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "train": train,
+    "sweep": sweep,
     "evaluate": evaluate,
     "inspect": inspect,
     "watch": watch,

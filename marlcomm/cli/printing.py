@@ -99,6 +99,22 @@ def print_training(found: Any) -> None:
     print(f"{seconds:.0f} s, of which {compiling:.0f} s compiling; run: {found.folder}")
 
 
+def print_plan(plan: Any) -> None:
+    """Prints what a sweep would train together, and the memory that a member takes."""
+    rows = [
+        (
+            part.name,
+            f"{len(part.members)}",
+            f"{part.steps:,}",
+            ", ".join(f"{key}={value}" for key, value in part.about["settings"].items()),
+            str(part.memory or "planned before"),
+        )
+        for part in plan.parts
+    ]
+    title = f"{plan.members} members in {len(plan.parts)} runs, one after the other"
+    print_tables({title: rows}, ("run", "members", "steps", "settings", "memory of a member"))
+
+
 def say_error(text: str) -> None:
     """Prints what went wrong, to stderr."""
     console = PipedConsole(stderr=True)

@@ -1,0 +1,185 @@
+"""Trains a sweep part by part, in one folder that can be gone on with, and gathers what came out in one table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marlcomm.analysis.measures.tables import Table, write_csv
+from marlcomm.sweeps.figure import plot_sweep
+from marlcomm.sweeps.plan import Part, Plan, make_plan
+from marlcomm.sweeps.spec import read_spec
+from marlcomm.training.loop import train_population
+from marlcomm.training.metrics_file import replace_file
+from marlcomm.training.record import RunFolderError
+from marlcomm.training.run_lock import LOCK, PROCESS, RunLock
+from marlcomm.validation import UsageError
+
+RECORD, TABLE, PICTURE = "sweep.json", "sweep.csv", "sweep.png"
+SAME = ("evaluations", "evaluation_episodes")  # of the whole sweep
+DONE = "done"
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """What a sweep gives back.
+
+    Attributes:
+      folder: with a run folder for each part, sweep.csv and sweep.png.
+      table: name -> column, a row a member, as in sweep.csv.
+      failed: name of a part -> why it could not be trained.
+    """
+
+    folder: Path
+    table: Table
+    failed: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        members = len(next(iter(self.table.values()), ()))
+        return f"SweepResult({str(self.folder)!r}, {members} members, {len(self.failed)} parts failed)"
+
+
+def sweep(source: str | Path | Mapping[str, Any], out: str | Path, *, progress: bool = True) -> SweepResult:
+    """Trains every point of a sweep with every seed, and goes on where it was stopped.
+
+    Points that differ only in hyper-parameters are one population under one compiled program, split where memory does
+    not hold it. A part that fails is reported, and the others are trained; the same call tries it again. More seeds or
+    values may be added later: what is trained stays.
+
+    Args:
+      source: a TOML file or a mapping, see `read_spec`.
+      out: the folder of the sweep.
+      progress: whether to print progress to stderr.
+
+    Raises:
+      UsageError: the sweep cannot be read, or one member does not fit into memory; before anything compiles.
+      RunFolderError: `out` cannot be written, is in use, or holds another sweep.
+      KeyboardInterrupt: after saving, if it was interrupted.
+    """
+    folder, say = Path(out).absolute(), _say if progress else _say_nothing
+    plan = plan_sweep(source, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = RunLock(folder)
+    lock.acquire()
+    try:
+        _write_record(plan, folder)
+        failed: dict[str, str] = {}
+        try:
+            for part, title in _titled(plan, folder, say):
+                if error := _train(plan, part, folder, title, progress):
+                    failed[part.name] = error
+                    say(f"{title} failed, the others go on: {error}")
+                write_table(plan, folder, failed)
+        finally:
+            table = write_table(plan, folder, failed)
+        plot_sweep(plan, folder).savefig(folder / PICTURE, dpi=120)
+    finally:
+        lock.release()
+    return SweepResult(folder, table, failed)
+
+
+def plan_sweep(source: str | Path | Mapping[str, Any], out: str | Path) -> Plan:
+    """What `sweep` would do. Raises as `sweep`; nothing is written."""
+    spec, path = read_spec(source), Path(out) / RECORD
+    if not path.exists():
+        if Path(out).is_dir() and {entry.name for entry in Path(out).iterdir()} - {LOCK, PROCESS}:
+            raise RunFolderError(f"{out} is not the folder of a sweep: it has no {RECORD}")
+        return make_plan(spec)
+    try:
+        recorded = json.loads(path.read_text())
+        before = {name: recorded[name] for name in SAME}
+        parts = recorded["parts"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{path} cannot be read: {error!r}") from None
+    different = [name for name in SAME if before[name] != getattr(spec, name)]
+    if different:
+        said = ", ".join(f"{name}: {before[name]} then, {getattr(spec, name)} now" for name in different)
+        raise RunFolderError(f"{Path(out)} holds another sweep ({said}): choose another folder")
+    try:
+        return make_plan(spec, parts)
+    except UsageError as error:
+        raise RunFolderError(f"{Path(out)} holds another sweep: {error}. Choose another folder") from None
+
+
+def write_table(plan: Plan, folder: Path, failed: Mapping[str, str]) -> Table:
+    """Writes and gives back sweep.csv: a row a member, with what it was trained with, how it ended, and where it is."""
+    rows = [row for part in plan.parts for row in _rows(part, folder, failed)]
+    names = dict.fromkeys(name for row in rows for name in row)
+    table = {name: np.array([row.get(name, "") for row in rows], dtype=object) for name in names}
+    write_csv(table, folder / TABLE)
+    return table
+
+
+def is_done(part: Part, folder: Path) -> bool:
+    """Whether its run has ended."""
+    return (folder / part.name / "summary.json").exists()
+
+
+def _train(plan: Plan, part: Part, folder: Path, title: str, progress: bool) -> str:
+    """Trains a part; why that failed, or nothing."""
+    try:
+        train_population(
+            part.algorithm,
+            part.population(),
+            steps=part.steps,
+            out=folder / part.name,
+            resume=True,
+            evaluations=plan.spec.evaluations,
+            evaluation_episodes=plan.spec.evaluation_episodes,
+            progress=progress,
+            title=title,
+        )
+    except Exception as error:  # whatever a task or a part of the user's raises: it is reported
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return ""
+
+
+def _titled(plan: Plan, folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Part, str]]:
+    """Parts that are not done yet, each with its place in the whole."""
+    whole = sum(len(part.members) * part.steps for part in plan.parts)
+    done = 0
+    for number, part in enumerate(plan.parts, 1):
+        title = f"{number}/{len(plan.parts)} {part.name}"
+        if not is_done(part, folder):
+            say(f"{title}: {len(part.members)} members; {done / whole:.0%} of the sweep is done")
+            yield part, title
+        done += len(part.members) * part.steps
+
+
+def _rows(part: Part, folder: Path, failed: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    path, resolved = folder / part.name / "summary.json", part.algorithm.describe()["resolved"]
+    found = json.loads(path.read_text())["members"] if path.exists() else [{}] * len(part.members)
+    status = failed.get(part.name) or (DONE if path.exists() else "not finished")
+    names = sorted({name for _, changes in part.members for name in changes})
+    for number, ((seed, changes), outcome) in enumerate(zip(part.members, found, strict=True)):
+        yield {
+            "run": part.name,
+            "member": number,
+            "algorithm": part.about["algorithm"],
+            "task": part.about["task"],
+            **{f"task.{name}": value for name, value in part.about["task_options"].items()},
+            **part.about["settings"],
+            **{name: changes.get(name, resolved.get(name, "")) for name in names},
+            "seed": seed,
+            "status": status,
+            **{name: value for name, value in outcome.items() if name not in ("seed", "hparams")},
+        }
+
+
+def _write_record(plan: Plan, folder: Path) -> None:
+    content = {name: getattr(plan.spec, name) for name in SAME} | {"parts": [part.record() for part in plan.parts]}
+    replace_file(folder / RECORD, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _say_nothing(text: str) -> None:
+    del text
