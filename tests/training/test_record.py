@@ -117,10 +117,9 @@ def test_a_configuration_with_other_types_is_no_configuration(tmp_path, name, va
 def test_a_changed_configuration_and_other_devices_are_said(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.create({**CONFIG, "devices": "2 x cpu"})
-    (warning,) = folder.check_same({**CONFIG, "devices": "1 x tpu"})
-    assert "cpu" in warning
-    assert "tpu" in warning
-    assert folder.check_same({**CONFIG, "devices": "1 x cpu"}) == []
+    (warning,) = folder.check_same({**CONFIG, "devices": "1 x cpu"})
+    assert "2 x cpu" in warning
+    assert "1 x cpu" in warning
     path = folder.path / "config.json"
     path.write_text(path.read_text().replace("2 x cpu", "3 x cpu"))
     with pytest.warns(UserWarning, match="changed"):
