@@ -43,6 +43,7 @@ def test_three_members_on_two_devices_are_those_of_four_and_nobody_sees_the_copy
     assert len(mc.evaluate(three, episodes=8)["return"]) == 3
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_on_one_device_to_the_bits_of_two(train, tmp_path, monkeypatch):
     straight = train(3)
     record = Recorder.record
