@@ -74,26 +74,9 @@ class _Buffers:
             self.fused.add(variable)
 
 
-def _measure(jaxpr: Any) -> _Needs:
-    return _of_open(_Same(jaxpr))
-
-
-class _Same:
-    """A jaxpr as a key, by identity."""
-
-    def __init__(self, jaxpr: Any) -> None:
-        self.jaxpr = jaxpr
-
-    def __hash__(self) -> int:
-        return id(self.jaxpr)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.jaxpr is self.jaxpr
-
-
 @functools.lru_cache(maxsize=1024)
-def _of_open(same: _Same) -> _Needs:
-    jaxpr, buffers = same.jaxpr, _Buffers()
+def _measure(jaxpr: core.Jaxpr) -> _Needs:
+    buffers = _Buffers()
     last = _last_uses(jaxpr)
     inputs = [*jaxpr.constvars, *jaxpr.invars]
     for variable in inputs:
