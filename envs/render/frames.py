@@ -148,7 +148,7 @@ def _paint(
         axes = figure.add_subplot(1, 1, 1)
         if words:
             title = "   ".join(f"{i}:\u00a0{word}".replace(" ", "\u00a0") for i, word in enumerate(words))
-            axes.set_title(textwrap.fill(title, TITLE_WIDTH), fontsize=10)
+            axes.set_title(textwrap.fill(title, TITLE_WIDTH).replace("\u00a0", " "), fontsize=10)
         env.draw(axes, state)
         return
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1.0))

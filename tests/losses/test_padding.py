@@ -11,6 +11,7 @@ from batches import ACTIONS, AGENTS, BATCH, STEPS, make_batch
 from marlcomm.losses import (
     Every,
     LabelLoss,
+    Since,
     attention_entropy_loss,
     bits_loss,
     counterfactual_loss,
@@ -99,7 +100,7 @@ def test_every_loss_that_a_learner_a_channel_or_a_mixer_brings_has_a_case():
     settings = GatedChannel(sampled=True), AggregationChannel(predicts=True), QuantizedChannel(MeanChannel(), 1.0)
     for part in [*channels, *settings, *mixers]:
         brought += [each.loss for each in part.losses().values()]
-    brought = [loss.loss if isinstance(loss, Every) else loss for loss in brought]
+    brought = [loss.loss if isinstance(loss, Every | Since) else loss for loss in brought]
     kinds = {type(loss) if isinstance(loss, LabelLoss) else loss for loss in brought}
     assert kinds - IN_TESTS_OF_THEIR_OWN == {loss for loss, _ in CASES}
 
