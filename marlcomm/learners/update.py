@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from marlcomm.learners.state import LearnerState
-from marlcomm.losses.interval import Every, Since, When
+from marlcomm.losses.interval import Timed, When
 from marlcomm.types import Episodes, Loss
 from marlcomm.validation import UsageError
 
@@ -27,7 +27,7 @@ def weighted_sum(
     total, metrics = jnp.float32(0.0), {}
     for name, loss in losses.items():
         given = unroll, episodes, hparams
-        value, details = _pair(name, loss.at(when, *given) if isinstance(loss, Every | Since) else loss(*given))
+        value, details = _pair(name, loss.at(when, *given) if isinstance(loss, Timed) else loss(*given))
         total = total + hparams.weights[name] * value
         metrics |= {name: value} | {f"{name}/{detail}": x for detail, x in details.items()}
     return total, {"loss": total} | metrics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,8 +22,22 @@ class When(NamedTuple):
     env_steps: jax.Array  #: [] int32, environment steps of training so far
 
 
+class Timed(abc.ABC):
+    """A loss that counts at some gradient steps only; see `Every` and `Since`."""
+
+    loss: Callable[[Any, Episodes, Any], Taken]
+
+    def __call__(self, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
+        """The loss itself, whatever the step."""
+        return self.loss(unroll, episodes, hparams)
+
+    @abc.abstractmethod
+    def at(self, when: When, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
+        """The loss as it counts at a gradient step: [] and its metrics."""
+
+
 @dataclass(frozen=True)
-class Every:
+class Every(Timed):
     """Computes a loss at every `interval`-th gradient step only; at the others it is zero and costs nothing.
 
     Steps are counted backwards from the last of each training step, which always counts. Under Adam, whose moments see
@@ -40,10 +55,6 @@ class Every:
         if self.interval < 1:
             raise ValueError(f"interval is {self.interval}: must be at least 1")
 
-    def __call__(self, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
-        """The loss itself, whatever the step."""
-        return self.loss(unroll, episodes, hparams)
-
     def at(self, when: When, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
         """The loss if `when.left` is a multiple of k, else 0.
 
@@ -55,7 +66,7 @@ class Every:
 
 
 @dataclass(frozen=True)
-class Since:
+class Since(Timed):
     """Counts a loss from some environment step of training on; before it is zero, and teaches nothing.
 
     Attributes:
@@ -69,10 +80,6 @@ class Since:
     def __post_init__(self) -> None:
         if self.start < 0:
             raise ValueError(f"start is {self.start}: must be at least 0")
-
-    def __call__(self, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
-        """The loss itself, whatever the step."""
-        return self.loss(unroll, episodes, hparams)
 
     def at(self, when: When, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
         """The loss if `when.env_steps` are `start` or more, else 0. What it tells of itself is told from the start."""
