@@ -1,8 +1,9 @@
 """Return against bits a step: every channel with its numbers quantized, and the weight of bits swept.
 
 Every channel on QMIX (`gaussian` is NDQ; the losses of each come with it), numbers rounded by a dithered quantizer,
-seeds times weights of the loss `bits` as one population; and edits on the trained teams. On sensor and hallway, 0 is
-the exact best silent team and 1 the exact best fully informed one; on traffic junction, the share of episodes won.
+seeds times weights of the loss `bits` as one population, priced in the second half of training; and edits on the
+trained teams. On sensor and hallway, 0 is the exact best silent team and 1 the exact best fully informed one; on
+traffic junction, the share of episodes won.
 
 In parts, by several processes, each (channel, task) a run folder that goes on where it stopped:
 
@@ -36,14 +37,16 @@ from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import Frontier, frontier, plot_frontier
 from marlcomm.training.record import RunFolder
 
-SHARES = {"sensor": 0.2, "hallway-delays-to-6": 1.0, "traffic-junction-easy": 0.3}  # of `--steps`
+SHARES = {"sensor": 0.2, "hallway-delays-to-6": 1.0, "traffic-junction-easy": 0.8}  # of `--steps`
 OLDER = ("silent", "gaussian", "mean", "attention", "gated", "memory", "shared", "discrete")
 CHANNELS = (*OLDER, "maic", "masia", "vbc", "tmc", "cacom", "magic-on-qmix", "dicg-on-qmix")
 ON_LONGER_TASKS = ("silent", "gaussian", "mean", "attention", "discrete")  # where a channel takes minutes
 SYMBOLS = ("silent", "discrete")  # have no numbers to quantize: one population of seeds
 STEP = 1.0  # of the quantizer
 OWN = {"gaussian": {"channel.sigma": 0.0}}  # the dither is its noise: Gaussian noise would have to be paid for
+PRICED_FROM = 0.5  # share of the steps after which bits cost: who pays from the first step falls silent
 WEIGHTS = (0.0, 0.001, 0.01, 0.03, 0.1)
+FEWER = {"traffic-junction-easy": (0.0, 0.001, 0.01)}  # where a member takes minutes
 MEASURES: dict[str, Literal["return", "won"]] = {
     "sensor": "return",
     "hallway-delays-to-6": "return",
@@ -81,15 +84,16 @@ def main() -> None:
     experiment.report("Return against bits", tables, numbers)
 
 
-def algorithm_on(channel: str, task: str) -> tuple[Algorithm, dict[str, Sequence[float]]]:
-    """The algorithm of a channel, and the hyper-parameters that are swept."""
+def algorithm_on(channel: str, task: str, steps: int) -> tuple[Algorithm, dict[str, Sequence[float]]]:
+    """The algorithm of a channel for a training of `steps`, and the hyper-parameters that are swept."""
     algorithm = algorithm_of(channel, TASKS[task])
     if channel in SYMBOLS:
         return algorithm, {}
     name, settings = METHODS[channel]
     env = mc.make_env(TASKS[task].name, **TASKS[task].options)
     settings = {**TASKS[task].settings, **settings, "quantization_step": STEP, **OWN.get(channel, {})}
-    return mc.make_algorithm(name, env, **settings), {"weights.bits": WEIGHTS}
+    settings["losses.bits.start"] = int(PRICED_FROM * steps)
+    return mc.make_algorithm(name, env, **settings), {"weights.bits": FEWER.get(task, WEIGHTS)}
 
 
 def joined(found: Sequence[Frontier]) -> Frontier:
@@ -120,8 +124,9 @@ def over_seeds(every: Frontier) -> tuple[Frontier, list[np.ndarray]]:
 def measured(experiment: Experiment, channel: str, task: str) -> Frontier | str:
     """Trains a channel on a task, or reads it back, and measures it; what goes wrong, in words."""
     try:
-        algorithm, hparams = algorithm_on(channel, task)
-        run = experiment.train(f"frontier-{channel}-{task}", algorithm, hparams, _steps(experiment, task))
+        steps = _steps(experiment, task)
+        algorithm, hparams = algorithm_on(channel, task, steps)
+        run = experiment.train(f"frontier-{channel}-{task}", algorithm, hparams, steps)
         return _frontier_of(experiment, channel, task, run)
     except (Exception, SystemExit) as error:  # a cell that fails is shown, and the others go on
         return problem_of(error, f"{channel}-{task}")

@@ -20,10 +20,10 @@ CASES = {
 }
 
 
-def bits_and_params(name, weights, steps=40):
+def bits_and_params(name, weights, steps=40, **more):
     """What the team spends a step, at first and after a short training with each of the weights, and its parameters."""
     method, settings = CASES[name]
-    algorithm = mc.make_algorithm(method, mc.make_env("hallway", lengths=(2, 2)), **settings)
+    algorithm = mc.make_algorithm(method, mc.make_env("hallway", lengths=(2, 2)), **settings, **more)
     members = [set_hparams(algorithm, {"weights.bits": weight}) for weight in weights]
     hparams = jax.tree.map(lambda *x: jnp.asarray(x, jnp.float32), *members)
     keys = jnp.stack([jax.random.PRNGKey(0)] * len(weights))
@@ -47,4 +47,9 @@ def test_the_price_falls_as_its_weight_rises(name):
 def test_symbols_cost_what_they_cost_and_learn_nothing_of_it(name):
     _, (free, dear), params = bits_and_params(name, (0.0, 1.0), steps=5)
     assert free == dear > 0
+    assert all(np.array_equal(leaf[0], leaf[1]) for leaf in jax.tree.leaves(params))
+
+
+def test_before_its_step_the_price_teaches_nothing():
+    _, _, params = bits_and_params("ndq", (0.0, 1.0), steps=5, **{"losses.bits.start": 100_000})
     assert all(np.array_equal(leaf[0], leaf[1]) for leaf in jax.tree.leaves(params))

@@ -56,7 +56,7 @@ def test_a_frontier_is_read_back_as_it_was_written():
 
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_every_channel_is_there(channel: str):
-    algorithm, hparams = algorithm_on(channel, "sensor")
+    algorithm, hparams = algorithm_on(channel, "sensor", 100)
     assert algorithm.name
     assert set(hparams) <= {"weights.bits"}
 
@@ -82,7 +82,7 @@ def test_what_was_found_by_another_measure_is_not_read_back(monkeypatch: pytest.
 
     class Run:
         path = tmp_path
-        algorithm, _ = algorithm_on("silent", "sensor")
+        algorithm, _ = algorithm_on("silent", "sensor", 100)
 
     monkeypatch.setattr(experiment, "frontier", found)
     asked = Experiment("frontier", tmp_path, tmp_path, True, 10, 2, 8)

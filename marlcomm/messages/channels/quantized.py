@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from marlcomm.losses.bits import bits_loss
+from marlcomm.losses.interval import Since
 from marlcomm.messages.channel import BITS_PER_REAL, ChannelLoss, Received, Reported, Transmit
 from marlcomm.messages.edits.edit import between
 from marlcomm.messages.wrapper import ChannelWrapper
@@ -26,7 +27,8 @@ class QuantizedChannel(ChannelWrapper):
     as they are, at their price; so is what agents tell themselves.
 
     The bits are those of the integers sent, `code_length`: the price of each entry. Its gradient is that of its mean
-    over the dither, `expected_code_length`. The loss `bits` asks for fewer bits; its weight is 0 by default.
+    over the dither, `expected_code_length`. The loss `bits` asks for fewer bits; its weight is 0 by default. It is taught from the first
+    step, or from `losses.bits.start` environment steps on: a team that pays before it has anything to say falls silent.
 
     DDCL (arXiv 2511.01554, section 4) pays log2(2 |z| / `step` + 1), a bound on the mean; here the integers are paid.
 
@@ -50,7 +52,7 @@ class QuantizedChannel(ChannelWrapper):
     @nn.nowrap
     def losses(self) -> Mapping[str, ChannelLoss]:
         """The inner channel's, and `bits`, by default of no weight."""
-        return {**super().losses(), "bits": ChannelLoss(bits_loss, 0.0)}
+        return {**super().losses(), "bits": ChannelLoss(Since(0, bits_loss), 0.0)}
 
     def talk(
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
