@@ -27,8 +27,8 @@ class QuantizedChannel(ChannelWrapper):
     as they are, at their price; so is what agents tell themselves.
 
     The bits are those of the integers sent, `code_length`: the price of each entry. Its gradient is that of its mean
-    over the dither, `expected_code_length`. The loss `bits` asks for fewer bits; its weight is 0 by default. It is taught from the first
-    step, or from `losses.bits.start` environment steps on: a team that pays before it has anything to say falls silent.
+    over the dither, `expected_code_length`. The loss `bits` asks for fewer bits; its weight is 0 by default. It counts
+    from `losses.bits.start` environment steps on (0): a team that pays before it has anything to say falls silent.
 
     DDCL (arXiv 2511.01554, section 4) pays log2(2 |z| / `step` + 1), a bound on the mean; here the integers are paid.
 
