@@ -15,6 +15,7 @@ LAYERS = (  # from the highest to the lowest; those of one line do not import on
     ("marlcomm.cli",),
     ("marlcomm.sweeps",),
     ("marlcomm.analysis",),
+    ("marlcomm.bridge",),
     ("marlcomm.training",),
     ("marlcomm.algorithms",),
     ("marlcomm.learners",),
