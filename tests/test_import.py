@@ -7,6 +7,7 @@ import pytest
 
 LIGHT = """
 import marlcomm, sys
+import marlcomm.envs.combat.views  # which worker processes of the bridge use
 assert "jax" not in sys.modules, "jax was imported"
 marlcomm.use_all_cores
 from jax._src import xla_bridge

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from marlcomm.envs.combat.registry import register_scenario, task_of
-from marlcomm.envs.combat.scenarios import SCENARIOS, get_scenario
-from marlcomm.envs.combat.task import Combat
-from marlcomm.envs.combat.types import Group, Scenario, Unit
-from marlcomm.envs.combat.units import UNITS, register_unit
-from marlcomm.envs.combat.views import ViewOptions, Views
+import lazy_loader
 
-__all__ = [
-    "SCENARIOS",
-    "UNITS",
-    "Combat",
-    "Group",
-    "Scenario",
-    "Unit",
-    "ViewOptions",
-    "Views",
-    "get_scenario",
-    "register_scenario",
-    "register_unit",
-]
+_attribute, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
-    """The task of a scenario, by the scenario's name, such as `3m`: so names of tasks can be known before they load."""
+    """What the stub names; or the task of a scenario, by the scenario's name, such as `3m`."""
+    if name in __all__:
+        return _attribute(name)
+    from marlcomm.envs.combat.scenarios import SCENARIOS
+
     if name in SCENARIOS:
+        from marlcomm.envs.combat.registry import task_of
+
         return task_of(SCENARIOS[name])
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _attribute(name)

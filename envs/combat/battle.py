@@ -16,11 +16,8 @@ import numpy as np
 
 from marlcomm.envs.combat import movement, opponents, weapons
 from marlcomm.envs.combat.roster import Roster, Side
-from marlcomm.envs.combat.types import Orders, Units
+from marlcomm.envs.combat.types import FIRST_MOVE, FIRST_TARGET, MOVES, Orders, Units
 from marlcomm.envs.combat.weapons import Aim, Left, Swings
-
-MOVES = np.array([(0, 1), (0, -1), (1, 0), (-1, 0)], np.float32)  # [4, 2] north, south, east, west
-FIRST_MOVE, FIRST_TARGET = 2, 6  # of SMAC's actions: 0 nothing (the dead), 1 stop, then moves, then targets
 
 
 def start(roster: Roster, key: chex.PRNGKey, sort_enemies: bool) -> tuple[Units, Orders]:
@@ -87,6 +84,17 @@ def ordered(roster: Roster, units: Units, orders: Orders, action: jax.Array, dis
         *(jnp.concatenate([mine, old[split:]]) for mine, old in zip((x, y, goes), orders, strict=True)),
     )
     return units._replace(target=jnp.concatenate([target, units.target[split:]])), orders
+
+
+def jitter_bits(roster: Roster, key: chex.PRNGKey, step: jax.Array) -> jax.Array:
+    """[U] uint8, even: what decides how much periods that start in the step of that number vary."""
+    return jax.random.bits(jax.random.fold_in(key, step), (len(roster.units),), np.uint8)
+
+
+def jitter_of(roster: Roster, bits: jax.Array) -> jax.Array:
+    """[U, B] seconds that are added to periods, of `jitter_bits` [U, B]."""
+    low, high = (np.array([[unit.jitter[end]] for unit in roster.units], np.float32) for end in (0, 1))
+    return jnp.asarray(low + (high - low) * (bits.astype(jnp.float32) / 255.0))
 
 
 def play(roster: Roster, units: Units, orders: Orders, jitter: jax.Array, loops: int) -> Units:

@@ -16,14 +16,10 @@ from marlcomm.envs.combat import battle, drawing
 from marlcomm.envs.combat.copies import with_copies_last
 from marlcomm.envs.combat.roster import Roster
 from marlcomm.envs.combat.types import LOOPS_PER_SECOND, CombatState, Orders, Scenario, Seen, Units
-from marlcomm.envs.combat.views import ViewOptions, Views
-from marlcomm.envs.options import check_above_zero, check_choice, check_count, check_flag, check_number
+from marlcomm.envs.combat.views import ViewOptions, Views, view_options
+from marlcomm.envs.options import check_choice, check_count, check_flag
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 
-SETTINGS: dict[str, dict[str, Any]] = {
-    "smac": {"sight_range": 9.0, "shoot_range": 6.0, "obs_all_health": True},
-    "ndq": {"sight_range": 2.0, "shoot_range": 2.0, "obs_all_health": False},
-}
 FLAGS = ("can ", " visible", " is ", " did ")  # in the names of features that are 0 or 1
 MOST_LOOPS = 1000  # in a step
 BLOCK = 64  # copies that a processor plays together
@@ -113,16 +109,14 @@ class Combat(Environment[CombatState]):
           ValueError: an option is out of its range, or the scenario cannot be.
         """
         name = self.scenario.name
-        given = {key: value for key, value in locals().items() if key not in ("self", "name", "__class__")}
+        options = {each.name for each in dataclasses.fields(ViewOptions)}
+        given = {key: value for key, value in locals().items() if key in options}
         self.roster = self._tables()
-        self.settings = check_choice(
-            name, "settings", self.scenario.settings if settings is None else settings, tuple(SETTINGS)
-        )
         self.step_mul = check_count(name, "step_mul", step_mul, at_most=MOST_LOOPS)
         self.enemy_order = check_choice(name, "enemy_order", enemy_order, ("spawned", "sorted"))
         self.continuing_episode = check_flag(name, "continuing_episode", continuing_episode)
         self.jitter = check_flag(name, "jitter", jitter)
-        self.options = _view_options(name, given, SETTINGS[self.settings])
+        self.settings, self.options = view_options(self.scenario, settings, given)
         for option, value in dataclasses.asdict(self.options).items():
             setattr(self, option, value)
         self.views = Views(self.roster, self.options)
@@ -158,7 +152,7 @@ class Combat(Environment[CombatState]):
 
     def step(self, state: CombatState, action: jax.Array) -> tuple[CombatState, TimeStep[Observation]]:
         """Plays `step_mul` game loops with `action` [N] int32; what the mask forbids is done as far as it can be."""
-        bits = jax.random.bits(jax.random.fold_in(state.key, state.step_count), (len(self.roster.units),), np.uint8)
+        bits = battle.jitter_bits(self.roster, state.key, state.step_count)
         (units, orders), (seen, outcome), reward = self._advance(
             state.units, state.orders, action, state.step_count, bits
         )
@@ -205,8 +199,7 @@ class Combat(Environment[CombatState]):
         self, units: Units, orders: Orders, action: jax.Array, step_count: jax.Array, bits: jax.Array
     ) -> tuple[tuple[Units, Orders], Any, jax.Array]:
         before = to_seen(units, action, step_count)
-        low, high = (np.array([[unit.jitter[end]] for unit in self.roster.units], np.float32) for end in (0, 1))
-        jitter = jnp.asarray(low + (high - low) * (bits.astype(jnp.float32) / 255.0)) * float(self.jitter)
+        jitter = battle.jitter_of(self.roster, bits) * float(self.jitter)
         units, orders = battle.ordered(self.roster, units, orders, action, self.options.move_amount)
         units = battle.play(self.roster, units, orders, jitter, self.step_mul)
         seen, outcome = self._seen_by_all(units, action, step_count + 1)
@@ -218,26 +211,6 @@ def to_seen(units: Units, last_action: jax.Array, step_count: jax.Array) -> Seen
     """What observations are made of, of units [U, B]; `last_action` [A, B], `step_count` [B]."""
     cooldown = units.cooldown * LOOPS_PER_SECOND
     return Seen(units.x, units.y, units.health, units.shield, units.energy, cooldown, last_action, step_count)
-
-
-def _view_options(name: str, given: dict[str, Any], settings: dict[str, Any]) -> ViewOptions:
-    """Options of the views, checked; those that are None as the settings have them."""
-    chosen = {key: settings[key] if given[key] is None else given[key] for key in settings}
-    if given["obs_enemy_health"] is None:
-        given["obs_enemy_health"] = chosen["obs_all_health"]
-    found: dict[str, Any] = {}
-    for option in dataclasses.fields(ViewOptions):
-        value = chosen.get(option.name, given[option.name])
-        if isinstance(option.default, bool):
-            found[option.name] = check_flag(name, option.name, value)
-        elif option.name in ("sight_range", "shoot_range", "move_amount", "reward_scale_rate"):
-            found[option.name] = check_above_zero(name, option.name, value)
-        elif option.name == "reward_defeat":
-            found[option.name] = check_number(name, option.name, value, at_most=0.0)
-        else:
-            found[option.name] = check_number(name, option.name, value, at_least=0.0)
-    found["obs_own_health"] |= found["obs_all_health"]
-    return ViewOptions(**found)
 
 
 def _kept_as(feature: str) -> type:

@@ -9,12 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-import jax
+import numpy as np
+
+if TYPE_CHECKING:  # what a worker process of the bridge imports loads no JAX
+    import jax
 
 LOOPS_PER_SECOND = 16  # of the game's speed "Normal", in which all data are given
 TICK = 1.0 / LOOPS_PER_SECOND
+
+MOVES = np.array([(0, 1), (0, -1), (1, 0), (-1, 0)], np.float32)  # [4, 2] north, south, east, west
+FIRST_MOVE, FIRST_TARGET = 2, 6  # of SMAC's actions: 0 nothing (the dead), 1 stop, then moves, then targets
 
 Rect = tuple[float, float, float, float]  # left, bottom, right, top; a point has no extent
 Attribute = Literal["light", "armored", "biological", "mechanical", "massive", "structure"]

@@ -1,0 +1,11 @@
+from .registry import register_scenario as register_scenario
+from .scenarios import SCENARIOS as SCENARIOS
+from .scenarios import get_scenario as get_scenario
+from .task import Combat as Combat
+from .types import Group as Group
+from .types import Scenario as Scenario
+from .types import Unit as Unit
+from .units import UNITS as UNITS
+from .units import register_unit as register_unit
+from .views import ViewOptions as ViewOptions
+from .views import Views as Views
