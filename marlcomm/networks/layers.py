@@ -100,11 +100,11 @@ class GRU(nn.Module):
 
 
 def _gru_step(memory: jax.Array, projected: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    return _advance(memory, _split(projected), kernel, bias)
+    return _remembered(memory, _gates(memory, _split(projected), kernel, bias))
 
 
-def _advance(memory: jax.Array, x: _Gates, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    _, update, new, _ = _gates(memory, x, kernel, bias)
+def _remembered(memory: jax.Array, gates: tuple[jax.Array, ...]) -> jax.Array:
+    _, update, new, _ = gates
     return new + update * (memory - new)
 
 
@@ -135,22 +135,28 @@ def gru_unroll(memory: jax.Array, projected: jax.Array, kernel: jax.Array, bias:
       [T, B, N, H] memory after each step.
     """
 
-    def step(memory: jax.Array, x: _Gates) -> tuple[jax.Array, jax.Array]:
-        memory = _advance(memory, x, kernel, bias)
-        return memory, memory
+    return _unrolled(memory, projected, kernel, bias)[0]
+
+
+def _unrolled(memory: jax.Array, projected: jax.Array, kernel: jax.Array, bias: jax.Array) -> tuple[jax.Array, tuple]:
+    """[T, B, N, H] memory after each step, and the gates that made it."""
+
+    def step(memory: jax.Array, x: _Gates) -> tuple[jax.Array, tuple]:
+        gates = _gates(memory, x, kernel, bias)
+        memory = _remembered(memory, gates)
+        return memory, (memory, gates)
 
     return jax.lax.scan(step, memory, _split(projected))[1]
 
 
 def _gru_forward(memory: jax.Array, projected: jax.Array, kernel: jax.Array, bias: jax.Array) -> tuple:
-    memories = gru_unroll(memory, projected, kernel, bias)
-    return memories, (memory, memories, projected, kernel, bias)
+    memories, gates = _unrolled(memory, projected, kernel, bias)
+    return memories, (memory, memories, gates, kernel)
 
 
 def _gru_backward(saved: tuple, gradient: jax.Array) -> tuple:
-    memory, memories, projected, kernel, bias = saved
+    memory, memories, (reset, update, new, h_new), kernel = saved
     before = jnp.concatenate([memory[None], memories[:-1]])
-    reset, update, new, h_new = _gates(before, _split(projected), kernel, bias)
     # the gradient of a step is linear in that of its memory; these are the factors
     of_new = (1 - update) * (1 - new**2)
     of_reset = of_new * h_new * reset * (1 - reset)
