@@ -179,6 +179,7 @@ class Terrain:
       rows: as in `TERRAINS`.
       open: [W, H] bool: x to the right, y upwards, whether a unit on the ground may stand there.
       height: [W, H] float32 in 0 .. 1.
+      extent: by which states divide places: the size of the map, or of the part of it that is played on.
     """
 
     def __init__(self, scenario: str, terrain: str | Sequence[str]) -> None:
@@ -204,6 +205,15 @@ class Terrain:
         if not self.open.any():
             raise UsageError(f"scenario {scenario!r}: terrain has no ground to walk on, written `.`.")
         self.height = np.vectorize(HEIGHTS.get)(cells).astype(np.float32) / 255.0
+        self.extent = self.size
+
+    @classmethod
+    def of_grids(cls, can_walk: np.ndarray, height: np.ndarray, extent: tuple[int, int]) -> Terrain:
+        """The ground as a game tells it: [W, H] bool, [W, H] float32, and the attribute `extent`."""
+        rows = tuple("".join("." if cell else "+" for cell in row) for row in can_walk.T[::-1])
+        terrain = cls("of the game", rows)
+        terrain.height, terrain.extent = height, extent
+        return terrain
 
     @property
     def size(self) -> tuple[int, int]:

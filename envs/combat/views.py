@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from marlcomm.envs.combat.roster import Roster
+from marlcomm.envs.combat.terrain import Terrain
 from marlcomm.envs.combat.types import FIRST_MOVE, FIRST_TARGET, MOVES, Scenario, Seen
 from marlcomm.envs.options import check_above_zero, check_choice, check_flag, check_number
 
@@ -105,8 +106,10 @@ class Outcome(NamedTuple):
 class Views:
     """Masks, observations, states and rewards of one scenario under one set of options."""
 
-    def __init__(self, roster: Roster, options: ViewOptions) -> None:
+    def __init__(self, roster: Roster, options: ViewOptions, terrain: Terrain | None = None) -> None:
+        """Of a scenario, on its own ground or on one that a game has told."""
         self.roster, self.options = roster, options
+        self.terrain = roster.terrain if terrain is None else terrain
         allies, enemies, codes = roster.num_allies, roster.num_enemies, roster.num_codes
         self.num_actions = FIRST_TARGET + (max(allies, enemies) if roster.ally.healers else enemies)
         self.ally_shields = any(unit.shield > 0 for unit in roster.ally.units)
@@ -148,15 +151,15 @@ class Views:
 
     def _can_go(self, x: jax.Array, y: jax.Array) -> jax.Array:
         """Whether cells at places of any shape are on the map and can be walked on; asked of the flying, too."""
-        return self._cells(x.astype(np.int32), y.astype(np.int32), self.roster.terrain.open, False) > 0
+        return self._cells(x.astype(np.int32), y.astype(np.int32), self.terrain.open, False) > 0
 
     def _cells(self, column: jax.Array, row: jax.Array, grid: np.ndarray, outside: float) -> jax.Array:
         """What stands in cells of a grid [W, H], and `outside` beyond it."""
         xp = array_module(column)
         width, height = grid.shape
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        box = self.roster.terrain.box
-        if grid is self.roster.terrain.open and box is not None:  # no need to look it up
+        box = self.terrain.box
+        if grid is self.terrain.open and box is not None:  # no need to look it up
             value = (column >= box[0]) & (column < box[2]) & (row >= box[1]) & (row < box[3])
         else:
             at = xp.clip(column, 0, width - 1) * height + xp.clip(row, 0, height - 1)
@@ -191,7 +194,7 @@ class Views:
     def _surroundings(self, seen: Seen) -> list[jax.Array]:
         """[A, 8, B] whether cells around can be walked on, and [A, 9, B] how high they are, where these are shown."""
         xp = array_module(seen.x)
-        split, terrain = self.roster.num_allies, self.roster.terrain
+        split, terrain = self.roster.num_allies, self.terrain
         x, y = (each[:split].astype(np.int32) for each in (seen.x, seen.y))
         around = (AROUND * self.options.move_amount).astype(int)
         parts = []
@@ -241,8 +244,8 @@ class Views:
             return observations.reshape(-1, observations.shape[-1])
         xp = array_module(seen.x)
         split = self.roster.num_allies
-        width, height = self.roster.terrain.size
-        x, y = (seen.x - width / 2) / width, (seen.y - height / 2) / height
+        (width, height), (wide, high) = self.terrain.size, self.terrain.extent
+        x, y = (seen.x - width / 2) / wide, (seen.y - height / 2) / high
         cooldown = xp.where(self._ally_healers, seen.energy[:split], seen.cooldown[:split])
         cooldown = cooldown / self.roster.of("cooldown_scale")[:split]
         sides = []

@@ -1,0 +1,43 @@
+"""An installation as clients of StarCraft II expect it, with the stand-in as its binary and maps that hold nothing."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import marlcomm
+from marlcomm.bridge.starcraft.installation import BINARIES
+from marlcomm.bridge.starcraft.map_files import FOLDERS, MAP_FILES, SUFFIX
+
+VERSION = "Base00001"
+CONTENT = b"a map of the stand-in, which is not StarCraft II\n"
+
+
+def install(folder: Path, faults: Path | None = None) -> Path:
+    """Makes the folder, for SC2PATH.
+
+    Args:
+      folder: where.
+      faults: a file of faults, one a line (see `faults`), that processes started from here commit once each.
+
+    Returns:
+      The folder, as an absolute path.
+    """
+    folder = folder.expanduser().absolute()
+    binary = folder / "Versions" / VERSION / BINARIES.get(sys.platform, "SC2_x64")
+    maps = folder / "Maps" / FOLDERS[0]
+    for each in (binary.parent, maps):
+        each.mkdir(parents=True, exist_ok=True)
+    place = Path(marlcomm.__file__).parents[1]
+    words = [sys.executable, "-m", "marlcomm.bridge.starcraft.stand_in"]
+    words += ["-faults", str(faults.absolute())] if faults else []
+    binary.write_text(
+        "#!/bin/sh\n# a stand-in, which is not StarCraft II\n"
+        f"export PYTHONPATH={shlex.quote(str(place))}${{PYTHONPATH:+:$PYTHONPATH}}\n"
+        f'exec {shlex.join(words)} "$@"\n'
+    )
+    binary.chmod(0o755)
+    for file in MAP_FILES.values():
+        (maps / f"{file.name}{SUFFIX}").write_bytes(CONTENT)
+    return folder
