@@ -49,7 +49,7 @@ class Lineup:
         self._rows = {tag: row for row, tag in enumerate(self.tags)}
         self._table = np.zeros((len(found), len(FIELDS)), np.float32)
 
-    def read(self, units: Iterable[Any]) -> dict[str, np.ndarray]:
+    def read(self, units: Iterable[Any]) -> dict[str, Any]:
         """Arrays [U, 1] float32 of `FIELDS`, from the units that the game lists: who is missing is dead."""
         rows, values = [], []
         for unit in units:

@@ -59,9 +59,9 @@ PUBLISHED = {  # by source: scenario, name of the file, race of the allies and o
 }
 
 MAP_FILES: dict[str, MapFile] = {  # by scenario
-    scenario: MapFile(*fields, source)
+    scenario: MapFile(name, allies, enemies, sha256, source)
     for source, table in PUBLISHED.items()
-    for scenario, *fields in map(str.split, table.strip().splitlines())
+    for scenario, name, allies, enemies, sha256 in map(str.split, table.strip().splitlines())
 }
 NDQ_NAMES = {each.name: scenario for scenario, each in MAP_FILES.items() if each.name != scenario}
 

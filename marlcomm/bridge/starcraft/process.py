@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 from marlcomm.bridge.simulator import SimulatorFault
-from marlcomm.bridge.starcraft.connection import Connection, in_words, websockets_client
+from marlcomm.bridge.starcraft.connection import Connection, in_words
 from marlcomm.bridge.starcraft.installation import Installation, Version
-from marlcomm.bridge.starcraft.protocol import messages, request
+from marlcomm.bridge.starcraft.protocol import request
 
 PAUSE = 0.1  # seconds between attempts to reach a game that starts
 PATIENCE = 5.0  # seconds that a game is given to end by itself
@@ -40,7 +40,6 @@ class GameProcess:
         Raises:
           SimulatorFault: "launch", since it ended at once, or nobody answers in time; with its last words.
         """
-        messages(), websockets_client()  # what is missing is said before anything starts
         self._folder = tempfile.TemporaryDirectory(prefix="sc2-", ignore_cleanup_errors=True)
         self._log = Path(self._folder.name) / "output.txt"
         port = _free_port()

@@ -64,7 +64,8 @@ class StarCraft:
           UsageError: an option is wrong, or the game or the map is missing; the message says what to do.
           ImportError: a package is missing.
         """
-        protocol.messages(), websockets_client()
+        for needed in (protocol.messages, websockets_client):
+            needed()
         scenario = SCENARIOS[scenario_name(map_name)]
         name = self._name = scenario.name
         _, self._options = view_options(scenario, settings, options)
@@ -109,7 +110,7 @@ class StarCraft:
         self._game.begin(roster.num_allies, roster.num_enemies, anew)
         self._lineup = Lineup(roster, self._game.units, self._game.names, self._sort_enemies)
         self._check_strength(self._lineup.most)
-        self._last_action = np.full((roster.num_allies, 1), -1, np.int32)
+        self._last_action: Any = np.full((roster.num_allies, 1), -1, np.int32)
         self._steps, self._won = 0, False
         self._seen = self._read()
         return self._observed()
@@ -164,16 +165,16 @@ class StarCraft:
     def _read(self) -> Seen:
         assert self._game is not None
         values = self._lineup.read(self._game.units)
-        now = np.array([self._steps], np.int32)
+        now: Any = np.array([self._steps], np.int32)
         return Seen(*(values[name] for name in FIELDS), last_action=self._last_action, step_count=now)
 
     def _observed(self) -> Observed:
         views, seen = self._views, self._seen
-        self._mask = views.action_mask(seen)
-        view = views.observations(seen, self._mask)
+        mask = views.action_mask(seen)
+        view = views.observations(seen, mask)
         state = views.state(seen, view)
-        alive = seen.health[: views.roster.num_allies, 0] > 0.0
-        return Observed(view[..., 0], state[:, 0], self._mask[..., 0], alive)
+        alive = seen.health[: views.roster.num_allies] > 0.0
+        return Observed(*(np.asarray(each[..., 0]) for each in (view, state, mask, alive)))
 
     def _orders(self, actions: np.ndarray) -> list[tuple[int, int, Any]]:
         """What the game is told: nothing of those that do nothing."""

@@ -60,15 +60,14 @@ class StandInBattle:
         if not self.alive().any():
             self._spawn()
             return
-        units = self._advance(self.units, self._orders, self._vary, self._steps, loops)
-        self.units = Units(*map(np.array, units))
+        self.units = _on_host(self._advance(self.units, self._orders, self._vary, self._steps, loops))
         self._steps += 1
 
     def _spawn(self) -> None:
         self.episode += 1
         place, self._vary = jax.random.split(jax.random.fold_in(self._key, self.episode))
         units, orders = self._start(key=place)
-        self.units, self._orders = Units(*map(np.array, units)), Orders(*map(np.array, orders))
+        self.units, self._orders = _on_host(units), _on_host(orders)
         self._steps = 0
 
 
@@ -80,7 +79,12 @@ def _programs(scenario: str) -> tuple[Roster, Any, Any]:
     return roster, start, jax.jit(functools.partial(_advance, roster))
 
 
-def _advance(roster: Roster, units: Units, orders: Orders, key: jax.Array, step: jax.Array, loops: jax.Array) -> Units:
+def _on_host(arrays: Any) -> Any:
+    """The same arrays in numpy, which may be changed."""
+    return jax.tree.map(np.array, arrays)
+
+
+def _advance(roster: Roster, units: Units, orders: Orders, key: jax.Array, step: jax.Array, loops: Any) -> Units:
     """[U] units after some game loops, as `Combat.step` would play them."""
     bits = battle.jitter_bits(roster, key, step)
     units, orders, bits = jax.tree.map(lambda leaf: jnp.asarray(leaf)[..., None], (units, orders, bits))
