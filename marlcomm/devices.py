@@ -8,25 +8,25 @@ import warnings
 from pathlib import Path
 
 
-def prepare() -> None:
-    """Sets JAX up as the command line does: all cores, and a cache of compiled programs.
+def prepare(cores: int | None = None) -> None:
+    """Sets JAX up as the command line does: all processor cores, or so many, and a cache of compiled programs.
 
     Must run before anything touches a device. What the user said by JAX's own variables is left.
     """
     if "JAX_NUM_CPU_DEVICES" not in os.environ:
-        use_all_cores()
+        use_all_cores(cores)
     keep_compiled_programs()
 
 
-def use_all_cores() -> None:
-    """Shows every processor core to JAX as a device of its own, so that a population spreads over them.
+def use_all_cores(cores: int | None = None) -> None:
+    """Shows every processor core, or so many, to JAX as devices of their own, so that a population spreads over them.
 
     Call it before anything touches a device, first thing in a notebook; the command line does. Later it only warns.
     It changes nothing on GPU or TPU.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        _configure("jax_num_cpu_devices", cores)
+        _configure("jax_num_cpu_devices", cores or there)
     except RuntimeError:
         import jax
 

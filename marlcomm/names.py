@@ -74,6 +74,11 @@ class Names:
         """The names of one group, sorted."""
         return tuple(name for name in self if self._groups[name] == title)
 
+    def modules(self) -> set[str]:
+        """Of what was added or imported so far."""
+        things = [getattr(thing, "func", thing) for thing in self._things.values() if not isinstance(thing, str)]
+        return {getattr(thing, "__module__", None) or "" for thing in things}
+
     def decorator(self, name: str, group: str = "", *, replace: bool = False) -> Callable[[Thing], Thing]:
         """Adds the class or function that it stands above; see `add`."""
         self._check_new(name, replace)
@@ -393,3 +398,14 @@ def register_mixer(name: str, *, replace: bool = False) -> Callable[[Thing], Thi
 def register_critic(name: str, *, replace: bool = False) -> Callable[[Thing], Thing]:
     """Lets `critic=name` stand for the critic class that this stands above; see `register_channel`."""
     return CRITICS.decorator(name, replace=replace)
+
+
+IMPORTED: list[str] = []  # modules of the user's that were imported by name, to register what they add
+
+
+def modules_of_users() -> tuple[str, ...]:
+    """Modules that register what does not come with the package, as far as another process could import them."""
+    names = (CHANNELS, MIXERS, CRITICS, LEARNERS, EDIT_SCHEDULES, ALGORITHMS, TASKS)
+    edits = {getattr(edit.make, "__module__", "marlcomm") for edit in EDITS.values()}
+    found = set().union(edits, IMPORTED, *(each.modules() for each in names))
+    return tuple(sorted(name for name in found if name.split(".")[0] not in ("", "marlcomm", "envs", "__main__")))

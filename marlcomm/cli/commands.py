@@ -14,7 +14,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from marlcomm.cli.printing import print_frontier, print_members, print_plan, print_tables, print_training
-from marlcomm.cli.text import Count, OptionalCount, OptionalNumber, OptionalPath, Seeds
+from marlcomm.cli.text import Count, OptionalCount, OptionalName, OptionalNumber, OptionalPath, Seeds
 from marlcomm.names import ALGORITHMS, LISTS, TASKS, edit_name
 from marlcomm.validation import UsageError, check_choice
 
@@ -87,6 +87,8 @@ def sweep(
     file: Annotated[Positional[Path], arg(metavar="FILE.toml")],
     /,
     out: OptionalPath = None,
+    engine: OptionalName = None,
+    engine_set: Annotated[UseAppendAction[tuple[str, ...]], arg(metavar="KEY=VALUE")] = (),
     dry_run: bool = False,
     quiet: bool = False,
 ) -> int:
@@ -98,6 +100,10 @@ def sweep(
     Args:
         file: The sweep, as TOML.
         out: The folder of the sweep (default: runs/ and the name of the file).
+        engine: Who trains: ray (nodes of a Ray cluster) or submitit (jobs of a SLURM array); without it this process,
+            one population after the other.
+        engine_set: Settings of the engine, such as gpus=1 (of each population), cpus=8, and for submitit
+            partition=NAME and timeout=240 (minutes).
         dry_run: Only print what would be trained together, and the memory that it takes.
         quiet: Print no progress.
     """
@@ -107,7 +113,14 @@ def sweep(
     if dry_run:
         print_plan(run.plan_sweep(file, folder))
         return 0
-    found = run.sweep(file, folder, progress=not quiet)
+    from marlcomm.cli.settings import read_pairs
+    from marlcomm.sweeps.engines import make_engine
+
+    options = read_pairs("--engine-set", engine_set)
+    if options and engine is None:
+        raise UsageError("--engine-set needs --engine: whose settings they are")
+    chosen = None if engine is None else make_engine(engine, options)
+    found = run.sweep(file, folder, engine=chosen, progress=not quiet)
     for name, error in found.failed.items():
         print(f"{name} failed: {error}")
     print(f"{found.folder / run.TABLE}\n{found.folder / run.PICTURE}")

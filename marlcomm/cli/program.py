@@ -24,6 +24,7 @@ import marlcomm
 from marlcomm import devices
 from marlcomm.cli.commands import COMMANDS
 from marlcomm.cli.printing import say_error, say_warning
+from marlcomm.names import IMPORTED
 from marlcomm.validation import UsageError
 
 DONE, USAGE, FAULT, INTERRUPTED = 0, 2, 70, 130
@@ -69,10 +70,10 @@ def _run(words: list[str]) -> int:
 
 
 def _repeat_flags(words: list[str]) -> list[str]:
-    """`--set a=1 b=2` as `--set a=1 --set b=2`, so that both ways of writing work; the same for --edit."""
+    """`--set a=1 b=2` as `--set a=1 --set b=2`, so that both ways of writing work; the same for others."""
     repeated, flag = [], None
     for word in words:
-        if word in ("--set", "--edit"):
+        if word in ("--set", "--edit", "--engine-set"):
             flag = word
         elif word.startswith("-"):
             flag = None
@@ -103,6 +104,7 @@ def _import(modules: Sequence[str]) -> None:
             raise UsageError(f"--import {module!r}: must be the name of a module, such as my_parts for my_parts.py")
         try:
             importlib.import_module(module)
+            IMPORTED.append(module)
         except (Exception, SystemExit) as error:
             if isinstance(error, ModuleNotFoundError) and error.name == module.split(".")[0]:
                 raise UsageError(f"--import {module}: there is no such module here or among those installed") from None

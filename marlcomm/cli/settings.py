@@ -8,7 +8,7 @@ from typing import Any
 from marlcomm.algorithms import Algorithm, algorithm_settings, make_algorithm
 from marlcomm.algorithms.known import OBJECTS, no_such_setting
 from marlcomm.algorithms.parts import PARTS, parts_of
-from marlcomm.cli.text import NONE, read_as, read_flag, read_number
+from marlcomm.cli.text import NONE, read_as, read_flag, read_literal, read_number
 from marlcomm.envs import env_options, make_env
 from marlcomm.envs.registry import option_types
 from marlcomm.renamed import is_restated, recorded_names, today
@@ -31,7 +31,7 @@ def split_settings(algorithm: str, task: str, words: Sequence[str]) -> tuple[Alg
     options: dict[str, Any] = {}
     texts: dict[str, str] = {}
     several: dict[str, str] = {}
-    for key, text in _pairs(words):
+    for key, text in _pairs("--set", words):
         if key.startswith("task."):
             option = key.removeprefix("task.")
             options[option] = read_as(key, text, option_types(task).get(option))
@@ -43,14 +43,19 @@ def split_settings(algorithm: str, task: str, words: Sequence[str]) -> tuple[Alg
     return made, dict(_several(made, known, key, text) for key, text in several.items())
 
 
-def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+def read_pairs(flag: str, words: Sequence[str]) -> dict[str, Any]:
+    """The values of `key=value` words of a flag. Raises UsageError: a word without `=`, a key twice."""
+    return {key: read_literal(text) for key, text in _pairs(flag, words)}
+
+
+def _pairs(flag: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
     given = set()
     for word in words:
         key, equals, text = word.partition("=")
         if not equals or not key:
-            raise UsageError(f"--set {word!r}: must be key=value")
+            raise UsageError(f"{flag} {word!r}: must be key=value")
         if key in given:
-            raise UsageError(f"--set {key}: given twice")
+            raise UsageError(f"{flag} {key}: given twice")
         given.add(key)
         yield key, text
 

@@ -106,5 +106,6 @@ Count = Annotated[int, _COUNT]
 OptionalCount = Annotated[int | None, _COUNT, arg(help_behavior_hint="")]
 _NUMBER = _argument("X", lambda text: read_number("it", text))
 OptionalNumber = Annotated[float | None, _NUMBER, arg(help_behavior_hint="")]
+OptionalName = Annotated[str | None, arg(help_behavior_hint="")]
 OptionalPath = Annotated[Path | None, arg(help_behavior_hint="")]
 Seeds = Annotated[int | tuple[int, ...], _argument("N | A,B,...", read_seeds)]

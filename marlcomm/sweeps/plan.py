@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from marlcomm.algorithms import Algorithm, make_algorithm
 from marlcomm.algorithms.algorithm import set_hparams
 from marlcomm.envs import make_env
 from marlcomm.sweeps.spec import Setting, SweepSpec
-from marlcomm.training.memory_plan import MemberMemory, member_memory, split_to_fit
+from marlcomm.training.memory_plan import MemberMemory, equal_parts, member_memory, split_to_fit
 from marlcomm.training.population import Population
 from marlcomm.training.schedule import make_schedule
 from marlcomm.validation import UsageError, check_members
@@ -98,7 +99,7 @@ def make_plan(spec: SweepSpec, recorded: list[dict[str, Any]] | None = None, sav
             continue
         memory = member_memory(group.algorithm)
         check_members(len(new))
-        begin, sizes = 0, split_to_fit(group.algorithm, len(new), memory, saved)
+        begin, sizes = 0, _sizes(spec, group.algorithm, len(new), memory, saved)
         for piece, size in enumerate(sizes, 1):
             name = f"{number:02}-{group.about['algorithm']}-{group.about['task']}"
             name = _free(name + (f"-{piece}" if len(sizes) > 1 else ""), {part.name for part in parts})
@@ -106,6 +107,13 @@ def make_plan(spec: SweepSpec, recorded: list[dict[str, Any]] | None = None, sav
             parts.append(Part(name, group.algorithm, group.about, group.steps, members, memory))
             begin += size
     return Plan(spec, tuple(parts))
+
+
+def _sizes(spec: SweepSpec, algorithm: Algorithm, members: int, memory: MemberMemory, saved: bool) -> list[int]:
+    """Of the parts of so many members; what the user says goes: a run that does not fit refuses by itself."""
+    if spec.max_members is None:
+        return split_to_fit(algorithm, members, memory, saved)
+    return equal_parts(members, math.ceil(members / spec.max_members))
 
 
 def _groups(spec: SweepSpec) -> dict[str, Group]:

@@ -1,10 +1,10 @@
-"""Trains a sweep part by part, in one folder that can be gone on with, and gathers what came out in one table."""
+"""Trains a sweep, part by part, in one folder that can be gone on with, and gathers what came out in one table."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,19 @@ from typing import Any
 import numpy as np
 
 from marlcomm.analysis.measures.tables import Table, write_csv
+from marlcomm.names import modules_of_users
+from marlcomm.sweeps.engines import Engine, ThisProcess, follow, make_engine
 from marlcomm.sweeps.figure import plot_sweep
+from marlcomm.sweeps.jobs import RECORD, Job, checksum, receive
 from marlcomm.sweeps.plan import Part, Plan, make_plan
+from marlcomm.sweeps.progress import SweepProgress, share_done
 from marlcomm.sweeps.spec import read_spec
-from marlcomm.training.loop import train_population
 from marlcomm.training.metrics_file import replace_file
 from marlcomm.training.record import RunFolderError
 from marlcomm.training.run_lock import LOCK, PROCESS, RunLock
 from marlcomm.validation import UsageError
 
-RECORD, TABLE, PICTURE = "sweep.json", "sweep.csv", "sweep.png"
+TABLE, PICTURE = "sweep.csv", "sweep.png"
 SAME = ("evaluations", "evaluation_episodes")  # of the whole sweep
 DONE = "done"
 
@@ -45,7 +48,13 @@ class SweepResult:
         return f"SweepResult({str(self.folder)!r}, {members} members, {len(self.failed)} parts failed)"
 
 
-def sweep(source: str | Path | Mapping[str, Any], out: str | Path, *, progress: bool = True) -> SweepResult:
+def sweep(
+    source: str | Path | Mapping[str, Any],
+    out: str | Path,
+    *,
+    engine: str | Engine | None = None,
+    progress: bool = True,
+) -> SweepResult:
     """Trains every point of a sweep with every seed, and goes on where it was stopped.
 
     Points that differ only in hyper-parameters are one population under one compiled program, split where memory does
@@ -55,6 +64,8 @@ def sweep(source: str | Path | Mapping[str, Any], out: str | Path, *, progress: 
     Args:
       source: a TOML file or a mapping, see `read_spec`.
       out: the folder of the sweep.
+      engine: who trains the parts: "ray" or "submitit", or one with settings, such as `RayEngine(gpus=1)`; None for
+        this process, one part after the other.
       progress: whether to print progress to stderr.
 
     Raises:
@@ -62,7 +73,8 @@ def sweep(source: str | Path | Mapping[str, Any], out: str | Path, *, progress: 
       RunFolderError: `out` cannot be written, is in use, or holds another sweep.
       KeyboardInterrupt: after saving, if it was interrupted.
     """
-    folder, say = Path(out).absolute(), _say if progress else _say_nothing
+    chosen = make_engine(engine) if isinstance(engine, str) else engine or ThisProcess(progress)
+    folder = Path(out).absolute()
     plan = plan_sweep(source, folder)
     folder.mkdir(parents=True, exist_ok=True)
     lock = RunLock(folder)
@@ -70,12 +82,18 @@ def sweep(source: str | Path | Mapping[str, Any], out: str | Path, *, progress: 
     try:
         _write_record(plan, folder)
         failed: dict[str, str] = {}
+        report = SweepProgress(plan, folder, progress)
         try:
-            for part, title in _titled(plan, folder, say):
-                if error := _train(plan, part, folder, title, progress):
-                    failed[part.name] = error
-                    say(f"{title} failed, the others go on: {error}")
-                write_table(plan, folder, failed)
+            with (
+                report if chosen.elsewhere else contextlib.nullcontext()
+            ):  # runs of this process have lines of their own
+                for job, outcome in follow(chosen, _jobs(plan, folder), report.say, report.look):
+                    receive(outcome, folder)
+                    if outcome.error:
+                        failed[job.name] = outcome.error
+                    ended = f"failed, the others go on: {outcome.error}" if outcome.error else "is done"
+                    report.say(f"{job.title} {ended}; {share_done(plan, folder):.0%} of the sweep is done")
+                    write_table(plan, folder, failed)
         finally:
             table = write_table(plan, folder, failed)
         plot_sweep(plan, folder).savefig(folder / PICTURE, dpi=120)
@@ -121,35 +139,22 @@ def is_done(part: Part, folder: Path) -> bool:
     return (folder / part.name / "summary.json").exists()
 
 
-def _train(plan: Plan, part: Part, folder: Path, title: str, progress: bool) -> str:
-    """Trains a part; why that failed, or nothing."""
-    try:
-        train_population(
-            part.algorithm,
-            part.population(),
-            steps=part.steps,
-            out=folder / part.name,
-            resume=True,
-            evaluations=plan.spec.evaluations,
-            evaluation_episodes=plan.spec.evaluation_episodes,
-            progress=progress,
-            title=title,
+def _jobs(plan: Plan, folder: Path) -> list[Job]:
+    """Parts that are not done yet."""
+    return [
+        Job(
+            folder,
+            part.record(),
+            plan.spec.evaluations,
+            plan.spec.evaluation_episodes,
+            plan.spec.checkpoint_seconds,
+            f"{number}/{len(plan.parts)} {part.name}",
+            modules_of_users(),
+            checksum(folder),
         )
-    except Exception as error:  # whatever a task or a part of the user's raises: it is reported
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"
-    return ""
-
-
-def _titled(plan: Plan, folder: Path, say: Callable[[str], None]) -> Iterator[tuple[Part, str]]:
-    """Parts that are not done yet, each with its place in the whole."""
-    whole = sum(len(part.members) * part.steps for part in plan.parts)
-    done = 0
-    for number, part in enumerate(plan.parts, 1):
-        title = f"{number}/{len(plan.parts)} {part.name}"
-        if not is_done(part, folder):
-            say(f"{title}: {len(part.members)} members; {done / whole:.0%} of the sweep is done")
-            yield part, title
-        done += len(part.members) * part.steps
+        for number, part in enumerate(plan.parts, 1)
+        if not is_done(part, folder)
+    ]
 
 
 def _rows(part: Part, folder: Path, failed: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -175,11 +180,3 @@ def _rows(part: Part, folder: Path, failed: Mapping[str, str]) -> Iterator[dict[
 def _write_record(plan: Plan, folder: Path) -> None:
     content = {name: getattr(plan.spec, name) for name in SAME} | {"parts": [part.record() for part in plan.parts]}
     replace_file(folder / RECORD, (json.dumps(content, indent=1) + "\n").encode())
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _say_nothing(text: str) -> None:
-    del text

@@ -25,7 +25,10 @@ from marlcomm.validation import (
     to_python,
 )
 
-KEYS = ("algorithm", "task", "steps", "seeds", "seed", "evaluations", "evaluation_episodes")
+KEYS = (
+    *("algorithm", "task", "steps", "seeds", "seed", "max_members"),
+    *("evaluations", "evaluation_episodes", "checkpoint_seconds"),
+)
 TABLES = ("set", "grid", "random", "cases")
 DISTRIBUTION = {"low", "high", "log", "integer", "choice"}
 Settings = dict[str, Any]
@@ -55,7 +58,8 @@ class SweepSpec:
       settings: its points, in order.
       seeds: of every point.
       steps: environment steps of each member; None for what suits each task.
-      evaluations, evaluation_episodes: as for `train`.
+      evaluations, evaluation_episodes, checkpoint_seconds: as for `train`.
+      max_members: that train together at the most; None for as many as this machine's memory holds.
     """
 
     settings: tuple[Setting, ...]
@@ -63,6 +67,8 @@ class SweepSpec:
     steps: int | None
     evaluations: int
     evaluation_episodes: int
+    checkpoint_seconds: float = 30.0
+    max_members: int | None = None
 
 
 def read_spec(source: str | Path | Mapping[str, Any]) -> SweepSpec:
@@ -70,10 +76,11 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> SweepSpec:
 
     Args:
       source: a TOML file, or a mapping of the same names. `algorithm` and `task` are a name or several; `seeds` how
-        many or which; `steps`, `evaluations` and `evaluation_episodes` as for `train`. The table `set` holds settings
-        for all, `grid` lists of which every combination is tried, `cases` a list of tables tried one by one, `random`
-        how many `draws` and, for each setting, `{low, high}` (with `log` or `integer`) or `{choice}`; `seed` decides
-        the draws.
+        many or which; `steps`, `evaluations`, `evaluation_episodes` and `checkpoint_seconds` as for `train`;
+        `max_members` how many train together at the most, None for as many as memory holds. The table `set` holds
+        settings for all, `grid` lists of which every combination is tried, `cases` a list of tables tried one by one,
+        `random` how many `draws` and, for each setting, `{low, high}` (with `log` or `integer`) or `{choice}`; `seed`
+        decides the draws.
 
     Raises:
       UsageError: no such file, a line that is no TOML, an unknown name, a value of the wrong type, nothing to try, or a
@@ -92,13 +99,15 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> SweepSpec:
     draws = list(_draws(_table(content, "random", DISTRIBUTION), seed))
     cases = _cases(content.get("cases", [{}]))
     settings = tuple(_points(content, fixed, grid, draws, cases))
-    steps = content.get("steps")
+    steps, most = content.get("steps"), content.get("max_members")
     return SweepSpec(
         settings,
         _without_twins("seeds", check_seeds(content.get("seeds", 1))),
         None if steps is None else check_count("steps", steps),
         check_count("evaluations", content.get("evaluations", 20)),
         check_count("evaluation_episodes", content.get("evaluation_episodes", 320)),
+        check_number("checkpoint_seconds", content.get("checkpoint_seconds", 30.0), 0.0, finite=False),
+        None if most is None else check_count("max_members", most),
     )
 
 

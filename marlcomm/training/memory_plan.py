@@ -81,7 +81,11 @@ def split_to_fit(algorithm: Algorithm, members: int, memory: MemberMemory, saved
             f"saved; {in_words(free)} are free: {smaller_replay(algorithm, state, _need_of_one(memory, saved), free)}"
             "play fewer episodes at once, learn from a smaller batch, or use more memory"
         )
-    parts = math.ceil(members / fit)
+    return equal_parts(members, math.ceil(members / fit))
+
+
+def equal_parts(members: int, parts: int) -> list[int]:
+    """Sizes of so many parts, as equal as can be."""
     return [members // parts + (number < members % parts) for number in range(parts)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from rich.console import Console
@@ -70,17 +70,16 @@ class HarmlessStream:
             return None
 
 
-class ProgressReport:
-    """A live line with speed, time left and the population's scores; every evaluation leaves a line behind.
+class LiveLine:
+    """A line that moves while something goes on, where there is a terminal, and lines that stay behind.
 
-    Where it cannot be shown any more, as behind a pipe that nobody reads, training goes on without it.
+    Where it cannot be shown any more, as behind a pipe that nobody reads, what it tells of goes on without it.
     """
 
-    def __init__(self, steps: int, members: int, shown: bool = True, title: str = "training") -> None:
-        """Args: steps each member is to take, how many members, whether to show anything, and the live line's title."""
+    def __init__(self, total: float, shown: bool, title: str) -> None:
+        """Args: what there is to do, whether to show anything, and what it is called."""
         self._console = Console(file=HarmlessStream(sys.stderr), quiet=not shown)  # pyright: ignore[reportArgumentType]
-        self._steps = steps
-        self._members = members
+        self.moves = shown and self._console.is_terminal
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -88,13 +87,13 @@ class ProgressReport:
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[speed]}  {task.fields[score]}"),
+            TextColumn("{task.fields[note]}"),
             console=self._console,
-            disable=not shown or not self._console.is_terminal,
+            disable=not self.moves,
         )
-        self._task = self._bar.add_task(title, total=steps, speed="", score="")
+        self._task = self._bar.add_task(title, total=total, note="")
 
-    def __enter__(self) -> ProgressReport:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -105,14 +104,23 @@ class ProgressReport:
         """Leaves one line behind."""
         self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
+    def move(self, done: float, note: str = "") -> None:
+        """Moves the live line to what is done, with a word beside it."""
+        self._bar.update(self._task, completed=done, note=note)
+
+
+class ProgressReport(LiveLine):
+    """A live line with speed, time left and the population's scores; every evaluation leaves a line behind."""
+
+    def __init__(self, steps: int, members: int, shown: bool = True, title: str = "training") -> None:
+        """Args: steps each member is to take, how many members, whether to show anything, and the live line's title."""
+        super().__init__(steps, shown, title)
+        self._steps, self._members = steps, members
+
     def advance(self, now: Standing, speed: float, metrics: Mapping[str, np.ndarray]) -> None:
         """Moves the live line; `speed`: steps a second of all members."""
-        self._bar.update(
-            self._task,
-            completed=min(now.done, self._steps),
-            speed=f"{now.done_updates:,} updates  {speed:,.0f} steps/s",
-            score=spread("training return", metrics["return"]),
-        )
+        speeds = f"{now.done_updates:,} updates  {speed:,.0f} steps/s"
+        self.move(min(now.done, self._steps), f"{speeds}  {spread('training return', metrics['return'])}")
 
     def evaluated(self, now: Standing, speed: float, found: Mapping[str, np.ndarray]) -> None:
         """Leaves a line with what an evaluation found, over the population."""

@@ -17,6 +17,10 @@ class RunFolderError(RuntimeError):
     """A run folder is missing, in the way, in use, or holds another run; the message says what to do."""
 
 
+class RunInUseError(RunFolderError):
+    """Another process writes to a run folder."""
+
+
 class RunLock:
     """An advisory lock on a folder. The system lets go of it when its process ends, however it ends."""
 
@@ -29,12 +33,12 @@ class RunLock:
         """Takes the lock.
 
         Raises:
-          RunFolderError: somebody else has it; the message names the process.
+          RunInUseError: somebody else has it; the message names the process.
         """
         try:
             self._lock.acquire()
         except filelock.Timeout:
-            raise RunFolderError(
+            raise RunInUseError(
                 f"{self._folder} is in use by {self._holder()}: wait for it to end, or choose another folder"
             ) from None
         (self._folder / PROCESS).write_text(json.dumps({"process": os.getpid(), "host": socket.gethostname()}))

@@ -12,7 +12,7 @@ import pytest
 
 import marlcomm as mc
 from marlcomm.cli import main
-from marlcomm.sweeps import make_plan, plan, read_spec, run
+from marlcomm.sweeps import jobs, make_plan, plan, read_spec
 from marlcomm.training import RunFolderError
 from marlcomm.validation import UsageError
 
@@ -78,7 +78,7 @@ def test_a_sweep_is_trained_once_goes_on_and_may_grow(tmp_path, monkeypatch):
     )
     assert [row["digest"] for row in rows] == [member["digest"] for member in alone.summary["members"]]
     trained = []
-    monkeypatch.setattr(run, "train_population", lambda algorithm, population, **_: trained.append(population))
+    monkeypatch.setattr(jobs, "train_population", lambda algorithm, population, **_: trained.append(population))
     mc.sweep(asked, tmp_path / "sweep", progress=False)
     assert trained == []
     mc.sweep({**asked, "seeds": 3}, tmp_path / "sweep", progress=False)
@@ -96,7 +96,7 @@ def test_a_part_that_fails_is_told_and_the_others_are_trained(tmp_path, monkeypa
         out.mkdir()
         (out / "summary.json").write_text('{"members": [{"return": 1.0}]}')
 
-    monkeypatch.setattr(run, "train_population", train)
+    monkeypatch.setattr(jobs, "train_population", train)
     found = mc.sweep({**SPEC, "algorithm": ["qmix", "vdn"]}, tmp_path / "sweep", progress=False)
     assert list(found.failed.values()) == ["RuntimeError: no such luck"]
     assert found.table["status"].tolist() == ["RuntimeError: no such luck", "done"]
@@ -107,7 +107,7 @@ def test_an_interruption_leaves_a_table_and_no_further_part_begins(tmp_path, mon
     def train(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "train_population", train)
+    monkeypatch.setattr(jobs, "train_population", train)
     with pytest.raises(KeyboardInterrupt):
         mc.sweep({**SPEC, "algorithm": ["qmix", "vdn"]}, tmp_path / "sweep", progress=False)
     assert (tmp_path / "sweep" / "sweep.csv").read_text().count("not finished") == 2

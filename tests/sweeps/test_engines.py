@@ -1,0 +1,250 @@
+"""Engines: what is trained elsewhere comes back to one folder and one table, whatever becomes of those who train."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import tarfile
+import time
+
+import psutil
+import pytest
+
+import marlcomm as mc
+from marlcomm.cli import main
+from marlcomm.names import modules_of_users
+from marlcomm.sweeps import engines, make_plan, read_spec
+from marlcomm.sweeps.jobs import Outcome, checksum
+from marlcomm.sweeps.progress import share_done
+from marlcomm.sweeps.ray_engine import RayEngine
+from marlcomm.validation import UsageError
+
+TINY = {"hidden": 4, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 8}
+SPEC = {"algorithm": "vdn", "task": "sensor", "steps": 60, "evaluations": 1, "evaluation_episodes": 4, "set": TINY}
+THREE = {**SPEC, "seeds": 6, "max_members": 2}
+
+
+class FakeTask:
+    def __init__(self, job, ends_after, outcome):
+        self.job, self.looks, self.ends_after, self.outcome, self.cancelled = job, 0, ends_after, outcome, False
+
+    def done(self):
+        self.looks += 1
+        return self.cancelled or self.looks > self.ends_after
+
+    def result(self):
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        if not self.outcome.error:
+            train(self.job, self.job.folder)
+        return self.outcome
+
+    def cancel(self):
+        self.cancelled = True
+
+
+def train(job, folder):
+    """What is left of a run that has ended, as far as a sweep looks at it."""
+    run = folder / job.name
+    run.mkdir(exist_ok=True)
+    members = [{"return": float(member["seed"])} for member in job.part["members"]]
+    (run / "summary.json").write_text(json.dumps({"members": members}))
+
+
+class FakeEngine:
+    elsewhere = True
+
+    def __init__(self, *tasks):
+        self.given = tasks
+
+    def submit(self, jobs, say):
+        self.jobs = jobs
+        self.tasks = [FakeTask(job, *how) for job, how in zip(jobs, self.given, strict=True)]
+        return self.tasks
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(engines, "POLL", 0.01)
+
+
+def test_parts_end_in_any_order_and_those_that_fail_or_are_lost_stand_in_the_table(tmp_path, capsys):
+    engine = FakeEngine((5, Outcome()), (1, Outcome("ValueError: no such luck")), (2, RuntimeError("node lost")))
+    found = mc.sweep(THREE, tmp_path / "sweep", engine=engine)
+    names = [job.name for job in engine.jobs]
+    assert found.failed == {names[1]: "ValueError: no such luck", names[2]: "RuntimeError: node lost"}
+    assert found.table["status"].tolist() == [word for word in ("done", *found.failed.values()) for _ in range(2)]
+    said = capsys.readouterr().err
+    assert said.index(names[1]) < said.index(names[2]) < said.index(f"{names[0]} is done")
+    again = FakeEngine((0, Outcome()), (0, Outcome()))
+    assert not mc.sweep(THREE, tmp_path / "sweep", engine=again, progress=False).failed
+    assert [job.name for job in again.jobs] == names[1:]
+
+
+def test_a_job_holds_all_that_another_process_needs(tmp_path):
+    engine = FakeEngine(*[(0, Outcome())] * 3)
+    mc.sweep(THREE, tmp_path / "sweep", engine=engine, progress=False)
+    recorded = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
+    assert [job.part for job in engine.jobs] == recorded["parts"]
+    assert {job.record for job in engine.jobs} == {checksum(tmp_path / "sweep")} != {checksum(tmp_path)}
+
+
+def test_an_interruption_lets_all_stop_and_leaves_a_table(tmp_path):
+    class Interrupted(FakeEngine):
+        def submit(self, jobs, say):
+            os.kill(os.getpid(), signal.SIGINT)
+            return super().submit(jobs, say)
+
+    engine = Interrupted(*[(10**9, Outcome("stopped"))] * 3)
+    with pytest.raises(KeyboardInterrupt):
+        mc.sweep(THREE, tmp_path / "sweep", engine=engine, progress=False)
+    assert all(task.cancelled for task in engine.tasks)
+    assert (tmp_path / "sweep" / "sweep.csv").read_text().count("stopped") == 0
+    assert (tmp_path / "sweep" / "sweep.csv").read_text().count("not finished") == 6
+
+
+def test_what_is_sent_back_is_put_into_the_folder_and_nothing_outside_it(tmp_path):
+    def archive(name):
+        content = io.BytesIO()
+        with tarfile.open(fileobj=content, mode="w") as files:
+            entry = tarfile.TarInfo(name)
+            entry.size = 2
+            files.addfile(entry, io.BytesIO(b"{}"))
+        return content.getvalue()
+
+    engine = FakeEngine(*[(0, Outcome("x", archive(f"./{number}/log"))) for number in range(3)])
+    mc.sweep(THREE, tmp_path / "sweep", engine=engine, progress=False)
+    assert (tmp_path / "sweep" / "2" / "log").read_bytes() == b"{}"
+    with pytest.raises(tarfile.TarError):
+        mc.sweep(THREE, tmp_path / "other", engine=FakeEngine(*[(0, Outcome("", archive("../x")))] * 3), progress=False)
+    assert not (tmp_path / "x").exists()
+
+
+def test_the_share_that_is_done_is_read_from_the_folder(tmp_path):
+    plan = make_plan(read_spec(THREE))
+    assert share_done(plan, tmp_path) == 0.0
+    first, second, _ = (tmp_path / part.name for part in plan.parts)
+    (second / "member_0").mkdir(parents=True)
+    (second / "member_0" / "metrics.jsonl").write_text('{"env_steps": 15}\n{"env_steps": 30}\n{"env_st')
+    assert share_done(plan, tmp_path) == pytest.approx(0.5 / 3)
+    first.mkdir()
+    (first / "summary.json").write_text("{}")
+    assert share_done(plan, tmp_path) == pytest.approx(1.5 / 3)
+
+
+def test_an_engine_is_checked_before_anything_is_written(tmp_path, capsys):
+    with pytest.raises(UsageError, match="ray"):
+        mc.sweep(SPEC, tmp_path / "sweep", engine="rai")
+    assert not (tmp_path / "sweep").exists()
+    with pytest.raises(UsageError, match="gpus"):
+        RayEngine(gpus=-1)
+    file = tmp_path / "sweep.toml"
+    file.write_text('algorithm = "vdn"\ntask = "sensor"\n')
+    asked = ["sweep", str(file), "--out", str(tmp_path / "out")]
+    assert main([*asked, "--engine", "ray", "--engine-set", "gpu=1"]) == 2
+    assert "gpu" in capsys.readouterr().err
+    assert main([*asked, "--engine-set", "gpus=1"]) == 2
+    assert "--engine" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("nodes", "asked", "part"),
+    [
+        ([{"CPU": 8}, {"CPU": 4}], {}, (4, 0)),
+        ([{"CPU": 8}, {"CPU": 16, "GPU": 4}, {"CPU": 32, "GPU": 4}], {}, (16, 4)),
+        ([{"CPU": 8}, {"CPU": 16, "GPU": 4}], {"gpus": 1}, (4, 1)),
+        ([{"CPU": 8}, {"CPU": 16, "GPU": 4}], {"gpus": 0}, (8, 0)),
+        ([{"CPU": 8}], {"cpus": 2}, (2, 0)),
+        ([], {}, (1, 0)),
+    ],
+)
+def test_a_part_gets_a_whole_node_unless_less_is_asked_for(nodes, asked, part):
+    assert RayEngine(**asked)._of_a_part(nodes) == part
+
+
+def test_modules_of_users_are_those_that_registered_something():
+    assert all(not name.startswith("marlcomm") for name in modules_of_users())
+
+
+def processes_of(node):
+    raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+    return {process.pid for process in raylet.children(recursive=True)}
+
+
+def saved_run(jobs):
+    """The folder of the first run once it holds a checkpoint."""
+    run = jobs[0].folder / jobs[0].name
+    while not list(run.glob("checkpoints/[0-9]*")):
+        time.sleep(0.1)
+    return run
+
+
+@pytest.mark.slow
+class TestRay:
+    @pytest.fixture(scope="class")
+    def cluster(self):
+        pytest.importorskip("ray")
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "num_gpus": 0})
+        yield cluster
+        cluster.shutdown()
+
+    @pytest.fixture
+    def nodes(self, cluster):
+        import ray
+
+        added = [cluster.add_node(num_cpus=2, num_gpus=0) for _ in range(2)]
+        ray.init(address=cluster.address, log_to_driver=False)
+        yield added
+        ray.shutdown()
+        for node in added:
+            with contextlib.suppress(Exception):  # lost meanwhile
+                cluster.remove_node(node)
+
+    def test_two_nodes_find_the_numbers_of_one_process(self, nodes, tmp_path):
+        here = mc.sweep(THREE, tmp_path / "here", progress=False)
+        there = mc.sweep(THREE, tmp_path / "there", engine="ray")
+        assert not there.failed
+        assert there.table["digest"].tolist() == here.table["digest"].tolist()
+        assert (tmp_path / "there" / "sweep.png").exists()
+        assert len(list((tmp_path / "there" / "logs").iterdir())) == 3
+
+    def test_a_part_whose_node_is_lost_goes_on_on_another(self, nodes, cluster, tmp_path):
+        asked = {**SPEC, "steps": 3000, "seeds": 2, "evaluations": 30, "checkpoint_seconds": 0}
+        here = mc.sweep(asked, tmp_path / "here", progress=False)
+        lost = []
+
+        class Losing(RayEngine):
+            def submit(self, jobs, say):
+                tasks = super().submit(jobs, say)
+                run = saved_run(jobs)
+                process = json.loads((run / ".process").read_text())["process"]
+                holder = next(node for node in nodes if process in processes_of(node))
+                cluster.remove_node(holder, allow_graceful=False)
+                lost.append(process)
+                return tasks
+
+        found = mc.sweep(asked, tmp_path / "there", engine=Losing())
+        assert not found.failed
+        assert lost
+        log = next((tmp_path / "there" / "logs").iterdir()).read_text()
+        assert "resumed after" in log
+        assert found.table["digest"].tolist() == here.table["digest"].tolist()
+
+    def test_an_interruption_reaches_the_nodes_which_save(self, nodes, tmp_path):
+        class Interrupted(RayEngine):
+            def submit(self, jobs, say):
+                tasks = super().submit(jobs, say)
+                saved_run(jobs)
+                os.kill(os.getpid(), signal.SIGINT)
+                return tasks
+
+        asked = {**SPEC, "steps": 200_000, "evaluations": 200, "checkpoint_seconds": 0}
+        with pytest.raises(KeyboardInterrupt):
+            mc.sweep(asked, tmp_path / "sweep", engine=Interrupted())
+        assert "interrupted after" in next((tmp_path / "sweep" / "logs").iterdir()).read_text()
+        assert (tmp_path / "sweep" / "sweep.csv").read_text().count("not finished") == 1
