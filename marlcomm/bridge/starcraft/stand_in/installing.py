@@ -6,7 +6,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import marlcomm
 from marlcomm.bridge.starcraft.installation import BINARIES
 from marlcomm.bridge.starcraft.map_files import FOLDERS, MAP_FILES, SUFFIX
 
@@ -29,7 +28,7 @@ def install(folder: Path, faults: Path | None = None) -> Path:
     maps = folder / "Maps" / FOLDERS[0]
     for each in (binary.parent, maps):
         each.mkdir(parents=True, exist_ok=True)
-    place = Path(marlcomm.__file__).parents[1]
+    place = Path(__file__).parents[4]  # of the package, which need not be installed
     words = [sys.executable, "-m", "marlcomm.bridge.starcraft.stand_in"]
     words += ["-faults", str(faults.absolute())] if faults else []
     binary.write_text(
