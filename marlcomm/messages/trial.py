@@ -138,7 +138,7 @@ class Trial:
     def __init__(self, channel: Channel, key: jax.Array, training: bool = False, params: Any = None) -> None:
         """Args: `training`: whether it talks as in training or as in evaluation; `params`: by default random ones."""
         self.channel, self.scene, self.receiver = channel, _scene(channel, (BATCH,)), channel.num_agents - 1
-        self.training, self._whole_key = training, key
+        self.training, self._whole_key, self._in_evaluation = training, key, self
         self._init_key, self.key = jax.random.split(key)
         self.params = self._parameters() if params is None else params
         self._run = jax.jit(self._means)
@@ -177,11 +177,18 @@ class Trial:
 
     def in_training(self) -> Trial:
         """The same channel as it talks in training."""
-        return Trial(self.channel, self._whole_key, True, self.params)
+        trial = Trial(self.channel, self._whole_key, True, self.params)
+        trial._in_evaluation = self._in_evaluation
+        return trial
 
     def alone(self) -> Trial:
         """The same channel with one agent."""
-        return Trial(self.channel.clone(num_agents=1), self.key, self.training)
+        alone = self._in_evaluation._alone
+        return alone.in_training() if self.training else alone
+
+    @cached_property
+    def _alone(self) -> Trial:
+        return Trial(self.channel.clone(num_agents=1), self.key)
 
     def other(self, *agents: int) -> Scene:
         """The scene in which some agents see and remember other things."""
@@ -198,13 +205,12 @@ class Trial:
 
         def draw(key: jax.Array) -> Any:
             state = self.channel.initial_state(*self.scene.alive.shape)
-            params = self.channel.init(key, self.scene, state, key, True, method=_talk)
-            leaves, structure = jax.tree.flatten(params)
-            keys = jax.random.split(key, max(len(leaves), 1))
-            moved = [x + 0.3 * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=False)]
-            return jax.tree.unflatten(structure, moved)
+            return self.channel.init(key, self.scene, state, key, True, method=_talk)
 
-        return jax.jit(draw)(self._init_key)
+        rng = np.random.default_rng(np.asarray(jax.random.key_data(self._init_key)))  # has nothing to compile
+        return jax.tree.map(
+            lambda x: x + 0.3 * jnp.asarray(rng.normal(size=x.shape), x.dtype), jax.jit(draw)(self._init_key)
+        )
 
     def _asked(self, scene: Scene, times: int) -> Mean:
         return jax.tree.map(np.asarray, self._run(self.params, scene, jax.random.split(self.key, times)))
