@@ -6,14 +6,14 @@ Letters as in `types`; I units of the side that acts, J of the other side.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
 from marlcomm.envs.combat.terrain import Terrain
 from marlcomm.envs.combat.types import Group, Scenario, Unit
 from marlcomm.envs.combat.units import changed_unit
-from marlcomm.validation import UsageError, check_count, nearest
+from marlcomm.validation import UsageError, check_above_zero, check_choice, check_count, nearest
 
 LEAST_DAMAGE = 0.5  # of a hit, whatever the armor
 GRID = 0.125  # cells between the places that are tried when units are set side by side
@@ -248,12 +248,17 @@ def _by_kind(groups: Sequence[Group]) -> tuple[Group, ...]:
 
 def _kinds(scenario: Scenario) -> dict[str, Unit]:
     """The kinds of units with what the scenario changes of them; checks groups on the way."""
-    check_count(f"scenario {scenario.name!r}: limit", scenario.limit)
+    name = f"scenario {scenario.name!r}"
+    check_count(f"{name}: limit", scenario.limit)
+    for field in ("medics_alone", "settings"):
+        check_choice(f"{name}: {field}", getattr(scenario, field), get_args(get_type_hints(Scenario)[field]))
+    if scenario.shoot_range is not None:
+        check_above_zero(f"{name}: shoot_range", scenario.shoot_range)
     for side in ("allies", "enemies"):
         if not getattr(scenario, side):
-            raise UsageError(f"scenario {scenario.name!r}: {side} must have at least one group.")
+            raise UsageError(f"{name}: {side} must have at least one group.")
         for group in getattr(scenario, side):
-            check_count(f"scenario {scenario.name!r}: count of {group.unit!r} in {side}", group.count)
+            check_count(f"{name}: count of {group.unit!r} in {side}", group.count)
     used = dict.fromkeys(group.unit for group in (*scenario.allies, *scenario.enemies))
     for name in scenario.overrides:
         changed_unit(scenario.name, name, scenario.overrides[name])  # also of a kind that does not appear

@@ -185,6 +185,7 @@ OF_NDQ = (  # and 3s_vs_5z and MMM, which are the standard ones
         medics_alone="win",
         limit=30,
         settings="ndq",
+        shoot_range=2.0,  # of the one command that NDQ's authors give
         source=f"{NDQ}, bane_vs_hM",
     ),
     Scenario(

@@ -76,8 +76,9 @@ class Combat(Environment[CombatState]):
 
         Args:
           settings: what an agent sees where the next arguments and those of health do not say: "smac" sees 9 cells
-            far, shoots 6, and sees everybody's health; "ndq", as NDQ's command for its bane map, sees and
-            shoots 2 cells far, and sees nobody's health but its own. By default what the scenario says.
+            far, shoots 6, and sees everybody's health; "ndq" sees 2 cells far, shoots 6, and sees nobody's health
+            but its own. By default what the scenario says. NDQ's authors publish the shooting range, 2, of
+            `3b_vs_1h1m` alone, which has it.
           sight_range: cells from center to center, above 0.
           shoot_range: cells from center to center at which an attack may be ordered, above 0.
           step_mul: game loops a step; 16 make a second of the game.

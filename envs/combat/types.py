@@ -136,6 +136,7 @@ class Scenario:
       medics_alone: what happens to a side of which only healers are left: "fight" on, "lose" on either side, or
         "win", where only the enemies are asked.
       settings: the observations that it has by default: "smac" or "ndq", see `task.Combat`.
+      shoot_range: cells at which an attack may be ordered, with these settings; None is theirs.
       source: where the numbers come from.
     """
 
@@ -151,6 +152,7 @@ class Scenario:
     enemy_types: tuple[str, ...] = ()
     medics_alone: Literal["fight", "lose", "win"] = "fight"
     settings: Literal["smac", "ndq"] = "smac"
+    shoot_range: float | None = None
     source: str = ""
 
 

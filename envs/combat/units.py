@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
-from marlcomm.envs.combat.types import Unit
+from marlcomm.envs.combat.types import Attribute, Unit
 from marlcomm.validation import UsageError, nearest
 
 ZERG = 0.2734  # LifeRegenRate
+NOT_NEGATIVE = (
+    "shield", "armor", "speed", "regeneration", "damage", "hit_delay", "range", "damage_point", "splash_radius",
+    "heals", "heal_cost", "energy", "energy_max", "energy_regeneration",
+)  # fmt: skip
 
 UNITS: dict[str, Unit] = {
     # GuassRifle
@@ -111,9 +115,16 @@ def check_unit(name: str, unit: Unit) -> None:
     for number in ("health", "radius", "period"):
         if not getattr(unit, number) > 0:
             raise UsageError(f"unit {name!r}: {number}={getattr(unit, number)!r} must be above 0.")
-    for number in ("shield", "armor", "speed", "damage", "range", "damage_point", "heals", "energy", "splash_radius"):
+    for number in NOT_NEGATIVE:
         if not getattr(unit, number) >= 0:
             raise UsageError(f"unit {name!r}: {number}={getattr(unit, number)!r} must be at least 0.")
+    known = get_args(Attribute)
+    for field, words in (("attributes", unit.attributes), ("bonus", unit.bonus)):
+        for word in words:
+            if word not in known:
+                raise UsageError(
+                    f"unit {name!r}: {field} has {word!r}, which no unit can be.{nearest(str(word), known)}"
+                )
     if unit.hits not in (1, 2):
         raise UsageError(f"unit {name!r}: hits={unit.hits!r} must be 1 or 2.")
     if unit.damage_point + unit.hit_delay >= unit.period + unit.jitter[0]:

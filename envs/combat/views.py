@@ -56,7 +56,7 @@ class ViewOptions:
 
 SETTINGS: dict[str, dict[str, Any]] = {  # what `task.Combat` calls `settings`
     "smac": {"sight_range": 9.0, "shoot_range": 6.0, "obs_all_health": True},
-    "ndq": {"sight_range": 2.0, "shoot_range": 2.0, "obs_all_health": False},
+    "ndq": {"sight_range": 2.0, "shoot_range": 6.0, "obs_all_health": False},
 }
 
 
@@ -76,7 +76,9 @@ def view_options(scenario: Scenario, settings: str | None, given: Mapping[str, A
     known: str = check_choice(name, "settings", wanted, tuple(SETTINGS))
     for option in given:
         check_choice(name, "option", option, tuple(field.name for field in fields))
-    chosen = SETTINGS[known] | {option: value for option, value in given.items() if value is not None}
+    of_scenario = {"shoot_range": scenario.shoot_range} if known == scenario.settings else {}
+    layers = (SETTINGS[known], of_scenario, given)
+    chosen = {option: value for layer in layers for option, value in layer.items() if value is not None}
     chosen.setdefault("obs_enemy_health", chosen["obs_all_health"])
     found: dict[str, Any] = {}
     for field in fields:

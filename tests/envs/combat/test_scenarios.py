@@ -73,7 +73,10 @@ def test_ndqs_maps_under_the_standard_settings():
     assert env.observation_size == 31 + 2 * 1 + 2 * 1  # health of two enemies and two allies
     assert (env.sight_range, env.shoot_range) == (9.0, 6.0)
     env = make_env("MMM", settings="ndq")
-    assert (env.observation_size, env.sight_range) == (141, 2.0)
+    assert (env.observation_size, env.sight_range, env.shoot_range) == (141, 2.0, 6.0)
+    env = make_env("3b_vs_1h1m")  # the one map of which another range is published
+    assert (env.sight_range, env.shoot_range) == (2.0, 2.0)
+    assert make_env("3b_vs_1h1m", shoot_range=6).shoot_range == 6.0
 
 
 @pytest.mark.parametrize(
@@ -127,6 +130,14 @@ WRONG = [
     ({"overrides": {"marine": {"helth": 3}}}, "a unit has no 'helth'. Did you mean 'health'"),
     ({"overrides": {"marine": {"period": 0.0}}}, "unit 'marine': period=0.0 must be above 0"),
     ({"ally_types": ("zealot",)}, "ally_types lacks 'marine'"),
+    (
+        {"overrides": {"marine": {"bonus": {"armoured": 9.0}}}},
+        "bonus has 'armoured', which no unit can be. Did you mean",
+    ),
+    ({"overrides": {"marine": {"heal_cost": -1.0}}}, "unit 'marine': heal_cost=-1.0 must be at least 0"),
+    ({"medics_alone": "loose"}, "medics_alone='loose' is not known"),
+    ({"settings": "nqd"}, "settings='nqd' is not known"),
+    ({"shoot_range": 0.0}, "shoot_range=0.0 must be above 0"),
     ({"limit": 0}, "limit=0 must be a whole number, at least 1"),
 ]
 ROOM = {

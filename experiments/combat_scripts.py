@@ -1,0 +1,171 @@
+"""Scripted teams that know everything: what may be won of NDQ's maps at all, below which every learner stays.
+
+A script maps the state of a battle to scores of actions, of which each agent takes the best that its mask allows.
+Walks are along shortest ways, attacks go together. What a script loses may still be won by a better one: its share of
+wins is a lower bound of the best.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from marlcomm.envs.combat import Combat
+from marlcomm.envs.combat.battle import MOVES
+from marlcomm.envs.combat.types import CombatState
+
+Script = Callable[[Combat, CombatState], jax.Array]  # -> [N, A] scores
+FAR = 9999
+ATTACK, HOLD = 1e4, 1e5  # scores above those of all moves
+
+
+def win_rate(env: Combat, script: Script, episodes: int, seed: int = 0) -> float:
+    """Share of `episodes` that a script wins."""
+
+    def episode(key: jax.Array) -> jax.Array:
+        def move(carry: tuple, _: None) -> tuple[tuple, jax.Array]:
+            state, now, over = carry
+            scores = jnp.where(now.observation.action_mask, script(env, state), -jnp.inf)
+            state, later = env.step(state, jnp.argmax(scores, 1).astype(jnp.int32))
+            return (state, later, over | later.last()), later.extras["won"] & ~over
+
+        start = (*env.reset(key), jnp.zeros((), bool))
+        return jax.lax.scan(move, start, None, env.horizon)[1].any()
+
+    return float(jax.jit(jax.vmap(episode))(jax.random.split(jax.random.key(seed), episodes)).mean())
+
+
+@functools.cache
+def ways(name: str) -> np.ndarray:
+    """[W, H, W, H] int32 steps on foot from each cell of a map to each other; `FAR` where there is no way."""
+    from marlcomm.envs import make_env
+
+    ground = make_env(name).unwrapped.roster.terrain.open
+    steps = np.full((*ground.shape, *ground.shape), FAR, np.int32)
+    for x, y in np.argwhere(ground):
+        steps[x, y, x, y] = 0
+    while True:
+        before = steps.copy()
+        for axis in (0, 1):
+            for shift in (1, -1):
+                near = np.roll(before, shift, axis) + 1
+                edge: list[slice | int] = [slice(None)] * 4
+                edge[axis] = 0 if shift == 1 else -1
+                near[tuple(edge)] = FAR
+                steps = np.minimum(steps, np.where(ground[:, :, None, None], near, FAR))
+        if (steps == before).all():
+            return steps
+
+
+def walk(env: Combat, state: CombatState, x: jax.Array, y: jax.Array) -> jax.Array:
+    """[N, 4] scores of moves that lead agents to a point, along shortest ways on foot; units of one kind together."""
+    size, agents = np.array(env.roster.terrain.size), env.num_agents
+    places = jnp.stack([state.units.x[:agents], state.units.y[:agents]], 1)
+    cells = jnp.clip(places.astype(jnp.int32)[:, None] + MOVES.astype(int), 0, size - 1)  # [N, 4, 2]
+    goal = jnp.clip(jnp.stack([x, y]).astype(jnp.int32), 0, size - 1)
+    steps = jnp.asarray(ways(env.scenario.name))[cells[..., 0], cells[..., 1], goal[0], goal[1]]
+    # between two ways of one length it changes, so that nobody steps to and fro
+    return jax.random.uniform(jax.random.fold_in(state.key, state.step_count), (4,)) - steps
+
+
+def toward(x: jax.Array, y: jax.Array) -> jax.Array:
+    """[N, 4] how far each move leads along directions (x, y) [N]."""
+    return x[:, None] * MOVES[:, 0] + y[:, None] * MOVES[:, 1]
+
+
+def scores(stop: jax.Array, moves: jax.Array, targets: jax.Array) -> jax.Array:
+    """[N, A] from those of stopping [N], of moves [N, 4], and of targets [N, K]."""
+    return jnp.concatenate([jnp.full((len(stop), 1), -HOLD), stop[:, None], moves, targets], 1)
+
+
+def gaps(env: Combat, state: CombatState) -> jax.Array:
+    """[N, E] from agents to enemies, center to center; large to the dead."""
+    n, units = env.num_agents, state.units
+    apart = jnp.hypot(units.x[:n, None] - units.x[n:], units.y[:n, None] - units.y[n:])
+    return jnp.where(units.health[n:] > 0, apart, 99.0)
+
+
+def led_by_the_overlord(env: Combat, state: CombatState) -> jax.Array:
+    """Everybody walks to where the overlord hovers, over the enemy, and attacks whoever has least health left."""
+    n = env.num_agents
+    overlord = env.roster.names.index("overlord")
+    moves = walk(env, state, state.units.x[overlord], state.units.y[overlord])
+    stop = jnp.where(jnp.arange(n) == overlord, HOLD, -1e3)
+    weakest = ATTACK - state.units.health[n:] - 0.01 * np.arange(env.roster.num_enemies)
+    return scores(stop, moves, jnp.broadcast_to(weakest, (n, len(weakest))))
+
+
+HOLD_AT, READY_AT = (
+    4.5,
+    7.0,
+)  # cells from the hydralisk, which hits from 3 on; all go when the last is as near as READY_AT
+
+
+def strike_together(env: Combat, state: CombatState, hold_at: float = HOLD_AT) -> jax.Array:
+    """Banelings wait out of the hydralisk's reach for one another, then all run at it."""
+    units, n = state.units, env.num_agents
+    x, y = units.x[n] - units.x[:n], units.y[n] - units.y[:n]
+    far, alive = jnp.hypot(x, y), units.health[:n] > 0
+    go = jnp.all((far < READY_AT) | ~alive) | jnp.any(~alive)
+    hold = (far < hold_at) & ~go
+    targets = jnp.stack([jnp.where(hold, -ATTACK, ATTACK), jnp.full(n, -ATTACK)], 1)
+    return scores(jnp.where(hold, HOLD, -1e3), toward(x, y), targets)
+
+
+def kite(env: Combat, state: CombatState) -> jax.Array:
+    """Stalkers shoot whoever is nearest, and run around the middle of the map while their weapons cool."""
+    units, n = state.units, env.num_agents
+    apart = gaps(env, state)
+    near, far = jnp.argmin(apart, 1), jnp.min(apart, 1)
+    flee = (far < 3.5) | ((far < 5.0) & (units.cooldown[:n] > 0.2))
+    out_x, out_y = units.x[:n] - 16, units.y[:n] - 16
+    wall = jnp.clip((jnp.hypot(out_x, out_y) - 9) / 4, 0, 2)
+    (away_x, away_y), (out_x, out_y) = (
+        _unit(units.x[:n] - units.x[n:][near], units.y[:n] - units.y[n:][near]), _unit(out_x, out_y)
+    )  # fmt: skip
+    moves = toward(away_x - out_y - wall * out_x, away_y + out_x - wall * out_y)
+    targets = jnp.where(jnp.arange(env.roster.num_enemies) == near[:, None], ATTACK, 0.6 * ATTACK)
+    return scores(jnp.full(n, 5e3), moves + jnp.where(flee, 2 * ATTACK, 0.0)[:, None], targets)
+
+
+def stand(env: Combat, state: CombatState) -> jax.Array:
+    """Everybody attacks whoever is nearest, and walks to where no one is in range; healers tend to the weakest."""
+    units, n = state.units, env.num_agents
+    apart = gaps(env, state)
+    near = jnp.argmin(apart, 1)
+    moves = toward(units.x[n:][near] - units.x[:n], units.y[n:][near] - units.y[:n])
+    missing = env.num_actions - 6 - env.roster.num_enemies
+    targets = jnp.pad(ATTACK - apart, ((0, 0), (0, missing)))
+    share = units.health[:n] / np.array([kind.health for kind in env.roster.units[:n]])
+    weakest = jnp.where(share > 0, ATTACK - 100 * share, 0.0)
+    for healer in env.roster.ally.healers:
+        targets = targets.at[healer, :n].set(weakest)
+    return scores(jnp.full(n, -1e3), moves, targets)
+
+
+def focus(env: Combat, state: CombatState) -> jax.Array:
+    """As `stand`, but all attack the enemy that is nearest to most of them."""
+    n, alone = env.num_agents, stand(env, state)
+    common = ATTACK - 10 * gaps(env, state).mean(0) - 0.1 * (state.units.health + state.units.shield)[n:]
+    fighters = np.array([kind.heals == 0 for kind in env.roster.units[:n]])[:, None]
+    targets = alone[:, 6 : 6 + env.roster.num_enemies]
+    return alone.at[:, 6 : 6 + env.roster.num_enemies].set(jnp.where(fighters, common, targets))
+
+
+def _unit(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    length = jnp.hypot(x, y) + 1e-6
+    return x / length, y / length
+
+
+SCRIPTS: Mapping[str, Script] = {
+    "3b_vs_1h1m": strike_together,
+    "3s_vs_5z": kite,
+    "1o2r_vs_4r": led_by_the_overlord,
+    "5z_vs_1ul": stand,  # which is no good one: five that surround it first win two of three
+    "MMM": focus,
+    "1o10b_vs_1r": led_by_the_overlord,
+}
