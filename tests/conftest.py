@@ -1,9 +1,16 @@
 """Shared set-up: two processor devices, as the command line has on two cores, and quick compiling of tiny programs."""
 
 import os
+import platform
 from collections.abc import Iterator
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+# The older emitter of kernels compiles tiny programs in half the time. Without fused multiply-add, as the newer one's
+# programs at this level, two programs that must give the same bits do so, however each is cut into kernels.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "")
+    + " --xla_backend_optimization_level=0"
+    + " --xla_cpu_use_fusion_emitters=false --xla_cpu_max_isa=AVX" * (platform.machine() in ("x86_64", "AMD64"))
+)
 
 import jax
 import pytest
