@@ -13,7 +13,14 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from marlcomm.cli.printing import print_frontier, print_members, print_plan, print_tables, print_training
+from marlcomm.cli.printing import (
+    print_findings,
+    print_frontier,
+    print_members,
+    print_plan,
+    print_tables,
+    print_training,
+)
 from marlcomm.cli.text import Count, OptionalCount, OptionalName, OptionalNumber, OptionalPath, Seeds
 from marlcomm.names import ALGORITHMS, LISTS, TASKS, edit_name
 from marlcomm.validation import UsageError, check_choice
@@ -315,6 +322,31 @@ def export(
     return 0
 
 
+def doctor(
+    sc2_path: OptionalPath = None,
+    python: OptionalPath = None,
+    play: str = "",
+    as_json: Annotated[bool, arg(name="json")] = False,
+) -> int:
+    """Say whether StarCraft II can be played here, and what to type where it cannot.
+
+    Args:
+        sc2_path: The game's folder (default: what the environment variable SC2PATH says).
+        python: The interpreter of the workers, where they have one of their own.
+        play: Also start the game on this map, such as 3m, and play for a moment.
+        as_json: Print one JSON list.
+    """
+    from marlcomm.bridge.starcraft.doctor import as_json as written
+    from marlcomm.bridge.starcraft.doctor import examine
+
+    found = examine(str(sc2_path) if sc2_path else None, str(python) if python else None, play or None)
+    if as_json:
+        print(written(found))
+    else:
+        print_findings(found)
+    return 1 if any(each.state == "wrong" for each in found) else 0
+
+
 def list_names(what: Annotated[Positional[str], arg(metavar="WHAT")] = "everything", /) -> int:
     """List algorithms, learners, channels, mixers, critics, tasks, edits and edit schedules with their settings.
 
@@ -346,5 +378,6 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "plot": plot,
     "frontier": frontier,
     "export": export,
+    "doctor": doctor,
     "list": list_names,
 }

@@ -99,6 +99,16 @@ def print_training(found: Any) -> None:
     print(f"{seconds:.0f} s, of which {compiling:.0f} s compiling; run: {found.folder}")
 
 
+def print_findings(found: Sequence[Any]) -> None:
+    """Prints what the doctor found, what is wrong below with what to do, and what only some tasks need."""
+    marks = {"good": "", "wrong": "wrong", "absent": "absent"}
+    print_tables({"": [(each.what, each.found, marks[each.state]) for each in found]}, ("what", "found", ""))
+    console = PipedConsole()
+    wrong = [each for each in found if each.state == "wrong"]
+    _print_lines(console, [f"{each.what}: {each.do}" for each in found if each.state == "absent"])
+    _print_lines(console, [f"WRONG {each.what}: {each.do}" for each in wrong] or ["nothing is wrong"])
+
+
 def print_plan(plan: Any) -> None:
     """Prints what a sweep would train together, and the memory that a member takes."""
     rows = [

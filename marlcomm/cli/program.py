@@ -1,7 +1,7 @@
-"""The command line: marlcomm train | sweep | evaluate | inspect | watch | plot | frontier | export | list.
+"""The command line: marlcomm train | sweep | evaluate | inspect | watch | plot | frontier | export | doctor | list.
 
-Exit codes: 0 done, 1 every member diverged or a part of a sweep failed, 2 bad input or a run that cannot be used,
-70 a fault of marlcomm itself, 130 interrupted.
+Exit codes: 0 done, 1 every member diverged, a part of a sweep failed, or the doctor found something wrong, 2 bad input
+or a run that cannot be used, 70 a fault of marlcomm itself, 130 interrupted.
 
 With every command: --import MODULE imports a module of yours first, which registers what you add: algorithms, learners,
 tasks, channels, mixers, critics, edits.

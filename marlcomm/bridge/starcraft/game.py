@@ -22,6 +22,7 @@ class Game:
     """The dialog with a game that runs, from its creation on.
 
     Attributes:
+      version: what the game calls its version.
       terrain: the map's ground, as the game tells it.
       names: what kinds of units are called, by the game's number of the kind.
       units: of both players, as the last observation lists them.
@@ -44,9 +45,9 @@ class Game:
         create = protocol.create_game(path, map_file.read_bytes(), races[1], difficulty, seed)
         self._connection.ask([create], seconds)
         self._connection.ask([protocol.join_game(races[0])], seconds)
-        info, data = self._connection.ask(
-            [protocol.request("game_info"), protocol.request("data", unit_type_id=True)], seconds
-        )
+        asked = [protocol.request("ping"), protocol.request("game_info"), protocol.request("data", unit_type_id=True)]
+        ping, info, data = self._connection.ask(asked, seconds)
+        self.version = ping.game_version
         self.terrain = _terrain(info.start_raw)
         self.names = {unit.unit_id: unit.name for unit in data.units}
         self._look()

@@ -21,6 +21,7 @@ HOW_TO_GET = (
     "4.10), unpack it, and set SC2PATH to its folder; without the game, `python -m marlcomm.bridge.starcraft.stand_in "
     "FOLDER` makes a stand-in, which is not StarCraft II"
 )
+STAND_IN_BUILD = 99999  # which no version of the game has; pysc2 refuses those below 55958
 DATA = {  # game version -> build of its binary, and data that it was published with (s2client-proto, buildinfo)
     "4.1.2": (60604, "33D9FE28909573253B7FC352CE7AEA40"),
     "4.6": (67926, "7DE59231CBF06F1ECE9A25A27964D4AE"),
@@ -50,6 +51,8 @@ class Version(NamedTuple):
     @property
     def name(self) -> str:
         """Such as "4.10 (build 75689)"."""
+        if self.build == STAND_IN_BUILD:
+            return "a stand-in, which is not StarCraft II"
         names = [name for name, (build, data) in DATA.items() if build == self.build and self.data in ("", data)]
         return f"{names[0]} (build {self.build})" if names else f"build {self.build}"
 

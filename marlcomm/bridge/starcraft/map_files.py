@@ -46,6 +46,7 @@ PUBLISHED = {  # by source: scenario, name of the file, race of the allies and o
         3s_vs_5z 3s_vs_5z protoss protoss d63c713a3404b0574f10b686b0f4047d1fe670b5827119dbdf64dfcfc8ad55f8
         2m_vs_1z 2m_vs_1z terran protoss c7dff4eb87b0f949f6da15500020ecdc4b03a61512017eea1dc21a263f411111
         2s_vs_1sc 2s_vs_1sc protoss zerg 1936277d8a1cd490a11229b68892dd94582ef27e370f4babbb025f114a5d8eae
+        6h_vs_8z 6h_vs_8z zerg protoss 2510f604d5a5e60afccf2b1547a6c31327bc307ae8a2083df2772fbe51f14bf1
         corridor corridor protoss zerg 5ca2caf7acda480ebfc8009bb95b855518349627a334639a78045d4c195ab28f
         so_many_baneling so_many_baneling protoss zerg f35849b0a0ecb7310c900dd907857549ff86c159c9e3744a2a49bf8702ff64a2
         bane_vs_bane bane_vs_bane zerg zerg 863932de531a1ddab2082b73ad29f8d684d599da97a09a81420682ee27410be4

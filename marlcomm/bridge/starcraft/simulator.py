@@ -9,7 +9,7 @@ import numpy as np
 
 from marlcomm.bridge.simulator import Observed, Outcome, SimulatorFault, SimulatorSpec
 from marlcomm.bridge.starcraft import protocol
-from marlcomm.bridge.starcraft.connection import websockets_client
+from marlcomm.bridge.starcraft.connection import in_words, websockets_client
 from marlcomm.bridge.starcraft.game import Game
 from marlcomm.bridge.starcraft.installation import Installation
 from marlcomm.bridge.starcraft.lineup import FIELDS, Lineup
@@ -97,6 +97,11 @@ class StarCraft:
             reports_won=True,
             action_names=views.action_names(),
         )
+
+    @property
+    def version(self) -> str:
+        """What the game calls its version; nothing before the first reset."""
+        return in_words(self._game.version) if self._game else ""
 
     def reset(self, seed: int) -> Observed:
         """Starts an episode. The game takes `seed` when it is created, and plays on from there in later episodes."""

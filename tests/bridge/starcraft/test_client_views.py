@@ -62,8 +62,8 @@ def test_a_small_map_is_the_same(play):
         env.horizon,
     )
     steps = compare(simulator, env, episodes=2, most_steps=60)
-    setup = ["create_game", "join_game", "game_info", "data", "observation"]
-    assert stand_in.requests[:5] == setup
+    setup = ["create_game", "join_game", "ping", "game_info", "data", "observation"]
+    assert stand_in.requests[:6] == setup
     assert stand_in.requests.count("step") == steps + 1  # one more after everybody was killed
     assert stand_in.requests.count("create_game") == 1
 

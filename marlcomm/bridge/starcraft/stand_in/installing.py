@@ -6,10 +6,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from marlcomm.bridge.starcraft.installation import BINARIES
+from marlcomm.bridge.starcraft.installation import BINARIES, STAND_IN_BUILD
 from marlcomm.bridge.starcraft.map_files import FOLDERS, MAP_FILES, SUFFIX
 
-VERSION = "Base00001"
+VERSION = f"Base{STAND_IN_BUILD:05}"
 CONTENT = b"a map of the stand-in, which is not StarCraft II\n"
 
 

@@ -1,0 +1,114 @@
+"""The game is found, in any of its versions, or it is said how to get what is missing."""
+
+import hashlib
+
+import pytest
+
+from marlcomm.bridge.starcraft import doctor, map_files
+from marlcomm.bridge.starcraft.installation import Installation
+from marlcomm.bridge.starcraft.map_files import MAP_FILES, scenario_name
+from marlcomm.envs.combat import SCENARIOS
+from marlcomm.validation import UsageError
+
+
+@pytest.fixture
+def game(tmp_path):
+    for build in (60604, 69232, 75689):
+        folder = tmp_path / "Versions" / f"Base{build}"
+        folder.mkdir(parents=True)
+        (folder / "SC2_x64").write_text("#!/bin/sh\n")
+        (folder / "SC2_x64").chmod(0o755)
+    (tmp_path / "Versions" / "Base80000").mkdir()  # without a binary
+    (tmp_path / "Maps" / "SMAC_Maps").mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("wanted", "build", "data"),
+    [
+        (None, 75689, ""),
+        ("4.10", 75689, "B89B5D6FA7CBF6452E721311BFBC6CB2"),
+        ("4.6.2", 69232, "B3E14058F1083913B80C20993AC965DB"),
+        ("69232", 69232, ""),
+        ("Base60604", 60604, ""),
+    ],
+)
+def test_versions_by_name_by_build_or_the_newest(game, wanted, build, data):
+    found = Installation(game).version(wanted)
+    assert (found.build, found.data) == (build, data)
+    assert found.binary.is_file()
+
+
+def test_a_version_that_is_not_there_is_listed_beside_those_that_are(game):
+    with pytest.raises(UsageError, match=r"4\.7.*4\.1\.2 \(build 60604\), 4\.6\.2 .*4\.10"):
+        Installation(game).version("4.7")
+    with pytest.raises(UsageError, match="game_version='newest'"):
+        Installation(game).version("newest")
+
+
+def test_a_binary_that_may_not_run_is_named_with_what_to_type(game):
+    binary = game / "Versions" / "Base75689" / "SC2_x64"
+    binary.chmod(0o644)
+    with pytest.raises(UsageError, match=f"chmod [+]x '{binary}'"):
+        Installation(game).version()
+
+
+def test_the_environment_says_where_the_game_is(game, monkeypatch):
+    monkeypatch.setenv("SC2PATH", str(game))
+    assert Installation().folder == game
+    monkeypatch.setenv("SC2PATH", str(game / "nowhere"))
+    with pytest.raises(UsageError, match=r"SC2PATH=.*nowhere.* is no folder"):
+        Installation()
+
+
+def test_every_map_is_a_battle_that_we_have_and_the_other_way_round():
+    assert {*MAP_FILES} == {*SCENARIOS}
+    assert len({each.sha256 for each in MAP_FILES.values()}) == len(MAP_FILES)
+    assert {scenario_name(name) for name in ("bane_vs_hM", "1o_2r_vs_4r", "1o_10b_vs_1r")} == {
+        "3b_vs_1h1m",
+        "1o2r_vs_4r",
+        "1o10b_vs_1r",
+    }
+    with pytest.raises(UsageError, match="'MMM2'"):
+        scenario_name("MMM3")
+
+
+def test_a_map_is_missing_changed_or_as_published(game, monkeypatch):
+    here = Installation(game)
+    assert "bane_vs_hM.SC2Map from https://github.com/TonghanWang/NDQ" in here.check_map("3b_vs_1h1m")
+    with pytest.raises(UsageError, match="SMAC_Maps"):
+        here.map_file("3b_vs_1h1m")
+    file = game / "Maps" / "SMAC_Maps" / "bane_vs_hM.SC2Map"
+    file.write_bytes(b"a map")
+    assert here.map_file("3b_vs_1h1m") == file
+    assert "not the published file" in here.check_map("3b_vs_1h1m")
+    published = MAP_FILES["3b_vs_1h1m"]._replace(sha256=hashlib.sha256(b"a map").hexdigest())
+    monkeypatch.setitem(map_files.MAP_FILES, "3b_vs_1h1m", published)
+    assert here.check_map("3b_vs_1h1m") == ""
+
+
+def found(findings):
+    return {each.what: each for each in findings}
+
+
+def test_the_doctor_says_what_is_wrong_without_the_game_and_what_to_type(monkeypatch, tmp_path):
+    monkeypatch.setenv("SC2PATH", str(tmp_path / "nowhere"))
+    seen = found(doctor.examine())
+    assert seen["StarCraft II"].state == "wrong"
+    assert "SC2PATH" in seen["StarCraft II"].do
+    assert seen["protocol"].state == seen["websockets"].state == seen["python"].state == "good"
+    assert "microseconds" in seen["protobuf"].found
+    assert "git+https://github.com/oxwhirl/smac.git" in seen["smac"].do
+    assert {"free memory", "processors", "temporary files"} <= {*seen}
+
+
+def test_the_doctor_looks_at_each_map_of_ndq_and_at_another_interpreter(game):
+    import sys
+
+    seen = found(doctor.examine(str(game), python=sys.executable))
+    assert "4.10 (build 75689)" in seen["StarCraft II"].found
+    maps = [name for name in seen if name.startswith("map ")]
+    assert len(maps) == 6
+    assert all(seen[name].state == "absent" for name in (*maps, "other maps"))
+    assert sys.executable in seen["python"].found
+    assert found(doctor.examine(str(game), python="/nowhere/python"))["python"].state == "wrong"
