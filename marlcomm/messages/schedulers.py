@@ -32,7 +32,9 @@ class AdditiveScores(nn.Module):
         initializer = uniform_within((3.0 / size) ** 0.5)
 
         def part(name: str, x: jax.Array) -> jax.Array:
-            return (in_heads(x, self.heads) * self.param(name, initializer, (self.heads, size))).sum(-1)
+            weights = self.param(name, initializer, (self.heads, size))
+            # one product, as the CPU compiler would repeat a sum for every pair that it is broadcast to
+            return x @ (weights[..., None] * jnp.eye(self.heads)[:, None]).reshape(-1, self.heads)
 
         scores = nn.leaky_relu(part("sender", sender) + part("receiver", receiver), 0.2)
         return jnp.moveaxis(scores, -1, -3)
