@@ -20,6 +20,8 @@ WAYS = [
     ("maddpg", {}),
     ("maddpg", {"recurrent": True}),
 ]
+WITH_ALL = ("monotonic", "central", True)  # mixers and critics that meet every channel by default, and memory
+WITH_OTHERS = ("gaussian", "cluster", "request_reply")  # channels that the others meet: losses, labels, action values
 MEMORY = r"use recurrent=True"
 ONLY_MEMORY = MEMORY + r" \("  # talking before it is nothing for this channel
 POLICIES = ("mappo", "maddpg")
@@ -65,10 +67,20 @@ def settings_of(name, channel, sampled, more):
     return {**{key: TINY[key] for key in TINY.keys() & known.keys()}, **chosen}
 
 
-@pytest.mark.parametrize(("channel", "sampled"), [*((name, False) for name in OWN), ("gated", True)])
-@pytest.mark.parametrize(
-    ("name", "more"), WAYS, ids=[f"{name}-{'-'.join(map(str, more.values()))}" for name, more in WAYS]
-)
+def by_default(name, more, channel, sampled):
+    """Each channel with each learner, and each mixer and critic with some; what is refused is refused quickly."""
+    return {*more.values()} & {*WITH_ALL} or channel in WITH_OTHERS or (name, channel, sampled) in REFUSED
+
+
+def combinations():
+    for name, more in WAYS:
+        for channel, sampled in [*((channel, False) for channel in OWN), ("gated", True)]:
+            marks = () if by_default(name, more, channel, sampled) else pytest.mark.slow
+            label = "-".join(map(str, (name, *more.values(), channel, sampled)))
+            yield pytest.param(name, more, channel, sampled, marks=marks, id=label)
+
+
+@pytest.mark.parametrize(("name", "more", "channel", "sampled"), combinations())
 def test_it_takes_a_step_or_says_what_would_be_right(name, more, channel, sampled):
     said = REFUSED.get((name, channel, sampled))
     settings = settings_of(name, channel, sampled, more)

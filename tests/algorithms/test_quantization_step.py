@@ -22,7 +22,7 @@ def made(name="ndq", **settings):
 
 
 @pytest.mark.parametrize("name", TALKING)
-def test_every_learner_trains_the_bits_of_a_quantized_channel(name):
+def test_every_learner_is_given_the_bits_of_a_quantized_channel(name):
     plain, algorithm = made(name), made(name, quantization_step=0.5, **{"weights.bits": 1e-3})
     channel = algorithm.learner.agent.channel
     assert isinstance(channel, mc.QuantizedChannel)
@@ -31,7 +31,15 @@ def test_every_learner_trains_the_bits_of_a_quantized_channel(name):
     assert channel.channel.num_agents == 2
     assert set(algorithm.learner.losses) == {*plain.learner.losses, "bits"}
     assert float(algorithm.hparams.weights["bits"]) == np.float32(1e-3)
-    _, metrics = jax.jit(algorithm.step)(algorithm.init(jax.random.PRNGKey(0)))
+
+
+# the others are trained in test_trained_bits.py, where what they pay falls
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) for name in TALKING if name != "ic3net"] + ["ic3net"]
+)
+def test_every_learner_pays_bits_in_training(name):
+    algorithm = made(name, quantization_step=0.5, **{"weights.bits": 1e-3})
+    _, metrics = jax.jit(lambda key: algorithm.step(algorithm.init(key)))(jax.random.PRNGKey(0))
     assert float(metrics["bits"]) > 0
 
 

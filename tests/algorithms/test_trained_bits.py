@@ -43,7 +43,7 @@ def test_the_price_falls_as_its_weight_rises(name):
     assert dear < 0.8 * free
 
 
-@pytest.mark.parametrize("name", ["discrete", "cluster"])
+@pytest.mark.parametrize("name", ["discrete", pytest.param("cluster", marks=pytest.mark.slow)])
 def test_symbols_cost_what_they_cost_and_learn_nothing_of_it(name):
     _, (free, dear), params = bits_and_params(name, (0.0, 1.0), steps=5)
     assert free == dear > 0

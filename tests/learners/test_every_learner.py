@@ -75,7 +75,9 @@ class Members:
         keys = jnp.stack([jax.random.PRNGKey(seed) for seed in (0, 1, 2, 0)])
         self.limits = jnp.array([10_000, 10_000, LIMITED, 10_000])
         self.step = jax.jit(jax.vmap(self.algorithm.step))
-        self.states, self.metrics = [jax.jit(jax.vmap(self.algorithm.init))(keys)], []
+        start = jax.tree.map(np.asarray, jax.jit(jax.vmap(self.algorithm.init))(keys))
+        # numbers without weak types, as in a state that is read back, so that `step` is compiled once for both
+        self.states, self.metrics = [jax.tree.map(jnp.asarray, start)], []
         for t in range(STEPS):
             before = self.states[-1]
             if t == 2:
@@ -173,7 +175,8 @@ ONE_OF_EACH = ["value", "on-policy", "actor-critic, continuous"]
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_what_the_optimizer_remembers_counts_too(name):
     algorithm, case = make(name, optimizer=overflowing), make_case(name)
-    state = algorithm.init(KEY)
+    memory = jax.tree.map(lambda x: jnp.full(x.shape, 1e38), jax.eval_shape(algorithm.init, KEY).optimizer)
+    state = case.state.replace(optimizer=memory)
     learned, _ = jax.jit(algorithm.learn)(state, case.episodes, case.decisions)
     assert not bool(learned.healthy)
     assert int(learned.updates) == 0
@@ -300,7 +303,9 @@ def test_episodes_of_agents_that_are_not_alive_can_be_learned_from(case):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(learned.params))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if "no memory" in name else ()) for name in CASES]
+)
 def test_one_agent_with_one_action_trains(name):
     """And one agent with several, or several agents with one, can be compiled."""
     for task in ((1, 4), (3, 1)):
@@ -317,7 +322,7 @@ def test_one_agent_with_one_action_trains(name):
 def test_every_learner_takes_delays_edits_and_schedules_in_training(name):
     cut = RandomCut(start=1.0, largest=1.0, nothing=0.0)
     algorithm = make(name, training_edit=[Delay(1), Noise(0.1), cut], **({"paper": True} if name == "value" else {}))
-    state = algorithm.init(KEY)
+    state = jax.jit(algorithm.init)(KEY)
     assert set(state.hparams.training_edit) == {"share", "start"}
     assert {"training_edit.share", "training_edit.start"} <= set(algorithm.hparam_names())
     assert algorithm.with_hparams(**{"training_edit.share": 0.5}).hparams.training_edit["share"] == 0.5

@@ -43,8 +43,7 @@ def team(learner, channel):
 )
 def test_training_moves_the_sender(learner, channel):
     algorithm = team(learner, channel)
-    start = algorithm.init(KEY)
-    step = jax.jit(algorithm.step)
+    start, step = jax.jit(algorithm.init)(KEY), jax.jit(algorithm.step)
     state = start
     for _ in range(3):
         state, metrics = step(state)
@@ -59,7 +58,7 @@ def test_training_moves_the_sender(learner, channel):
 def test_learning_on_policy_acts_as_it_acted(channel):
     """Given the keys, states and all, the logits are those that the actions were drawn from."""
     algorithm = team("on-policy", channel)
-    state = algorithm.init(KEY)
+    state = jax.jit(algorithm.init)(KEY)
 
     @jax.jit
     def both(state):
@@ -75,7 +74,7 @@ def test_learning_on_policy_acts_as_it_acted(channel):
 
 def test_edits_hold_in_evaluation_and_a_policy_acts():
     algorithm = team("value", "after, state, late")
-    state = algorithm.init(KEY)
+    state = jax.jit(algorithm.init)(KEY)
 
     @jax.jit
     def sent(edit):
@@ -96,18 +95,20 @@ def test_edits_hold_in_evaluation_and_a_policy_acts():
 def test_only_training_is_told_that_it_is():
     """The channel makes noise in training: acting, learning and evaluating see what is theirs."""
     algorithm = LEARNERS["value"](Toy(), channel=Restless())
-    state = algorithm.init(KEY)
 
-    @functools.partial(jax.jit, static_argnames="training")
-    def drawn(training):
-        return algorithm.play(state.params, KEY, training=training)[1].auxiliary["drawn"]
+    @jax.jit
+    def drawn():
+        state = algorithm.init(KEY)
+        (episodes, evaluating, _), (_, acting, _) = (
+            algorithm.play(state.params, KEY, training=training) for training in (False, True)
+        )
+        learning = algorithm.learner.unroll(state.params, state.target_params, episodes, algorithm.hparams, KEY)
+        return [each.auxiliary["drawn"] for each in (evaluating, acting, learning)]
 
-    assert not np.any(drawn(False))
-    assert np.all(drawn(True))
-    episodes, *_ = algorithm.play(state.params, KEY)
-    learner = algorithm.learner
-    unroll = learner.unroll(state.params, state.target_params, episodes, algorithm.hparams, KEY)
-    assert np.all(unroll.auxiliary["drawn"])
+    evaluating, acting, learning = drawn()
+    assert not np.any(evaluating)
+    assert np.all(acting)
+    assert np.all(learning)
 
 
 def test_a_channel_of_wrong_shapes_is_refused_where_the_algorithm_is_made():
