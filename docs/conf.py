@@ -67,7 +67,7 @@ def name_table(app: Sphinx) -> None:
     rooms = [name for name in mc.__all__ if inspect.ismodule(getattr(mc, name))]
     lines = [".. autosummary::", "   :nosignatures:", ""]
     for name in sorted(name for name in mc.__all__ if name not in rooms and not name.startswith("_")):
-        home = next((f"marlcomm.{room}" for room in rooms if name in vars(getattr(mc, room))), "marlcomm")
+        home = next((f"marlcomm.{room}" for room in rooms if name in dir(getattr(mc, room))), "marlcomm")
         lines.append(f"   ~{home}.{name}")
     Path(app.srcdir, "api", "names.txt").write_text("\n".join([*lines, ""]))
 

@@ -122,6 +122,7 @@ class Views:
         self.max_reward = enemies * options.reward_death_value + options.reward_win + most
         self._ally_codes = (np.arange(codes) == roster.ally_codes[:, None]).astype(np.float32)  # [A, codes]
         self._enemy_codes = (np.arange(codes) == roster.enemy_codes[:, None]).astype(np.float32)
+        self._full_health, self._cooldown_scale = roster.of("health"), roster.of("cooldown_scale")[:allies]
         self._shield_scale = np.array([[unit.shield_scale or unit.shield or 1.0] for unit in roster.units], np.float32)
         self._ally_healers = np.isin(np.arange(allies), roster.ally.healers)[:, None]
         self._enemy_healers = np.isin(np.arange(enemies), roster.enemy.healers)[:, None]
@@ -147,9 +148,8 @@ class Views:
 
     def _width(self, targets: jax.Array) -> jax.Array:
         """[A, N - 6, B] from targets of one side: there may be more of the other."""
-        xp = array_module(targets)
         missing = self.num_actions - FIRST_TARGET - targets.shape[1]
-        return xp.pad(targets, ((0, 0), (0, missing), (0, 0)))
+        return array_module(targets).pad(targets, ((0, 0), (0, missing), (0, 0))) if missing else targets
 
     def _can_go(self, x: jax.Array, y: jax.Array) -> jax.Array:
         """Whether cells at places of any shape are on the map and can be walked on; asked of the flying, too."""
@@ -229,8 +229,7 @@ class Views:
 
     def _health(self, seen: Seen, part: slice, shields: bool) -> list[jax.Array]:
         """[J, B] health and, where the side has them, shields, as shares."""
-        most = self.roster.of("health")[part]
-        found = [seen.health[part] / most]
+        found = [seen.health[part] / self._full_health[part]]
         return [*found, seen.shield[part] / self._shield_scale[part]] if shields else found
 
     def _last_actions(self, seen: Seen) -> jax.Array:
@@ -249,7 +248,7 @@ class Views:
         (width, height), (wide, high) = self.terrain.size, self.terrain.extent
         x, y = (seen.x - width / 2) / wide, (seen.y - height / 2) / high
         cooldown = xp.where(self._ally_healers, seen.energy[:split], seen.cooldown[:split])
-        cooldown = cooldown / self.roster.of("cooldown_scale")[:split]
+        cooldown = cooldown / self._cooldown_scale
         sides = []
         for part, shields, codes, more in (
             (slice(None, split), self.ally_shields, self._ally_codes, [cooldown]),

@@ -215,18 +215,19 @@ def _play(name: str, sc2_path: str | None, steps: int = 50) -> Iterator[Finding]
         return
     try:
         launched, observed = _timed(lambda: game.reset(0))
-        rng, spent = np.random.default_rng(0), 0.0
+        rng, spent = np.random.default_rng(0), []
         for _ in range(steps):
             mask = np.asarray(observed.action_mask)
             action = (rng.random(mask.shape) * mask).argmax(1).astype(np.int32)
             once, outcome = _timed(lambda action=action: game.step(action))
-            spent, observed = spent + once, outcome.observed
+            spent.append(once)
+            observed = outcome.observed
             if outcome.terminated or outcome.truncated:
                 observed = game.reset(0)
     except SimulatorFault as error:
         yield Finding(what, f"fault: {error.cause}", "wrong", str(error))
     else:
-        speed = f"started in {launched:.1f} s, {steps / spent:.0f} steps/s"
+        speed = f"started in {launched:.1f} s, {1e3 * np.median(spent):.1f} ms a step"
         yield Finding(what, f"version {game.version}: {speed}")
     finally:
         game.close()

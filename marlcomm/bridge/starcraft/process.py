@@ -44,7 +44,7 @@ class GameProcess:
         self._log = Path(self._folder.name) / "output.txt"
         port = _free_port()
         command = [str(version.binary), "-listen", "127.0.0.1", "-port", str(port)]
-        command += ["-dataDir", f"{installation.folder}/", "-tempDir", f"{self._folder.name}/"]
+        command += ["-dataDir", f"{installation.folder}/", "-tempDir", f"{self._folder.name}/", "-displayMode", "0"]
         command += ["-dataVersion", version.data] if version.data else []
         with self._log.open("wb") as log:
             try:

@@ -69,7 +69,7 @@ def test_every_map_is_a_battle_that_we_have_and_the_other_way_round():
         "1o2r_vs_4r",
         "1o10b_vs_1r",
     }
-    with pytest.raises(UsageError, match="'MMM2'"):
+    with pytest.raises(UsageError, match="'MMM'"):
         scenario_name("MMM3")
 
 
