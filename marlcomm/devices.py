@@ -7,6 +7,8 @@ import sys
 import warnings
 from pathlib import Path
 
+from marlcomm.validation import UsageError
+
 
 def prepare(cores: int | None = None) -> None:
     """Sets JAX up as the command line does: all processor cores, or so many, and a cache of compiled programs.
@@ -31,6 +33,32 @@ def use_all_cores(cores: int | None = None) -> None:
         import jax
 
         warnings.warn(f"a device is in use already: going on with {jax.local_device_count()} device(s)", stacklevel=2)
+
+
+def join_processes(how: str) -> None:
+    """Makes this process one of several whose devices train one population; call it before anything touches a device.
+
+    Args:
+      how: "auto" under SLURM, Open MPI, Kubernetes or on a TPU, where JAX finds the others; else
+        `HOST:PORT,PROCESSES,INDEX`: where the first of so many processes listens, and which of them this is, from 0.
+
+    Raises:
+      UsageError: `how` is neither, or the others cannot be found.
+    """
+    import jax
+
+    address, _, numbers = how.partition(",")
+    count, _, index = numbers.partition(",")
+    by_hand = ":" in address and count.isdigit() and index.isdigit() and int(index) < int(count)
+    if how != "auto" and not by_hand:
+        raise UsageError(f"{how!r} must be auto, or HOST:PORT,PROCESSES,INDEX, such as node1:7654,4,0 to 3 for four")
+    try:
+        if by_hand:
+            jax.distributed.initialize(address, int(count), int(index))
+        else:
+            jax.distributed.initialize()
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"processes cannot find each other by {how!r}: {error}") from None
 
 
 def keep_compiled_programs() -> None:

@@ -22,6 +22,7 @@ from marlcomm.cli.printing import (
     print_training,
 )
 from marlcomm.cli.text import Count, OptionalCount, OptionalName, OptionalNumber, OptionalPath, Seeds
+from marlcomm.devices import join_processes
 from marlcomm.names import ALGORITHMS, LISTS, TASKS, edit_name
 from marlcomm.validation import UsageError, check_choice
 
@@ -42,6 +43,7 @@ def train(
     evaluation_episodes: Count = 320,
     checkpoint_seconds: float = 30.0,
     tensorboard: bool = False,
+    distributed: OptionalName = None,
     quiet: bool = False,
 ) -> int:
     """Train a population of teams and keep the run in a folder.
@@ -60,17 +62,22 @@ def train(
         evaluation_episodes: Greedy episodes of each evaluation; the last takes ten times as many.
         checkpoint_seconds: Least time between checkpoints.
         tensorboard: Also write TensorBoard events into the run folder.
+        distributed: Train over the devices of several processes, each started with this command: auto under SLURM, Open
+            MPI, Kubernetes and on TPUs, or HOST:PORT,PROCESSES,INDEX.
         quiet: Print no progress.
     """
     ALGORITHMS.check(algorithm)
     TASKS.check(task)
     if resume and out is None:
         raise UsageError("--resume needs --out: the folder of the run to go on with")
+    if distributed is not None:
+        join_processes(distributed)
     from marlcomm.cli.settings import split_settings
-    from marlcomm.training import loop, record
+    from marlcomm.training import loop, processes, record
 
     bound, hparams = split_settings(algorithm, task, settings)
-    free = record.free_folder(Path("runs"), f"{algorithm}-{task}") if out is None else contextlib.nullcontext(out)
+    chosen = out is not None or not processes.is_first()
+    free = contextlib.nullcontext(out) if chosen else record.free_folder(Path("runs"), f"{algorithm}-{task}")
     with free as folder:
         result = loop.train(
             bound,
@@ -78,7 +85,7 @@ def train(
             seeds=seeds,
             seed=seed,
             hparams=hparams,
-            out=folder,
+            out=processes.value_of_first(str(folder)),
             resume=resume,
             evaluations=evaluations,
             evaluation_episodes=evaluation_episodes,
@@ -86,7 +93,8 @@ def train(
             tensorboard=tensorboard,
             progress=not quiet,
         )
-    print_training(result)
+    if processes.is_first():
+        print_training(result)
     return 0 if any(member["healthy"] for member in result.summary["members"]) else 1
 
 

@@ -16,12 +16,13 @@ import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.state import LearnerState
-from marlcomm.training.drivers import Program, driver_of
+from marlcomm.training.drivers import CompiledDriver, Program, driver_of
 from marlcomm.training.evaluate import assess_player, check_episodes, on_host
 from marlcomm.training.interrupt import stop_between_chunks
 from marlcomm.training.memory import require_room
 from marlcomm.training.policy import Policy, best_member, policy_of
 from marlcomm.training.population import Population, make_population
+from marlcomm.training.processes import agree, is_first, together, value_of_first
 from marlcomm.training.progress import ProgressReport, Standing, standing
 from marlcomm.training.record import RunFolder
 from marlcomm.training.recorder import Recorder
@@ -153,12 +154,13 @@ def train_population(
     if out is None and (resume or tensorboard):
         raise UsageError("resume and tensorboard need out, the folder of the run")
     if resume and out is not None:
-        population = replace(population, block=RunFolder(out).block())
+        population = replace(population, block=value_of_first(RunFolder(out).block()))
     schedule = make_schedule(algorithm, counts["steps"], counts["evaluations"])
     shapes = jax.eval_shape(population.padded, population.template(algorithm))
-    takes = require_room(algorithm, shapes, population.mesh().size, saved=out is not None)
+    _check_processes(algorithm, population)
+    takes = together(lambda: require_room(algorithm, shapes, population.mesh().size, saved=out is not None))
     with (
-        ProgressReport(schedule.steps, len(population), progress, title) as report,
+        ProgressReport(schedule.steps, len(population), progress and is_first(), title) as report,
         stop_between_chunks(report.say) as stopping,
         Recorder(algorithm, population, counts, out, checkpoint_seconds, report) as recorder,
     ):
@@ -177,6 +179,18 @@ def _check(algorithm: Algorithm, steps: int, evaluations: int, evaluation_episod
         "evaluations": check_count("evaluations", evaluations),
         "evaluation_episodes": check_episodes(algorithm, "evaluation_episodes", evaluation_episodes),
     }
+
+
+def _check_processes(algorithm: Algorithm, population: Population) -> None:
+    """Raises UsageError where some of the processes that train together would have nothing to do."""
+    busy, processes = {device.process_index for device in population.mesh().devices.flat}, jax.process_count()
+    if len(busy) < processes:
+        raise UsageError(
+            f"{len(population)} members use the devices of {len(busy)} of {processes} processes: train at least "
+            f"{len(jax.devices()) - jax.local_device_count() + 1} members, or start fewer processes"
+        )
+    if processes > 1 and not isinstance(driver_of(algorithm), CompiledDriver):
+        raise UsageError(f"{algorithm.env!r} is played outside JAX, where one process alone can train")
 
 
 def _check_algorithm(algorithm: Any) -> None:
@@ -212,8 +226,8 @@ class _Run:
     def loop(self, state: LearnerState, stopping: threading.Event) -> LearnerState:
         """Trains to the end, leaving the last evaluation in `found`."""
         limit = jnp.int32(self.schedule.steps)
-        advance, evaluate = self.compile(state, limit)
-        now, stop = self.standing(state), stopping.is_set()
+        advance, evaluate = together(lambda: self.compile(state, limit))
+        now, (stop, _) = self.standing(state), self.agree(stopping)
         evaluated, spent = now, 0.0  # seconds of training since then: one short piece says little about speed
         while not (over := self.is_over(now)) and not stop:
             before, started = now, time.monotonic()
@@ -229,13 +243,18 @@ class _Run:
                 evaluated, spent = now, 0.0
                 rows |= {f"test_{name}": value for name, value in self.found.items()}
             self.report.advance(now, (now.all_steps - before.all_steps) / seconds, rows)
-            stop = stopping.is_set()  # looked at once: what ends here is saved here
-            self.recorder.record(state, rows, save=stop or self.is_over(now))
+            stop, due = self.agree(stopping)  # looked at once: what ends here is saved here
+            self.recorder.record(state, rows, save=stop or due or self.is_over(now))
         if not over:
             self.report.say(f"interrupted after {now.done:,} steps{self.recorder.how_to_resume()}", style="yellow")
             raise KeyboardInterrupt
         self.found = self.found or self.evaluate(evaluate, state, FINAL_ROUNDS)  # a run that was complete when resumed
         return state
+
+    def agree(self, stopping: threading.Event) -> tuple[bool, bool]:
+        """Whether to stop, as any process was told to, and whether the first is to save."""
+        told = agree(stopping.is_set(), self.recorder.is_due())
+        return bool(told[:, 0].any()), bool(told[0, 1])
 
     def standing(self, state: LearnerState) -> Standing:
         """How far the members are, by their counters."""

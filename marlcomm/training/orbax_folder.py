@@ -55,7 +55,9 @@ def look_back(folder: Path, state: Any) -> None:
     )
     try:
         with _path_for_orbax(folder) as path:
-            reader = orbax.Checkpointer(orbax.PyTreeCheckpointHandler())
+            alone = _alone()
+            handler = orbax.PyTreeCheckpointHandler(multiprocessing_options=alone)
+            reader = orbax.Checkpointer(handler, multiprocessing_options=alone)
             found = reader.restore(path / "state", args=orbax.args.PyTreeRestore(item=asked))
     except Exception as error:  # whatever a missing or torn file makes the reader raise
         raise OSError(f"{folder} cannot be read back: {first_line(error)}") from None
@@ -71,7 +73,18 @@ def first_line(error: BaseException) -> str:
 
 def _whole() -> orbax.Checkpointer:
     _quiet()
-    return orbax.Checkpointer(orbax.CompositeCheckpointHandler())
+    alone = _alone()
+    composite = orbax.CompositeOptions(multiprocessing_options=alone)
+    handler = orbax.CompositeCheckpointHandler(composite_options=composite)
+    return orbax.Checkpointer(handler, multiprocessing_options=alone)
+
+
+def _alone() -> orbax.options.MultiprocessingOptions:
+    """That this process waits for no other one: where several train together, only one keeps checkpoints."""
+    if jax.process_count() == 1:
+        return orbax.options.MultiprocessingOptions()
+    own = jax.process_index()
+    return orbax.options.MultiprocessingOptions(own, active_processes={own}, barrier_sync_key_prefix=f"process_{own}")
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.state import LearnerState
 from marlcomm.training.checkpoint import CheckpointError, Checkpoints, digest
 from marlcomm.training.population import Population, member_of
+from marlcomm.training.processes import is_first, of_first, together, value_of_first
 from marlcomm.training.progress import ProgressReport
 from marlcomm.training.record import RunFolder, plain, stack_metrics
 
@@ -42,8 +43,8 @@ class Recorder:
         """Args: what runs, how much of it (`counts`, on record), where to keep it (None: nowhere), how often to save
         (seconds), and where to say so."""
         self.population, self.report, self.aliases = population, report, algorithm.aliases
-        self.folder = None if out is None else RunFolder(out)
-        self.path = None if self.folder is None else self.folder.path
+        self.path = None if out is None else Path(out).absolute()
+        self.folder = RunFolder(self.path) if self.path is not None and is_first() else None
         self.config = (
             algorithm.describe()
             | dict(counts)
@@ -72,21 +73,21 @@ class Recorder:
 
         This and all that writes raise OSError where the disk is full or gone; what was saved before stays whole.
         """
-        if self.folder is None:
+        if self.path is None:
             return None
-        with self._writing():
-            resumed = self.folder.open(resume)
-            self._checkpoints = Checkpoints(self.folder.checkpoints())
-            if not resumed:
-                self.folder.write_config(self.config)
-            saved = self._reopen(self.folder, self._checkpoints, template) if resumed else None
-            self._checkpoints.prove()
-            if tensorboard:
-                self._writers = [self._event_writer(self.folder, m, saved) for m in range(len(self.population))]
-        return saved
+        saved = together(lambda: self._open(template, resume, tensorboard))
+        told = value_of_first({"saved": saved is not None, "chunk": self.chunk, "rows": self._rows})
+        self.chunk, self._rows = told["chunk"], told["rows"]
+        if not told["saved"]:
+            return None
+        return of_first(jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), template) if saved is None else saved)
+
+    def is_due(self) -> bool:
+        """Whether a checkpoint should be saved again."""
+        return self.folder is not None and time.monotonic() - self._saved_at >= self._checkpoint_seconds
 
     def record(self, state: LearnerState, rows: Mapping[str, np.ndarray], save: bool) -> None:
-        """Adds a chunk: `rows` holds arrays [P]. Saves a checkpoint if `save`, or if one is due."""
+        """Adds a chunk: `rows` holds arrays [P]. Saves a checkpoint if `save`."""
         self.chunk += 1
         own = self.population.own
         counters = {name: np.asarray(own(getattr(state, name))) for name in ("env_steps", "updates", "healthy")}
@@ -95,16 +96,9 @@ class Recorder:
             line = {name: plain(value[member]) for name, value in {**counters, **rows}.items()}
             lines.append({"chunk": self.chunk, **line})
             history.append(lines[-1])
-        if self.folder is None:
-            return
-        with self._writing():
-            self.folder.append_metrics(lines)
-            for writer, line in zip(self._writers, lines, strict=False):
-                for name, value in line.items():
-                    if value is not None:
-                        writer.add_scalar(name, value, line["env_steps"])
-            if save or time.monotonic() - self._saved_at >= self._checkpoint_seconds:
-                self._save(state)
+        if self.path is not None:
+            whole = own(state) if save else None
+            together(lambda: self._write(lines, whole))
 
     def metrics(self) -> dict[str, np.ndarray]:
         """Every metric as an array [time, P]."""
@@ -133,12 +127,7 @@ class Recorder:
             "wall_seconds": round(time.monotonic() - self._started, 2),
             "compile_seconds": round(self.compile_seconds, 2),
         }
-        if self.folder is not None:
-            from marlcomm.training.curves import plot_curves  # matplotlib only where something is drawn
-
-            with self._writing():
-                self.folder.write_json("summary.json", summary)
-                plot_curves({self.folder.path.name: self.metrics()}).savefig(self.folder.path / "curves.png", dpi=120)
+        together(lambda: self._finish(summary))
         return summary
 
     def how_to_resume(self) -> str:
@@ -147,6 +136,41 @@ class Recorder:
 
     def _resume(self) -> str:
         return f"--resume --out {shlex.quote(str(self.path))}"
+
+    def _open(self, template: LearnerState, resume: bool, tensorboard: bool) -> LearnerState | None:
+        if self.folder is None:
+            return None
+        with self._writing():
+            resumed = self.folder.open(resume)
+            self._checkpoints = Checkpoints(self.folder.checkpoints())
+            if not resumed:
+                self.folder.write_config(self.config)
+            saved = self._reopen(self.folder, self._checkpoints, template) if resumed else None
+            self._checkpoints.prove()
+            if tensorboard:
+                self._writers = [self._event_writer(self.folder, m, saved) for m in range(len(self.population))]
+        return saved
+
+    def _write(self, lines: list[dict[str, Any]], whole: LearnerState | None) -> None:
+        if self.folder is None:
+            return
+        with self._writing():
+            self.folder.append_metrics(lines)
+            for writer, line in zip(self._writers, lines, strict=False):
+                for name, value in line.items():
+                    if value is not None:
+                        writer.add_scalar(name, value, line["env_steps"])
+            if whole is not None:
+                self._save(whole)
+
+    def _finish(self, summary: Mapping[str, Any]) -> None:
+        if self.folder is None:
+            return
+        from marlcomm.training.curves import plot_curves  # matplotlib only where something is drawn
+
+        with self._writing():
+            self.folder.write_json("summary.json", summary)
+            plot_curves({self.folder.path.name: self.metrics()}).savefig(self.folder.path / "curves.png", dpi=120)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -196,7 +220,7 @@ class Recorder:
             "compile_seconds": self.compile_seconds,
             "metrics": self.folder.mark_metrics(len(self.population)),
         }
-        self._checkpoints.save(self.chunk, self.population.own(state), facts)
+        self._checkpoints.save(self.chunk, state, facts)
         self._saved_at = time.monotonic()
 
     @staticmethod

@@ -16,10 +16,11 @@ import pytest
 import marlcomm as mc
 from marlcomm.cli import main
 from marlcomm.names import modules_of_users
-from marlcomm.sweeps import engines, make_plan, read_spec
+from marlcomm.sweeps import engines, make_plan, read_spec, submitit_engine
 from marlcomm.sweeps.jobs import Outcome, checksum
 from marlcomm.sweeps.progress import share_done
 from marlcomm.sweeps.ray_engine import RayEngine
+from marlcomm.sweeps.submitit_engine import SubmititEngine
 from marlcomm.validation import UsageError
 
 TINY = {"hidden": 4, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 8}
@@ -248,3 +249,49 @@ class TestRay:
             mc.sweep(asked, tmp_path / "sweep", engine=Interrupted())
         assert "interrupted after" in next((tmp_path / "sweep" / "logs").iterdir()).read_text()
         assert (tmp_path / "sweep" / "sweep.csv").read_text().count("not finished") == 1
+
+
+class TestSubmitit:
+    """With submitit's executors of this machine, in place of SLURM's."""
+
+    @pytest.fixture(autouse=True)
+    def submitit(self):
+        pytest.importorskip("submitit")
+
+    def test_the_debugging_executor_trains_here(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(submitit_engine, "train_elsewhere", lambda job, cores: train(job, job.folder) or Outcome())
+        found = mc.sweep(THREE, tmp_path / "sweep", engine=SubmititEngine(cluster="debug"), progress=False)
+        assert found.table["status"].tolist() == ["done"] * 6
+
+    def test_what_submitit_does_not_know_is_refused(self, tmp_path):
+        engine = SubmititEngine(cluster="local", slurm_partitoin="gpu")
+        with pytest.raises(UsageError, match="partitoin"):
+            mc.sweep(SPEC, tmp_path / "sweep", engine=engine, progress=False)
+
+    @pytest.mark.slow
+    def test_processes_of_this_machine_find_the_numbers_of_one(self, tmp_path):
+        here = mc.sweep(THREE, tmp_path / "here", progress=False)
+        engine = SubmititEngine(cluster="local", cpus=2, timeout=30)
+        there = mc.sweep(THREE, tmp_path / "there", engine=engine)
+        assert not there.failed
+        assert there.table["digest"].tolist() == here.table["digest"].tolist()
+
+    @pytest.mark.slow
+    def test_a_job_whose_time_is_over_goes_on_where_it_was(self, tmp_path):
+        asked = {**SPEC, "steps": 10_000, "evaluations": 100, "checkpoint_seconds": 0}
+
+        class Preempted(SubmititEngine):
+            def submit(self, jobs, say):
+                tasks = super().submit(jobs, say)
+                saved_run(jobs)
+                (process,) = psutil.Process(int(tasks[0]._job.job_id)).children()
+                process.send_signal(signal.SIGUSR2)  # as SLURM does before it takes a node away
+                return tasks
+
+        found = mc.sweep(asked, tmp_path / "there", engine=Preempted(cluster="local", cpus=2, timeout=30))
+        assert not found.failed
+        assert "resumed after" in next((tmp_path / "there" / "logs").iterdir()).read_text()
+        assert (
+            found.table["digest"].tolist()
+            == mc.sweep(asked, tmp_path / "here", progress=False).table["digest"].tolist()
+        )
