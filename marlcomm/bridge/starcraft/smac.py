@@ -108,8 +108,11 @@ class SMACSimulator:
 
     def reset(self, seed: int) -> Observed:
         """Starts an episode. Only the first seed counts: the game gets it as it is created."""
+        if self._env is not None and not self._finished_one:
+            self.close()  # reset before any episode has ended, it would start a second game beside the first
+            self._env = None
         if self._env is None:
-            self._env = self._make(seed)
+            self._env, self._finished_one = self._make(seed), False
         self._env.reset()  # what it returns is not always there
         self._check()
         self._steps, self._won = 0, False
@@ -122,6 +125,7 @@ class SMACSimulator:
         if not info:
             raise SimulatorFault("restart", "the game was lost and started anew in the middle of an episode")
         self._steps += 1
+        self._finished_one |= bool(terminated)
         self._won |= bool(info.get("battle_won", False))
         late = self._steps >= self.spec.horizon
         over = bool(terminated) and not info.get("episode_limit", False)

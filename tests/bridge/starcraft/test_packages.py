@@ -26,13 +26,14 @@ class StarCraft2Env:
     def __init__(self, map_name="8m", seed=None, continuing_episode=False, obs_all_health=True, step_mul=8):
         self.seed, self.given = seed, (map_name, continuing_episode, obs_all_health)
         self.n_enemies, self.reward_death_value, self.reward_win, self.max_reward = 1, 10, 200, 210
-        self.enemies, self.force_restarts, self.started = {}, 0, 0
+        self.enemies, self.force_restarts, self.ended = {}, 0, 0
     def get_env_info(self):
         return {"n_agents": 2, "n_actions": 7, "obs_shape": 4, "state_shape": 5, "episode_limit": 3}
     def reset(self):
-        self.steps, self.started = 0, self.started + 1
+        self.steps = 0
         self.enemies = {0: SimpleNamespace(health_max=50, shield_max=0)}
-        self.max_reward = 260
+        if not self.ended:
+            self.max_reward += 50
         return self.get_obs(), self.get_state()
     def step(self, actions):
         assert all(type(action) is int for action in actions)
@@ -43,6 +44,7 @@ class StarCraft2Env:
             return 0, True, {}
         if what == "scale":
             self.max_reward = 310
+        self.ended += self.steps >= 3 or what == "win"
         info = {"battle_won": what == "win", "dead_allies": 0, "dead_enemies": 0}
         late = self.steps >= 3 and what != "win"
         if late and self.given[1]:
@@ -53,7 +55,7 @@ class StarCraft2Env:
         return [np.full(4, sight), np.full(4, shoot)]
     def get_state(self): return np.zeros(5, np.float32)
     def get_avail_actions(self): return [[0, 1, 1, 1, 1, 1, 0], [1, 0, 0, 0, 0, 0, 0]]
-    def close(self): self.started = -1
+    def close(self): pass
 """
 
 
@@ -104,6 +106,13 @@ def test_an_episode_is_cut_at_its_limit_and_won_before_it(battles):
     assert last.terminated
     assert last.won
     game.close()
+
+
+def test_an_episode_may_be_left_before_any_has_ended(battles):
+    game = smac.make("2m")
+    for _ in range(3):  # where the package would start a game more, and scale rewards otherwise
+        game.reset(0)
+        game.step(ACTIONS)
 
 
 def test_ndqs_settings_are_known_by_name(battles):

@@ -79,7 +79,7 @@ class StandIn:
         elif fault == "no_status":
             answer.ClearField("status")
         elif fault == "ended":
-            answer.status = ENDED
+            answer.status = self._status = ENDED  # and stays so
         elif fault == "bad_id":
             answer.id += 1
         return answer.SerializeToString()
