@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import reprlib
@@ -126,6 +127,7 @@ def _check_options(name: str, factory: Factory, options: dict[str, Any]) -> None
 
 def _type_hints(factory: Factory) -> dict[str, Any]:
     """The annotations of the factory's arguments; none for those of a user that cannot be resolved."""
+    factory = factory.func if isinstance(factory, functools.partial) else factory
     function = factory.__init__ if inspect.isclass(factory) else factory
     try:
         return typing.get_type_hints(function)

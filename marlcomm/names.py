@@ -6,111 +6,14 @@ command line can answer a misspelled name at once.
 
 from __future__ import annotations
 
-import functools
-import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
 
 from marlcomm import renamed
+from marlcomm.named import Names, Simulators, TaskNames, Thing
 from marlcomm.renamed import today, warn
-from marlcomm.validation import UsageError, did_you_mean, nearest
-
-Thing = TypeVar("Thing")
-
-
-def load(place: str) -> Any:
-    """What stands at `module:attribute`."""
-    module, _, attribute = place.partition(":")
-    return getattr(importlib.import_module(module), attribute)
-
-
-class Names:
-    """Things of one kind by name, in groups."""
-
-    def __init__(self, kind: str, groups: Mapping[str, Mapping[str, str]]) -> None:
-        """Args: what one of them is called, and group -> name -> place (see `load`)."""
-        self.kind = kind
-        self._group_titles = tuple(groups)
-        self._things: dict[str, Any] = {name: place for group in groups.values() for name, place in group.items()}
-        self._groups = {name: title for title, group in groups.items() for name in group}
-
-    def __iter__(self) -> Iterator[str]:
-        """All names, sorted."""
-        return iter(sorted(self._things))
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is something of that name."""
-        return name in self._things
-
-    def check(self, name: str) -> None:
-        """Raises UsageError with the nearest name, and all of them by group, where nothing is called `name`."""
-        if name in self._things:
-            return
-        if len(self._group_titles) == 1:
-            raise UsageError(f"No {self.kind} is called {name!r}.{nearest(name, tuple(self))}")
-        listed = "".join(f"\n  {title}: {', '.join(self.of_group(title))}" for title in self._group_titles)
-        raise UsageError(f"No {self.kind} is called {name!r}.{did_you_mean(name, tuple(self))} There are:{listed}")
-
-    def get(self, name: str) -> Any:
-        """What is called `name`. Raises as `check`."""
-        self.check(name)
-        if isinstance(self._things[name], str):
-            self._things[name] = load(self._things[name])
-        return self._things[name]
-
-    def group(self, name: str) -> str:
-        """The title of the group of what is called `name`. Raises as `check`."""
-        self.check(name)
-        return self._groups[name]
-
-    def __copy__(self) -> Names:
-        """Other names, to which something may be added."""
-        other = Names(self.kind, {})
-        other._group_titles, other._things, other._groups = self._group_titles, {**self._things}, {**self._groups}
-        return other
-
-    def of_group(self, title: str) -> tuple[str, ...]:
-        """The names of one group, sorted."""
-        return tuple(name for name in self if self._groups[name] == title)
-
-    def modules(self) -> set[str]:
-        """Of what was added or imported so far."""
-        things = [getattr(thing, "func", thing) for thing in self._things.values() if not isinstance(thing, str)]
-        return {getattr(thing, "__module__", None) or "" for thing in things}
-
-    def decorator(self, name: str, group: str = "", *, replace: bool = False) -> Callable[[Thing], Thing]:
-        """Adds the class or function that it stands above; see `add`."""
-        self._check_new(name, replace)
-
-        def register(thing: Thing) -> Thing:
-            if not (inspect.isclass(thing) or inspect.isroutine(thing) or isinstance(thing, functools.partial)):
-                raise UsageError(f"{self.kind} {name!r}: {thing!r} must be a class, or a function that makes one.")
-            self.add(name, thing, group, replace=replace)
-            return thing
-
-        return register
-
-    def add(self, name: str, thing: Any, group: str = "", *, replace: bool = False) -> None:
-        """Adds something of your own.
-
-        Raises:
-          UsageError: the name is empty, or taken and `replace` is False.
-        """
-        self._check_new(name, replace)
-        self._things[name], self._groups[name] = thing, group
-        if group not in self._group_titles:
-            self._group_titles += (group,)
-
-    def _check_new(self, name: Any, replace: bool) -> None:
-        if not isinstance(name, str) or not name:
-            raise UsageError(f"name={name!r} must be a string that is not empty.")
-        if name in self._things and not replace:
-            article = "An" if self.kind[0] in "aeiou" else "A"
-            raise UsageError(
-                f"{article} {self.kind} called {name!r} exists already; choose another name or pass replace=True."
-            )
-
+from marlcomm.validation import UsageError, did_you_mean
 
 CHANNELS = Names(
     "channel",
@@ -240,8 +143,16 @@ COMBAT = (  # scenarios of battles, each a task
     *("8m_vs_9m", "MMM", "MMM2", "bane_vs_bane", "corridor", "so_many_baneling"),
 )
 
-TASKS = Names(
-    "task",
+SIMULATORS = Simulators(
+    {
+        "gymnasium": "marlcomm.bridge.adapters.gymnasium:make",
+        "pettingzoo": "marlcomm.bridge.adapters.pettingzoo:make",
+    }
+)
+
+TASKS = TaskNames(
+    SIMULATORS,
+    "marlcomm.bridge.task:bridge",
     {
         "": {
             "find_goal": "marlcomm.envs.small.find_goal:FindGoal",

@@ -11,6 +11,7 @@ import pytest
 from marlcomm import names as names_module
 from marlcomm.messages.edits import parse as parse_module
 from marlcomm.messages.edits import parse_edit
+from marlcomm.named import load
 from marlcomm.names import (
     ALGORITHMS,
     CHANNELS,
@@ -22,7 +23,6 @@ from marlcomm.names import (
     TASKS,
     Names,
     edit_name,
-    load,
     register_edit,
 )
 from marlcomm.validation import UsageError

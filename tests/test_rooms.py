@@ -25,7 +25,7 @@ LAYERS = (  # from the highest to the lowest; those of one line do not import on
     ("marlcomm.losses",),
     ("marlcomm.envs",),
 )
-GROUND = {f"marlcomm.{name}" for name in ("types", "validation", "names", "renamed", "devices", "short_repr")}
+GROUND = {f"marlcomm.{name}" for name in ("types", "validation", "named", "names", "renamed", "devices", "short_repr")}
 
 MAY_IMPORT = {  # external package -> the packages in which it may be imported
     "matplotlib": (

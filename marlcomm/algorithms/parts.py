@@ -15,7 +15,8 @@ from flax import linen as nn
 
 from marlcomm import renamed
 from marlcomm.messages import Channel, QuantizedChannel, parse_edit
-from marlcomm.names import CHANNELS, CRITICS, EDIT_SCHEDULES, EDITS, MIXERS, Names, edit_names
+from marlcomm.named import Names
+from marlcomm.names import CHANNELS, CRITICS, EDIT_SCHEDULES, EDITS, MIXERS, edit_names
 from marlcomm.renamed import today, with_todays_names
 from marlcomm.validation import UsageError, as_type, did_you_mean, nearest, to_python
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,7 @@ from marlcomm.cli.printing import (
 )
 from marlcomm.cli.text import Count, OptionalCount, OptionalName, OptionalNumber, OptionalPath, Seeds
 from marlcomm.devices import join_processes
-from marlcomm.names import ALGORITHMS, LISTS, TASKS, edit_name
+from marlcomm.names import ALGORITHMS, LISTS, SIMULATORS, TASKS, edit_name
 from marlcomm.validation import UsageError, check_choice
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -38,6 +39,7 @@ def train(
     seed: Count = 0,
     out: OptionalPath = None,
     resume: bool = False,
+    workers: OptionalCount = None,
     settings: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set", metavar="KEY=VALUE")] = (),
     evaluations: Count = 20,
     evaluation_episodes: Count = 320,
@@ -56,6 +58,7 @@ def train(
         seed: The first seed.
         out: The run folder (default: the next free one under runs/).
         resume: Go on with the run in --out from its last checkpoint.
+        workers: Processes that play, where TASK is a simulator outside JAX (default: one a core, up to 8).
         settings: Settings of the algorithm, such as beta=0.01, and of the task, such as task.lengths=6,6; several
             values for a hyper-parameter, such as beta=0.001|0.01, train as one population.
         evaluations: How often to evaluate, evenly over the run.
@@ -75,9 +78,14 @@ def train(
     from marlcomm.cli.settings import split_settings
     from marlcomm.training import loop, processes, record
 
+    if workers is not None:
+        if task not in SIMULATORS:
+            raise UsageError(f"--workers {workers}: {task} is written in JAX, and needs none")
+        settings = (*settings, f"task.workers={workers}")
     bound, hparams = split_settings(algorithm, task, settings)
     chosen = out is not None or not processes.is_first()
-    free = contextlib.nullcontext(out) if chosen else record.free_folder(Path("runs"), f"{algorithm}-{task}")
+    name = f"{algorithm}-{re.sub(r'[^\w.]+', '_', task)}"
+    free = contextlib.nullcontext(out) if chosen else record.free_folder(Path("runs"), name)
     with free as folder:
         result = loop.train(
             bound,

@@ -135,9 +135,10 @@ def _is_users(error: Exception) -> bool:
     if isinstance(error, UsageError | OSError | ImportError) or _is_sentence_of_ours(error):
         return True
     from marlcomm.training import CheckpointError, RunFolderError
+    from marlcomm.training.drivers import CannotPlay
     from marlcomm.training.processes import ProcessError
 
-    return isinstance(error, CheckpointError | ProcessError | RunFolderError)
+    return isinstance(error, CannotPlay | CheckpointError | ProcessError | RunFolderError)
 
 
 def _is_sentence_of_ours(error: Exception) -> bool:

@@ -7,7 +7,7 @@ its attribute `driver`; most of such a driver stands in `training.host_driver`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -26,6 +26,22 @@ from marlcomm.types import Episodes, Scalar
 Kept = TypeVar("Kept")
 QUICK = {"xla_backend_optimization_level": 1}  # the compiler's best effort takes longer than it saves in short runs
 Measure = Callable[..., Any]  # (player, *arguments) -> pytree of arrays
+
+
+class CannotPlay(RuntimeError):
+    """No episodes are to be had; what was learned is as it was before they were asked for."""
+
+
+class PlayStopped(CannotPlay):
+    """A run is to stop, and episodes that were under way are abandoned."""
+
+
+class DriverReport(NamedTuple):
+    """What a driver has to tell of its simulators."""
+
+    line: str = ""  #: where the time goes and what was lost, in a few words
+    news: Sequence[str] = ()  #: sentences not told before
+    summary: Mapping[str, Any] = {}  #: the same as names and numbers, for the run's summary
 
 
 class Played(NamedTuple):
@@ -107,6 +123,10 @@ class Driver(Protocol):
         """
         ...
 
+    def report(self) -> DriverReport:
+        """What there is to tell since the last report, and of the whole; nothing where no simulators are asked."""
+        ...
+
 
 class Same(Generic[Kept]):
     """An object as a key, by identity: algorithms and populations hold mappings, which cannot be hashed."""
@@ -163,6 +183,10 @@ class CompiledDriver:
     ) -> Program:
         """See `Driver`."""
         return _measurer(measure, Same(algorithm), episodes, Same(population), shared, quick)
+
+    def report(self) -> DriverReport:
+        """See `Driver`: nothing."""
+        return DriverReport()
 
 
 @functools.lru_cache(maxsize=64)

@@ -16,7 +16,7 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.base import with_delay
 from marlcomm.learners.state import AgentMemory
 from marlcomm.messages.edits import Delay, Edit, split_delay
-from marlcomm.training.drivers import CompiledProgram, Measure, Played, Program, Same
+from marlcomm.training.drivers import CannotPlay, CompiledProgram, DriverReport, Measure, Played, Program, Same
 from marlcomm.training.population import Population, member_of
 from marlcomm.types import Scalar
 
@@ -88,6 +88,10 @@ class HostDriver(abc.ABC):
         del quick
         return _HostMeasurer(self, measure, algorithm, episodes, population, shared)
 
+    def report(self) -> DriverReport:
+        """See `Driver`: nothing, by default."""
+        return DriverReport()
+
 
 @dataclass(frozen=True)
 class HostPlayer:
@@ -126,7 +130,12 @@ class _HostTrainer:
         length = min(int(length), self._driver.steps_at_once or int(length))
         while len(taken) < length and (not taken or self._goes_on(state, total_steps)):
             how = self._begin(state, total_steps)
-            played = [self._play(state.params, how, member) for member in range(len(self._population))]
+            try:
+                played = [self._play(state.params, how, member) for member in range(len(self._population))]
+            except CannotPlay:
+                if taken:  # what was learned before goes back; the next call finds the same
+                    break
+                raise
             together = jax.tree.map(lambda *x: jnp.stack(x), *played)
             state, metrics = self._finish(state, together.episodes, together.decisions, total_steps)
             taken.append(metrics)

@@ -28,6 +28,7 @@ def stop_between_chunks(say: Callable[[str], Any]) -> Iterator[threading.Event]:
     nothing changes.
     """
     stopping = threading.Event()
+    _asked[:] = [stopping]
     if not _hears_signals():
         yield stopping
         return
@@ -49,8 +50,17 @@ def stop_between_chunks(say: Callable[[str], Any]) -> Iterator[threading.Event]:
     try:
         yield stopping
     finally:
+        _asked.clear()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def stop_requested() -> bool:
+    """Whether the run that goes on was asked to stop, so that what takes long may be left undone."""
+    return any(event.is_set() for event in _asked)
+
+
+_asked: list[threading.Event] = []  # of the run that goes on
 
 
 def interruptibly(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.state import LearnerState
-from marlcomm.training.drivers import CompiledDriver, Program, driver_of
+from marlcomm.training.drivers import CannotPlay, CompiledDriver, Driver, PlayStopped, Program, driver_of
 from marlcomm.training.evaluate import assess_player, check_episodes, on_host
 from marlcomm.training.interrupt import stop_between_chunks
 from marlcomm.training.memory import require_room
@@ -168,7 +168,7 @@ def train_population(
             report.say(warning, style="yellow")
         run = _Run(algorithm, population, schedule, counts["evaluation_episodes"], recorder, report)
         state = population.own(run.loop(run.begin(resume, tensorboard, prepare), stopping))
-        summary = recorder.finish(state, run.found)
+        summary = recorder.finish(state, run.found, run.driver.report().summary)
     return TrainResult(algorithm, population, state, recorder.metrics(), summary, recorder.path)
 
 
@@ -213,6 +213,9 @@ class _Run:
     report: ProgressReport
     found: dict[str, np.ndarray] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.driver: Driver = driver_of(self.algorithm)
+
     def begin(self, resume: bool, tensorboard: bool, prepare: Prepare | None) -> LearnerState:
         """The state to start from: a new one, or that of the newest whole checkpoint."""
         saved = self.recorder.open(self.population.template(self.algorithm), resume, tensorboard)
@@ -231,25 +234,42 @@ class _Run:
         evaluated, spent = now, 0.0  # seconds of training since then: one short piece says little about speed
         while not (over := self.is_over(now)) and not stop:
             before, started = now, time.monotonic()
-            state, metrics = advance(state, limit, jnp.int32(self.chunk_length(now)))
+            try:
+                state, metrics = advance(state, limit, jnp.int32(self.chunk_length(now)))
+            except CannotPlay as error:
+                self.recorder.save(state)
+                self.stop(error, now)
             now, seconds = self.standing(state), time.monotonic() - started
             spent += seconds
             rows = _to_numpy(self.population.own(metrics))
             self.report_diverged(state, before.healthy & ~now.healthy, rows)
             self.report_news(state, before, now)
+            more = self.driver.report().line
             if self.is_over(now) or self.schedule.evaluation_due(before.done, now.done):
-                self.found = self.evaluate(evaluate, state, FINAL_ROUNDS if self.is_over(now) else 1)
-                self.report.evaluated(now, (now.all_steps - evaluated.all_steps) / spent, self.found)
+                try:
+                    self.found = self.evaluate(evaluate, state, FINAL_ROUNDS if self.is_over(now) else 1)
+                except CannotPlay as error:
+                    self.recorder.record(state, rows, save=True)
+                    self.stop(error, now)
+                self.report.evaluated(now, (now.all_steps - evaluated.all_steps) / spent, self.found, more)
                 evaluated, spent = now, 0.0
                 rows |= {f"test_{name}": value for name, value in self.found.items()}
-            self.report.advance(now, (now.all_steps - before.all_steps) / seconds, rows)
+            self.report.advance(now, (now.all_steps - before.all_steps) / seconds, rows, more)
             stop, due = self.agree(stopping)  # looked at once: what ends here is saved here
             self.recorder.record(state, rows, save=stop or due or self.is_over(now))
         if not over:
-            self.report.say(f"interrupted after {now.done:,} steps{self.recorder.how_to_resume()}", style="yellow")
-            raise KeyboardInterrupt
+            self.stop(PlayStopped(), now)
         self.found = self.found or self.evaluate(evaluate, state, FINAL_ROUNDS)  # a run that was complete when resumed
         return state
+
+    def stop(self, why: CannotPlay, now: Standing) -> NoReturn:
+        """Says how to go on with a run that was saved, and ends it: as interrupted if that was asked for."""
+        asked = isinstance(why, PlayStopped)
+        how = f"{'interrupted' if asked else 'stopped'} after {now.done:,} steps{self.recorder.how_to_resume()}"
+        self.report.say(how, style="yellow")
+        if asked:
+            raise KeyboardInterrupt
+        raise why
 
     def agree(self, stopping: threading.Event) -> tuple[bool, bool]:
         """Whether to stop, as any process was told to, and whether the first is to save."""
@@ -271,7 +291,7 @@ class _Run:
 
     def compile(self, state: LearnerState, limit: jax.Array) -> tuple[Program, Program]:
         """Both programs, compiled before anything runs, so that the time it takes is known."""
-        members, driver = len(self.population), driver_of(self.algorithm)
+        members, driver = len(self.population), self.driver
         self.report.say(f"compiling for {members} member{'s' * (members > 1)}")
         started = time.monotonic()
         advance = driver.trainer(self.algorithm, self.population)
@@ -303,7 +323,9 @@ class _Run:
             )
 
     def report_news(self, state: LearnerState, before: Standing, now: Standing) -> None:
-        """Says what the edit schedule has begun to do to messages."""
+        """Says what the edit schedule has begun to do to messages, and what happened to simulators."""
+        for news in self.driver.report().news:
+            self.report.say(news, style="yellow")
         numbers = _to_numpy(self.population.own(state.hparams.training_edit))
         if news := self.algorithm.learner.schedule.news(numbers, before.env_steps, now.env_steps):
             self.report.say(news)

@@ -117,18 +117,20 @@ class ProgressReport(LiveLine):
         super().__init__(steps, shown, title)
         self._steps, self._members = steps, members
 
-    def advance(self, now: Standing, speed: float, metrics: Mapping[str, np.ndarray]) -> None:
-        """Moves the live line; `speed`: steps a second of all members."""
+    def advance(self, now: Standing, speed: float, metrics: Mapping[str, np.ndarray], more: str = "") -> None:
+        """Moves the live line; `speed`: steps a second of all members; `more`: what the driver tells."""
         speeds = f"{now.done_updates:,} updates  {speed:,.0f} steps/s"
-        self.move(min(now.done, self._steps), f"{speeds}  {spread('training return', metrics['return'])}")
+        parts = filter(None, [speeds, spread("training return", metrics["return"]), more])
+        self.move(min(now.done, self._steps), "  ".join(parts))
 
-    def evaluated(self, now: Standing, speed: float, found: Mapping[str, np.ndarray]) -> None:
-        """Leaves a line with what an evaluation found, over the population."""
+    def evaluated(self, now: Standing, speed: float, found: Mapping[str, np.ndarray], more: str = "") -> None:
+        """Leaves a line with what an evaluation found, over the population, and what the driver tells."""
         parts = [spread("return", found["return"])]
         if not np.isnan(found["won"]).all():
             parts.append(spread("won", found["won"]))
         parts.append(spread("bits/step", found["bits_per_step"]))
-        self.say(f"{now.done:>11,} steps  {now.done_updates:,} updates  {'  '.join(parts)}  {speed:,.0f} steps/s")
+        parts += filter(None, [f"{speed:,.0f} steps/s", more])
+        self.say(f"{now.done:>11,} steps  {now.done_updates:,} updates  {'  '.join(parts)}")
 
 
 def spread(name: str, values: np.ndarray) -> str:

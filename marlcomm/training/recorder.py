@@ -100,12 +100,21 @@ class Recorder:
             whole = own(state) if save else None
             together(lambda: self._write(lines, whole))
 
+    def save(self, state: LearnerState) -> None:
+        """Saves a checkpoint of a run that cannot go on."""
+        if self.folder is not None:
+            with self._writing():
+                self._save(state)
+
     def metrics(self) -> dict[str, np.ndarray]:
         """Every metric as an array [time, P]."""
         return stack_metrics(self._rows)
 
-    def finish(self, state: LearnerState, found: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Writes and gives back the summary; `found` is the last evaluation, arrays [P]."""
+    def finish(
+        self, state: LearnerState, found: Mapping[str, np.ndarray], simulators: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Writes and gives back the summary; `found` is the last evaluation, arrays [P]; `simulators` what became of
+        those outside JAX."""
         members, at_hand = [], jax.device_get(state.without_replay())  # what devices share is a program a leaf to index
         for member, seed in enumerate(self.population.seeds):
             own = member_of(at_hand, member)
@@ -126,6 +135,7 @@ class Recorder:
             "members": members,
             "wall_seconds": round(time.monotonic() - self._started, 2),
             "compile_seconds": round(self.compile_seconds, 2),
+            **({"simulators": dict(simulators)} if simulators else {}),
         }
         together(lambda: self._finish(summary))
         return summary

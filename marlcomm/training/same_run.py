@@ -16,6 +16,10 @@ _HOW = ("settings", "task_options")
 _AROUND = ("versions", "commit", "block", "devices", "code", "digest", "format")
 
 
+# how many processes play a simulator outside JAX, and when one of them counts as failed
+_MACHINE = ("workers", "python", "failures", "min_workers", "recycle", "start_seconds", "reset_seconds", "step_seconds")
+
+
 def differences(
     recorded: Mapping[str, Any], config: Mapping[str, Any], aliases: Mapping[str, str] | None = None
 ) -> tuple[list[str], list[str]]:
@@ -78,6 +82,9 @@ def _flat(config: Mapping[str, Any], parts: set[str]) -> dict[str, Any]:
             add(name, {key: entry for key, entry in value.items() if key not in parts})
         elif name not in _AROUND:
             add(name, value)
+    if ":" in str(config.get("task")):
+        machine = {f"{where}.{name}" for where in ("task_options", "resolved.task") for name in _MACHINE}
+        flat = {name: value for name, value in flat.items() if name not in machine}
     return flat
 
 

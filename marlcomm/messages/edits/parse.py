@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from marlcomm.messages.edits.edit import Edit, as_pytree
-from marlcomm.names import EDITS, edit_name, load
+from marlcomm.named import load
+from marlcomm.names import EDITS, edit_name
 
 
 def parse_edit(text: str) -> Edit:

@@ -1,0 +1,150 @@
+"""The task that stands for a simulator outside JAX, wherever an environment goes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+
+from marlcomm.bridge.driver import BridgeDriver
+from marlcomm.bridge.launch import Recipe, describe
+from marlcomm.bridge.pool import Limits
+from marlcomm.envs.api import Environment
+from marlcomm.names import SIMULATORS
+from marlcomm.validation import UsageError, check_above_zero, check_count
+
+OWN = "marlcomm.bridge.adapters.own:make"
+
+
+class BridgeTask(Environment[Any]):
+    """A task that worker processes play; see `bridge`.
+
+    Attributes:
+      recipe: how a worker makes its simulator.
+      See `Environment` for the others.
+    """
+
+    def __init__(self, recipe: Recipe, workers: int = 0, limits: Limits | None = None) -> None:
+        """Asks a process of its own for the simulator's sizes.
+
+        Args:
+          recipe: how to make the simulator.
+          workers: processes, each with one; 0 for one a core, up to 8.
+          limits: when a worker counts as failed.
+
+        Raises:
+          UsageError: the simulator cannot be made.
+        """
+        self._limits = limits or Limits()
+        self._workers, self.recipe = workers, recipe
+        self._spec = spec = describe(recipe, self._limits.start_seconds)
+        self.num_agents, self.num_actions, self.horizon = spec.num_agents, spec.num_actions, spec.horizon
+        self.observation_size, self.state_size = spec.observation_size, spec.state_size
+        self.continuous, self.action_names = spec.continuous, spec.action_names
+        super().__init__()
+
+    @functools.cached_property
+    def reports_won(self) -> bool:
+        """Whether the simulator knows winning."""
+        return self._spec.reports_won
+
+    @functools.cached_property
+    def driver(self) -> BridgeDriver:
+        """Who plays; workers start with the first episodes."""
+        return BridgeDriver(self.recipe, self._spec, self._workers, self._limits)
+
+    def close(self) -> None:
+        """Ends the workers. The next episodes start new ones."""
+        self.driver.close()
+
+    def reset(self, key: Any) -> Any:
+        """Raises UsageError: worker processes play, not a program in JAX."""
+        raise UsageError(f"{self!r} is played by worker processes: ask for episodes, such as by mc.record_episodes")
+
+    def step(self, state: Any, action: jax.Array) -> Any:
+        """Raises UsageError, as `reset`."""
+        return self.reset(None)
+
+
+def bridge(
+    simulator: str | Callable[..., Any],
+    *,
+    workers: int = 0,
+    python: str = "",
+    start_seconds: float = 180.0,
+    reset_seconds: float = 180.0,
+    step_seconds: float = 60.0,
+    failures: int = 8,
+    min_workers: int = 1,
+    recycle: int = 0,
+    imports: tuple[str, ...] = (),
+    **options: Any,
+) -> BridgeTask:
+    """A simulator outside JAX as a task: `worker` processes play it, and the team acts in this one.
+
+    Args:
+      simulator: `gymnasium:NAME`, `pettingzoo:MODULE` or another of `marlcomm.names.SIMULATORS`; `module:function` or
+        `file.py:function`, or such a function, for one of your own.
+      workers: processes, each with one simulator; 0 for one a core, up to 8.
+      python: another interpreter for them, in which the simulator is installed; by default this one.
+      start_seconds, reset_seconds, step_seconds: how long each may take before a worker counts as failed.
+      failures: of a worker in a row, without an episode between them, after which it is given up; others go on.
+      min_workers: the run stops where fewer are left, with all that was learned saved.
+      recycle: episodes after which a worker is replaced in good health, against what leaks; 0 for never.
+      imports: modules that workers import first, such as those that register environments.
+      **options: of the simulator; `horizon` for those that have no limit of steps themselves.
+
+    Raises:
+      UsageError: no such simulator, one that cannot be made (with its own words), or a limit out of its range.
+    """
+    name = simulator if isinstance(simulator, str) else _place_of(simulator)
+    limits = Limits(
+        start_seconds=check_above_zero("start_seconds", start_seconds),
+        reset_seconds=check_above_zero("reset_seconds", reset_seconds),
+        step_seconds=check_above_zero("step_seconds", step_seconds),
+        failures=check_count("failures", failures),
+        min_workers=check_count("min_workers", min_workers),
+        recycle=check_count("recycle", recycle, 0),
+    )
+    workers = check_count("workers", workers, 0)
+    if workers and min_workers > workers:
+        raise UsageError(f"min_workers={min_workers}: must be at most workers={workers}.")
+    place, what = _found(name)
+    return BridgeTask(Recipe(place, what, _plain(options), python, tuple(imports)), workers, limits)
+
+
+def _found(name: str) -> tuple[str, str]:
+    """Where workers find what makes the simulator, and what it is to make."""
+    SIMULATORS.check(name)
+    scheme, _, what = name.partition(":")
+    return (SIMULATORS.place(scheme), what) if scheme in SIMULATORS.schemes() else (OWN, name)
+
+
+def _place_of(function: Callable[..., Any]) -> str:
+    """`module:function` of a function that a worker can import, or that of its file.
+
+    Raises:
+      UsageError: it can be found in neither.
+    """
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+    if module and name.isidentifier():
+        if module != "__main__":
+            return f"{module}:{name}"
+        if file := getattr(sys.modules["__main__"], "__file__", None):
+            return f"{os.path.abspath(file)}:{name}"
+    raise UsageError(
+        f"{function!r}: workers import what makes the simulator, so that it must be a function or class of a module or "
+        "a file: write it to one, such as my_simulator.py, and give 'my_simulator:make'"
+    )
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that JSON can hold. Raises UsageError for others."""
+    for name, value in options.items():
+        if not isinstance(value, bool | int | float | str | list | tuple | dict | None):
+            raise UsageError(f"{name}={value!r}: workers are told numbers, words, flags and lists of them, no objects.")
+    return dict(options)
