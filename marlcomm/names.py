@@ -147,6 +147,10 @@ SIMULATORS = Simulators(
     {
         "gymnasium": "marlcomm.bridge.adapters.gymnasium:make",
         "pettingzoo": "marlcomm.bridge.adapters.pettingzoo:make",
+        "sc2": "marlcomm.bridge.starcraft.simulator:StarCraft",
+        "smac": "marlcomm.bridge.starcraft.smac:make",
+        "smaclite": "marlcomm.bridge.starcraft.smaclite:make",
+        "smacv2": "marlcomm.bridge.starcraft.smacv2:make",
     }
 )
 

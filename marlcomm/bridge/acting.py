@@ -48,14 +48,16 @@ def device() -> Any:
     return jax.local_devices()[0]
 
 
-def episodes_first(decisions: Decision) -> Decision:
-    """[T, B, ...] -> [B, T, ...]."""
-    return _episodes_first(decisions)
-
-
 @jax.jit
-def _episodes_first(decisions: Decision) -> Decision:
-    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1), decisions)
+def of_episodes(decisions: Decision, valid: jax.Array) -> Decision:
+    """Decisions [T, B, ...] -> [B, T, ...], zero but for the keys where `valid` [B, T] is not: who is over waits for
+    the others, for longer or not, and what is made of nothing meanwhile is no part of the episode."""
+
+    def own(x: jax.Array) -> jax.Array:
+        x = jnp.moveaxis(x, 0, 1)
+        return jnp.where(valid.reshape(valid.shape + (1,) * (x.ndim - 2)), x, jnp.zeros((), x.dtype))
+
+    return jax.tree.map(own, decisions)._replace(key=jnp.moveaxis(decisions.key, 0, 1))
 
 
 @functools.lru_cache(maxsize=16)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from marlcomm.bridge.acting import Team, episodes_first
+from marlcomm.bridge.acting import Team, of_episodes
 from marlcomm.bridge.pool import Event, WorkerPool
 from marlcomm.bridge.rows import Rows
 from marlcomm.learners.state import Decision
@@ -50,8 +50,9 @@ def play_batch(pool: WorkerPool, batch: Batch) -> tuple[Episodes, Decision]:
         tries[wave.lost] += 1
         rows.clear(wave.lost)
         missing = np.concatenate([wave.lost, missing[len(slots) :]])
-    episodes = Episodes(**{name: value[: batch.wanted] for name, value in rows.fields().items()})  # pyright: ignore
-    decisions = episodes_first(decisions)
+    fields = rows.fields()
+    episodes = Episodes(**{name: value[: batch.wanted] for name, value in fields.items()})  # pyright: ignore
+    decisions = of_episodes(decisions, fields["valid"])
     if batch.wanted < batch.size:
         decisions = jax.tree.map(lambda x: x[: batch.wanted], decisions)
     return episodes, decisions

@@ -73,6 +73,7 @@ class BridgeTask(Environment[Any]):
 def bridge(
     simulator: str | Callable[..., Any],
     *,
+    map_name: str | None = None,
     workers: int = 0,
     python: str = "",
     start_seconds: float = 180.0,
@@ -84,11 +85,12 @@ def bridge(
     imports: tuple[str, ...] = (),
     **options: Any,
 ) -> BridgeTask:
-    """A simulator outside JAX as a task: `worker` processes play it, and the team acts in this one.
+    """A simulator outside JAX as a task: worker processes play it, and the team acts in this one.
 
     Args:
       simulator: `gymnasium:NAME`, `pettingzoo:MODULE` or another of `marlcomm.names.SIMULATORS`; `module:function` or
         `file.py:function`, or such a function, for one of your own.
+      map_name: what stands behind the colon, where it is not written there: bridge("smac", map_name="MMM").
       workers: processes, each with one simulator; 0 for one a core, up to 8.
       python: another interpreter for them, in which the simulator is installed; by default this one.
       start_seconds, reset_seconds, step_seconds: how long each may take before a worker counts as failed.
@@ -102,6 +104,8 @@ def bridge(
       UsageError: no such simulator, one that cannot be made (with its own words), or a limit out of its range.
     """
     name = simulator if isinstance(simulator, str) else _place_of(simulator)
+    if map_name is not None:
+        name = f"{name}:{map_name}"
     limits = Limits(
         start_seconds=check_above_zero("start_seconds", start_seconds),
         reset_seconds=check_above_zero("reset_seconds", reset_seconds),

@@ -1,0 +1,142 @@
+"""The bridge as a driver: teams act as they do elsewhere, and what failed leaves no trace."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hints import HORIZON
+from pools import SOON, recipe_of
+
+import marlcomm as mc
+from marlcomm.bridge.driver import BridgeDriver
+from marlcomm.bridge.task import BridgeTask
+from marlcomm.learners.collect import episode_keys
+from marlcomm.training.drivers import PlayStopped
+from marlcomm.training.interrupt import stop_between_chunks
+
+ENVS = 5
+
+
+@pytest.fixture(scope="module")
+def task():
+    env = BridgeTask(recipe_of("Hints"), 2, SOON)
+    yield env
+    env.close()
+
+
+@pytest.fixture(scope="module")
+def algorithm(task):
+    return mc.mappo(task, channel=mc.GaussianChannel(), hidden=4, num_envs=ENVS)
+
+
+@pytest.fixture(scope="module")
+def params(algorithm):
+    return algorithm.init(jax.random.PRNGKey(0)).params
+
+
+def play(algorithm, driver, params, episodes=ENVS, **options):
+    options = {"exploration": 1.0, "training": True} | options
+    return driver.play(algorithm, params, jax.random.PRNGKey(1), episodes, **options)
+
+
+@pytest.fixture(scope="module")
+def played(algorithm, task, params):
+    return play(algorithm, task.driver, params)
+
+
+def assert_equal(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def test_episodes_are_what_happened(played):
+    """Against the rules of the game, worked out here from what was seen and done."""
+    episodes = jax.tree.map(np.asarray, played.episodes)
+    target = episodes.agents_view[:, 0, 0, :-1].argmax(-1)
+    hit = episodes.action[..., 1] == target[:, None]
+    first = np.where(hit.any(1), hit.argmax(1), HORIZON)
+    step = np.arange(HORIZON)
+    np.testing.assert_array_equal(episodes.valid, step <= first[:, None])
+    np.testing.assert_array_equal(episodes.terminal, step == first[:, None])
+    np.testing.assert_array_equal(episodes.reward, np.repeat((step == first[:, None])[..., None], 2, -1))
+    np.testing.assert_array_equal(episodes.won, first < HORIZON)
+    seen = np.arange(HORIZON + 1) <= first[:, None] + 1
+    np.testing.assert_allclose(episodes.agents_view[..., 1, -1], np.where(seen, np.arange(HORIZON + 1) / HORIZON, 0))
+    np.testing.assert_array_equal(episodes.global_state, episodes.agents_view.reshape(ENVS, HORIZON + 1, -1))
+    assert episodes.alive.all()
+    assert episodes.action_mask.all()
+
+
+def test_the_team_acts_as_if_all_had_acted_at_once(algorithm, params, played):
+    """Two workers play five episodes in three turns; the decisions are those of one batch, with one key a step."""
+    memory, (_, keys) = algorithm.learner.initial_memory(ENVS), episode_keys(jax.random.PRNGKey(1), HORIZON)
+    episodes = played.episodes
+    for t, key in enumerate(keys):
+        seen = mc.Observation(
+            jnp.asarray(episodes.agents_view[:, t]),
+            jnp.asarray(episodes.action_mask[:, t]),
+            jnp.asarray(episodes.global_state[:, t]),
+            jnp.asarray(episodes.alive[:, t]),
+            jnp.full(ENVS, t),
+        )
+        action, memory, decision = algorithm.act(params, seen, memory, key, 1.0, training=True)
+        valid = np.asarray(episodes.valid[:, t])
+        np.testing.assert_array_equal(np.asarray(action)[valid], episodes.action[valid, t])
+        of_step = jax.tree.map(lambda x, t=t: x[:, t], played.decisions)
+        np.testing.assert_array_equal(of_step.key, decision.key)
+        np.testing.assert_allclose(of_step.scores[valid], decision.scores[valid], atol=1e-6)
+        np.testing.assert_allclose(of_step.messages.content[valid], decision.messages.content[valid], atol=1e-6)
+
+
+def test_the_number_of_workers_changes_nothing(algorithm, params, played, task):
+    driver = BridgeDriver(task.recipe, task._spec, ENVS, SOON)
+    assert_equal(play(algorithm, driver, params), played)
+    driver.close()
+
+
+def test_lost_episodes_leave_no_trace(algorithm, params, played, task):
+    """Whatever fails, what is learned from is what would have been without it."""
+    recipe = recipe_of("Faulty", faults=["crash", "killed", "nan", "restart"], chance=0.1)
+    driver = BridgeDriver(recipe, task._spec, 3, SOON)
+    for _ in range(3):
+        assert_equal(play(algorithm, driver, params), played)
+    account = driver.pool(1).account
+    assert account.lost
+    assert account.delivered == 3 * ENVS
+    assert account.begun == account.delivered + sum(account.lost.values())
+    driver.close()
+
+
+def test_more_episodes_than_workers_are_played_in_parts(algorithm, params, task):
+    before = task.driver.pool(1).account.delivered
+    played = play(algorithm, task.driver, params, 7, exploration=0.0, training=False)
+    assert played.episodes.valid.shape == (7, HORIZON)
+    assert played.decisions.scores.shape[:2] == (7, HORIZON)
+    assert task.driver.pool(1).account.delivered == before + 7
+    targets = played.episodes.agents_view[:, 0, 0, :-1].argmax(-1)
+    assert len(set(targets.tolist())) > 1  # each part has seeds of its own
+
+
+def test_a_run_that_is_to_stop_does_not_wait(algorithm, params, task):
+    with stop_between_chunks(lambda text: None) as stopping:
+        stopping.set()
+        with pytest.raises(PlayStopped):
+            play(algorithm, task.driver, params)
+    again = play(algorithm, task.driver, params)
+    assert len(again.episodes.won) == ENVS
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiled_quickly")
+@pytest.mark.parametrize("make", [mc.qmix, mc.mappo, mc.rgmcomm])
+def test_every_kind_of_learner_trains_and_is_asked_for_more(task, make, tmp_path):
+    more = {} if make is mc.mappo else {"batch_episodes": 4, "replay_episodes": 16} if make is mc.qmix else {}
+    algorithm = make(task, hidden=4, num_envs=2, **more)
+    result = mc.train(algorithm, steps=60, seeds=2, evaluations=1, evaluation_episodes=4, progress=False, out=tmp_path)
+    assert all(member["healthy"] and member["updates"] for member in result.summary["members"])
+    simulators = result.summary["simulators"]
+    assert simulators["episodes"] == task.driver.pool(1).account.delivered
+    assert set(simulators["time"]) == {"simulate", "infer", "transfer", "learn"}
+    assert mc.evaluate(result, edits="silence", episodes=5)["return"].shape == (2,)
+    assert mc.record_episodes(result, 4).episodes.valid.shape == (4, HORIZON)
