@@ -84,7 +84,7 @@ def train(
         settings = (*settings, f"task.workers={workers}")
     bound, hparams = split_settings(algorithm, task, settings)
     chosen = out is not None or not processes.is_first()
-    name = f"{algorithm}-{re.sub(r'[^\w.]+', '_', task)}"
+    name = re.sub(r"[^\w.-]+", "_", f"{algorithm}-{task}")
     free = contextlib.nullcontext(out) if chosen else record.free_folder(Path("runs"), name)
     with free as folder:
         result = loop.train(
