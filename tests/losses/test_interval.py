@@ -1,5 +1,7 @@
 """Losses that are taken now and then: how often, by which learner, and that the rest of the time they cost nothing."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -50,16 +52,30 @@ def bias(state):
     return np.asarray(found)
 
 
-def members(algorithm):
-    """States of a small population, and one training step of all."""
+@functools.cache
+def start(learner):
+    """States of a small population: at first, no interval matters."""
     keys = jnp.stack([jax.random.PRNGKey(seed) for seed in range(MEMBERS)])
-    return jax.vmap(algorithm.init)(keys), jax.vmap(lambda state: algorithm.step(state, float("inf")))
+    return jax.jit(jax.vmap(ALGORITHMS[learner](None).init))(keys)
 
 
-@pytest.mark.parametrize("learner", ALGORITHMS)
-@pytest.mark.parametrize(("interval", "times"), [(1, 5), (3, 2), (100, 1)])
+def members(learner, interval, **timed):
+    """States of a small population, and one training step of all."""
+    algorithm = ALGORITHMS[learner](interval, **timed)
+    return start(learner), jax.vmap(lambda state: algorithm.step(state, float("inf")))
+
+
+def cases():
+    """Every learner with one interval, and one of them with the shortest and one longer than all its steps."""
+    for name in ALGORITHMS:
+        for interval, times in ((1, 5), (3, 2), (100, 1)):
+            marks = () if interval == 3 or name == "policy" else pytest.mark.slow
+            yield pytest.param(name, interval, times, marks=marks)
+
+
+@pytest.mark.parametrize(("learner", "interval", "times"), cases())
 def test_each_learner_takes_it_at_every_so_many_of_its_gradient_steps(learner, interval, times):
-    state, step = members(ALGORITHMS[learner](interval))
+    state, step = members(learner, interval)
     after, metrics = jax.jit(step)(state)
     assert np.asarray(after.updates).tolist() == [ROW] * MEMBERS
     moved = bias(state)[:, 0] - bias(after)[:, 0]
@@ -71,15 +87,15 @@ def test_each_learner_takes_it_at_every_so_many_of_its_gradient_steps(learner, i
 def test_at_every_step_it_is_the_loss_itself():
     states = []
     for interval in (None, 1):
-        state, step = members(ALGORITHMS["value"](interval))
+        state, step = members("value", interval)
         states.append(jax.jit(step)(state)[0].params)
     jax.tree.map(np.testing.assert_array_equal, *states)
 
 
 @pytest.mark.parametrize("learner", ALGORITHMS)
 def test_a_population_skips_it_instead_of_computing_and_throwing_away(learner):
-    state, step = members(ALGORITHMS[learner](3))
-    without, plain = members(ALGORITHMS[learner](None))
+    state, step = members(learner, 3)
+    without, plain = members(learner, None)
     skips = str(jax.make_jaxpr(step)(state)).count("cond[")
     assert skips > str(jax.make_jaxpr(plain)(without)).count("cond[")
 
@@ -92,7 +108,7 @@ def test_an_interval_below_one_is_refused(interval):
 
 def test_a_loss_teaches_since_its_environment_step():
     played = 4 * make_env("maze").horizon
-    state, step = members(ALGORITHMS["value"](played + 1, Since))
+    state, step = members("value", played + 1, timed=Since)
     step = jax.jit(step)
     before = step(state)[0]
     np.testing.assert_array_equal(bias(before), bias(state))
