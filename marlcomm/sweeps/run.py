@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from marlcomm.analysis.measures.tables import Table, write_csv
+from marlcomm.analysis.measures.tables import Table, write_csv, write_parquet
 from marlcomm.names import modules_of_users
 from marlcomm.sweeps.engines import Engine, ThisProcess, follow, make_engine
 from marlcomm.sweeps.figure import plot_sweep
@@ -24,7 +24,7 @@ from marlcomm.training.record import RunFolderError
 from marlcomm.training.run_lock import LOCK, PROCESS, RunLock
 from marlcomm.validation import UsageError
 
-TABLE, PICTURE = "sweep.csv", "sweep.png"
+TABLE, PARQUET, PICTURE = "sweep.csv", "sweep.parquet", "sweep.png"
 SAME = ("evaluations", "evaluation_episodes")  # of the whole sweep
 DONE = "done"
 
@@ -126,11 +126,16 @@ def plan_sweep(source: str | Path | Mapping[str, Any], out: str | Path) -> Plan:
 
 
 def write_table(plan: Plan, folder: Path, failed: Mapping[str, str]) -> Table:
-    """Writes and gives back sweep.csv: a row a member, with what it was trained with, how it ended, and where it is."""
+    """Writes and gives back sweep.csv: a row a member, with what it was trained with, how it ended, and where it is.
+
+    Where pyarrow is installed sweep.parquet holds the same.
+    """
     rows = [row for part in plan.parts for row in _rows(part, folder, failed)]
     names = dict.fromkeys(name for row in rows for name in row)
     table = {name: np.array([row.get(name, "") for row in rows], dtype=object) for name in names}
     write_csv(table, folder / TABLE)
+    with contextlib.suppress(ImportError):
+        write_parquet(table, folder / PARQUET)
     return table
 
 

@@ -66,6 +66,10 @@ def test_a_sweep_is_trained_once_goes_on_and_may_grow(tmp_path, monkeypatch):
     assert [(float(row["learning_rate"]), row["seed"], row["status"]) for row in rows] == [
         (rate, seed, "done") for rate in (1e-4, 1e-3) for seed in ("0", "1")
     ]
+    typed = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "sweep" / "sweep.parquet").to_pydict()
+    for name, column in typed.items():
+        assert ["" if value is None else str(value) for value in column] == [row[name] for row in rows], name
+    assert {type(value) for value in typed["learning_rate"] + typed["return"]} == {float}
     assert (tmp_path / "sweep" / "sweep.png").read_bytes().startswith(b"\x89PNG")
     alone = mc.train(
         mc.make_algorithm("vdn", mc.make_env("sensor"), **TINY),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pytest
@@ -63,3 +67,42 @@ def test_a_run_goes_on_on_one_device_to_the_bits_of_two(train, tmp_path, monkeyp
     assert digests(resumed) == digests(straight)
     for name, values in straight.metrics.items():  # reported numbers are summed in another order
         np.testing.assert_allclose(resumed.metrics[name], values, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+ON_FOUR_DEVICES = """
+import json, sys
+import jax
+jax.config.update("jax_num_cpu_devices", 4)
+import marlcomm as mc
+from marlcomm.training.loop import train_population
+from marlcomm.training.population import Population
+
+name, task, settings = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+algorithm, devices = mc.make_algorithm(name, mc.make_env(task), **settings), jax.devices()
+for count in (4, 2, 3):
+    jax.devices = lambda *_: devices[:count]
+    population = Population(tuple(range(7)), ({},) * 7, block=2)
+    found = train_population(
+        algorithm, population, steps=300, evaluations=1, evaluation_episodes=4, progress=False
+    )
+    print(json.dumps([member["digest"] for member in found.summary["members"]]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "task", "settings"),
+    [
+        ("ndq", "sensor", {"hidden": 8, "num_envs": 4, "batch_episodes": 4, "replay_episodes": 16}),
+        ("mappo", "sensor", {}),
+        ("maddpg", "speaker_listener", {"hidden": 8, "num_envs": 2}),
+    ],
+    ids=["value", "on_policy", "actor_critic"],
+)
+def test_blocks_are_the_same_to_the_bit_side_by_side_or_in_turn(name, task, settings):
+    command = [sys.executable, "-c", ON_FOUR_DEVICES, name, task, json.dumps(settings)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    four, two, three = (json.loads(line) for line in said[-3:])
+    assert two == four
+    assert three == four
+    assert len(set(four)) == 7

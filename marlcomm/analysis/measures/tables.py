@@ -105,6 +105,29 @@ def write_csv(table: Mapping[str, np.ndarray], path: str | Path) -> Path:
     return path
 
 
+def write_parquet(table: Table, path: Path) -> Path:
+    """Writes a table as Parquet: columns of numbers, flags or words, null where a value is empty.
+
+    Lists, and values of several types in one column, are written as words.
+
+    Raises:
+      ImportError: pyarrow is not installed.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    parquet.write_table(pyarrow.table({name: _typed(column.tolist()) for name, column in table.items()}), path)
+    return path
+
+
+def _typed(values: list[Any]) -> list[Any]:
+    """Values of one type, or their words; None for what is empty."""
+    kinds = {type(value) for value in values if value not in ("", None)}
+    numbers = kinds <= {int, float}
+    plain = len(kinds) < 2 and kinds <= {str, bool}
+    return [None if value in ("", None) else value if numbers or plain else str(value) for value in values]
+
+
 def members_of(run: AnyRun) -> list[dict[str, Any]]:
     """Seed and swept hyper-parameters of each member. Raises as `read_metrics`."""
     if isinstance(run, str | Path):
