@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from marlcomm.bridge.starcraft import doctor, map_files
+from marlcomm.bridge.starcraft import map_files
 from marlcomm.bridge.starcraft.installation import Installation
 from marlcomm.bridge.starcraft.map_files import MAP_FILES, scenario_name
 from marlcomm.envs.combat import SCENARIOS
@@ -85,30 +85,3 @@ def test_a_map_is_missing_changed_or_as_published(game, monkeypatch):
     published = MAP_FILES["3b_vs_1h1m"]._replace(sha256=hashlib.sha256(b"a map").hexdigest())
     monkeypatch.setitem(map_files.MAP_FILES, "3b_vs_1h1m", published)
     assert here.check_map("3b_vs_1h1m") == ""
-
-
-def found(findings):
-    return {each.what: each for each in findings}
-
-
-def test_the_doctor_says_what_is_wrong_without_the_game_and_what_to_type(monkeypatch, tmp_path):
-    monkeypatch.setenv("SC2PATH", str(tmp_path / "nowhere"))
-    seen = found(doctor.examine())
-    assert seen["StarCraft II"].state == "wrong"
-    assert "SC2PATH" in seen["StarCraft II"].do
-    assert seen["protocol"].state == seen["websockets"].state == seen["python"].state == "good"
-    assert "microseconds" in seen["protobuf"].found
-    assert "git+https://github.com/oxwhirl/smac.git" in seen["smac"].do
-    assert {"free memory", "processors", "temporary files"} <= {*seen}
-
-
-def test_the_doctor_looks_at_each_map_of_ndq_and_at_another_interpreter(game):
-    import sys
-
-    seen = found(doctor.examine(str(game), python=sys.executable))
-    assert "4.10 (build 75689)" in seen["StarCraft II"].found
-    maps = [name for name in seen if name.startswith("map ")]
-    assert len(maps) == 6
-    assert all(seen[name].state == "absent" for name in (*maps, "other maps"))
-    assert sys.executable in seen["python"].found
-    assert found(doctor.examine(str(game), python="/nowhere/python"))["python"].state == "wrong"
