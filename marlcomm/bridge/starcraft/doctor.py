@@ -90,7 +90,7 @@ def _messages() -> Iterator[Finding]:
     from google.protobuf.internal import api_implementation
 
     kind, spent = api_implementation.Type(), _parsing_time(messages)
-    found = f"{_version('protobuf')}, {kind}, {spent:.0f} microseconds for an observation of {UNITS} units"
+    found = f"{_version('protobuf')}, {kind}, {spent:.1f} microseconds for an observation of {UNITS} units"
     if kind == "python" or spent > SLOW:
         yield Finding("protobuf", found, "wrong", 'it is not compiled: pip install --upgrade "protobuf>=6"')
     else:

@@ -45,6 +45,22 @@ def test_every_request_of_a_start_may_fail(play, request_kind):
         assert caught.value.cause == CAUSES[kind]
 
 
+@pytest.mark.parametrize("number", range(1, 20))
+def test_a_fault_at_any_request_is_noticed_before_another_is_answered(play, number):
+    simulator, stand_in = play("3m", f"drop@any:{number}")
+
+    def play_on():
+        for _ in range(3):  # 6 requests of the first start, 3 of a step, 3 or more of a new episode
+            simulator.reset(0)
+            for _ in range(2):
+                assert not simulator.step(np.ones(3, np.int32)).terminated
+
+    with pytest.raises(SimulatorFault) as caught:
+        play_on()
+    assert caught.value.cause == "disconnected"
+    assert len(stand_in.requests) == number
+
+
 def test_a_new_episode_may_fail_too(play):
     simulator, _ = play("3m", "drop@debug:1")
     simulator.reset(0)
