@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from marlcomm.sweeps.jobs import Job, Outcome
 from marlcomm.training.interrupt import stop_between_chunks
-from marlcomm.validation import UsageError, check_choice
+from marlcomm.validation import UsageError, check_choice, nearest
 
 ENGINES = {"ray": "marlcomm.sweeps.ray_engine:RayEngine", "submitit": "marlcomm.sweeps.submitit_engine:SubmititEngine"}
 POLL = 1.0  # seconds between looks at what is trained elsewhere
@@ -79,10 +80,12 @@ class _Here:
 def make_engine(name: str, options: Mapping[str, Any] | None = None) -> Engine:
     """The engine called `name`. Raises UsageError: there is none, or it has no such option."""
     module, _, attribute = ENGINES[check_choice("engine", name, tuple(ENGINES))].partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)(**(options or {}))
-    except TypeError as error:
-        raise UsageError(f"engine {name!r}: {error}") from None
+    make = getattr(importlib.import_module(module), attribute)
+    known = inspect.signature(make).parameters
+    for key in options or {}:
+        if key not in known and not any(each.kind is each.VAR_KEYWORD for each in known.values()):
+            raise UsageError(f"engine {name!r} has no setting {key!r}.{nearest(key, tuple(known))}")
+    return make(**(options or {}))
 
 
 def follow(engine: Engine, jobs: Sequence[Job], say: Say, look: Callable[[], None]) -> Iterator[tuple[Job, Outcome]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,7 +48,9 @@ class RayEngine:
         except ImportError:
             raise ImportError('this engine needs Ray: pip install "marlcomm[ray]"') from None
         if not ray.is_initialized():
-            ray.init(address=self._address, log_to_driver=False)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="os.fork")  # it starts other programs, which is no harm
+                ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cpus, gpus = self._of_a_part(nodes)
         able = [node for node in nodes if node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus]

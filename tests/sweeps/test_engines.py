@@ -9,6 +9,7 @@ import os
 import signal
 import tarfile
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -16,7 +17,7 @@ import pytest
 import marlcomm as mc
 from marlcomm.cli import main
 from marlcomm.names import modules_of_users
-from marlcomm.sweeps import engines, make_plan, read_spec, submitit_engine
+from marlcomm.sweeps import engines, jobs, make_plan, read_spec, submitit_engine
 from marlcomm.sweeps.jobs import Outcome, checksum
 from marlcomm.sweeps.progress import share_done
 from marlcomm.sweeps.ray_engine import RayEngine
@@ -124,6 +125,21 @@ def test_what_is_sent_back_is_put_into_the_folder_and_nothing_outside_it(tmp_pat
     assert not (tmp_path / "x").exists()
 
 
+def test_a_node_that_does_not_see_the_folder_sends_its_run_back(tmp_path, monkeypatch):
+    engine = FakeEngine(*[(0, Outcome("later"))] * 3)
+    mc.sweep(THREE, tmp_path / "sweep", engine=engine, progress=False)
+    job = replace(engine.jobs[0], folder=tmp_path / "nowhere")
+    monkeypatch.setattr(jobs, "train_population", lambda *_, out, **__: train(job, out.parent))
+    outcome = jobs.train_elsewhere(job)
+    assert outcome.error == ""
+    assert not job.folder.exists()
+    jobs.receive(outcome, tmp_path / "sweep")
+    assert (tmp_path / "sweep" / job.name / "summary.json").exists()
+    assert (tmp_path / "sweep" / "logs" / f"{job.name}.log").exists()
+    here = replace(job, folder=tmp_path / "sweep")
+    assert jobs.train_elsewhere(here).files is None
+
+
 def test_the_share_that_is_done_is_read_from_the_folder(tmp_path):
     plan = make_plan(read_spec(THREE))
     assert share_done(plan, tmp_path) == 0.0
@@ -146,7 +162,7 @@ def test_an_engine_is_checked_before_anything_is_written(tmp_path, capsys):
     file.write_text('algorithm = "vdn"\ntask = "sensor"\n')
     asked = ["sweep", str(file), "--out", str(tmp_path / "out")]
     assert main([*asked, "--engine", "ray", "--engine-set", "gpu=1"]) == 2
-    assert "gpu" in capsys.readouterr().err
+    assert "Did you mean 'gpus'" in capsys.readouterr().err
     assert main([*asked, "--engine-set", "gpus=1"]) == 2
     assert "--engine" in capsys.readouterr().err
 
