@@ -2,6 +2,7 @@ __version__: str
 from . import agents as agents
 from . import algorithms as algorithms
 from . import analysis as analysis
+from . import bridge as bridge
 from . import envs as envs
 from . import learners as learners
 from . import losses as losses

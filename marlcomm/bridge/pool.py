@@ -21,6 +21,7 @@ from marlcomm.training.drivers import CannotPlay
 ABSENT, STARTING, READY, BUSY, CLOSING, GONE = range(6)  # what a slot's worker is
 DIED, SILENT, FROZEN, ILLEGAL, NOT_STARTED = "died", "no answer", "no heartbeat", "illegal action", "did not start"
 CLOSE_SECONDS, STALE_SECONDS = 5.0, 10.0
+FIRST_TRIES = 2  # of each worker: where none starts at all, more would not help
 
 
 class SimulatorsFailed(CannotPlay):
@@ -95,7 +96,7 @@ class WorkerPool:
         self._failures, self._played = np.zeros(workers, int), np.zeros(workers, int)
         self._playing = np.full(workers, -1, np.int64)  # number of the episode
         self._ordered, self._answered = self.block.order["number"], self.block.answer["number"]
-        self._last = ("", "")
+        self._last, self._any_started = ("", ""), False
         self._closed = False
 
     def __len__(self) -> int:
@@ -234,6 +235,7 @@ class WorkerPool:
         self._state[slot] = READY
         if hello:
             wrong = self._misplaced(slot)
+            self._any_started |= not wrong
             return self._failed(slot, "handshake", f"{wrong} do not arrive where they should") if wrong else []
         return [Event(slot)]
 
@@ -305,11 +307,13 @@ class WorkerPool:
     def _check_enough(self) -> None:
         """Raises SimulatorsFailed where too few workers are left."""
         left, (cause, text) = int((self._state != GONE).sum()), self._last
+        last = f"The last failed by {cause!r}: {text.strip() or 'it said nothing'}"
         if left < self.limits.min_workers:
             raise SimulatorsFailed(
-                f"{left} of {len(self)} workers are left, and min_workers={self.limits.min_workers}. The last failed "
-                f"by {cause!r}: {text.strip() or 'it said nothing'}"
+                f"{left} of {len(self)} workers are left, and min_workers={self.limits.min_workers}. {last}"
             )
+        if not self._any_started and (self._failures >= FIRST_TRIES).all():
+            raise SimulatorsFailed(f"none of {len(self)} workers could be started. {last}")
 
     def _start_due(self) -> None:
         now = time.monotonic()

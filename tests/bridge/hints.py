@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -99,3 +100,10 @@ class Endless(Hints):
 
 def nothing():
     """Makes nothing."""
+
+
+class Importing(Hints):
+    """Brings something that no worker may have."""
+
+    def __init__(self):
+        sys.modules["jax"] = sys

@@ -136,3 +136,9 @@ def test_waiting_grows_with_failures_in_a_row():
     limits = Limits(backoff=1.0, longest_backoff=60.0)
     assert [limits.wait_before(n) for n in (1, 2, 3, 4, 9)] == [0.0, 1.0, 2.0, 4.0, 60.0]
     assert SOON.wait_before(2) == 0.01
+
+
+def test_where_no_worker_starts_it_is_said_at_once(make_pool, spec):
+    pool = make_pool(recipe_of("Importing"), 2, Limits())
+    with pytest.raises(SimulatorsFailed, match=r"(?s)none of 2 workers could be started.*imports jax"):
+        all_idle(pool)

@@ -12,6 +12,8 @@ import numpy as np
 from marlcomm.bridge.adapters.spaces import AgentActions, flat_size, flatten, padded
 from marlcomm.bridge.simulator import Observed, Outcome, SimulatorSpec
 
+LIMITS = ("horizon", "max_steps", "_max_episode_steps")  # what environments call their limit of steps
+
 
 def make(name: str, *, horizon: int = 0, **options: Any) -> GymnasiumSimulator:
     """The environment that `gymnasium.make` knows by this name; `module:name` imports a module first."""
@@ -36,7 +38,9 @@ class GymnasiumSimulator:
         count = len(spaces)
         self._views = list(env.observation_space.spaces) if self._tuple else [env.observation_space] * count
         size, limit = max(map(flat_size, self._views)), getattr(getattr(env, "spec", None), "max_episode_steps", None)
-        horizon = horizon or limit or getattr(env.unwrapped, "horizon", 0) or getattr(env.unwrapped, "max_steps", 0)
+        # its own limit, which it may call an end: it is none
+        self._limit = 0 if limit else next(filter(None, (getattr(env.unwrapped, name, 0) for name in LIMITS)), 0)
+        self._time, horizon = 0, horizon or limit or self._limit
         if not horizon:
             raise ValueError("this environment has no limit of steps: set task.horizon (horizon=...)")
         self.spec = SimulatorSpec(
@@ -50,6 +54,7 @@ class GymnasiumSimulator:
 
     def reset(self, seed: int) -> Observed:
         """See `Simulator`."""
+        self._time = 0
         given, info = self._env.reset(seed=seed)
         return self._observed(given, info)
 
@@ -58,8 +63,11 @@ class GymnasiumSimulator:
         chosen = [self._actions.of(agent, action) for agent, action in enumerate(actions)]
         given, reward, terminated, truncated, info = self._env.step(self._joint(chosen))
         won = bool(info.get("won", info.get("is_success", False)))
-        ended, cut = np.all(terminated), np.any(truncated)  # lists where each agent has its own
-        return Outcome(self._observed(given, info), np.asarray(reward, np.float32), bool(ended), bool(cut), won)
+        self._time += 1
+        ended, cut = bool(np.all(terminated)), bool(np.any(truncated))  # lists where each agent has its own
+        if ended and self._time == self._limit:
+            ended, cut = False, True
+        return Outcome(self._observed(given, info), np.asarray(reward, np.float32), ended, cut, won)
 
     def close(self) -> None:
         """See `Simulator`."""
