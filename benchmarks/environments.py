@@ -1,9 +1,9 @@
 """Speed of the tasks: environment steps per second, all copies together, beside the peers that have the same task.
 
 A copy plays whole episodes with random actions drawn beforehand: reset, then one step after another without auto-reset.
-JaxMARL (`pip install "marlcomm[jaxmarl]"`) runs in the same loop, in turns with ours, so that load on the machine
-meets both alike; MPE2 plays one copy in Python. Peers that are not installed are left out. What is measured is what a
-learner reads: every view and every reward of every step.
+JaxMARL (`pip install "marlcomm[jaxmarl]"`; on battles SMAX, against its own enemies) runs in the same loop, in turns
+with ours, so that load on the machine meets both alike; MPE2 plays one copy in Python. Peers that are not installed are
+left out. What is measured is what a learner reads: every view and every reward of every step.
 """
 
 from __future__ import annotations
@@ -45,6 +45,21 @@ SHARED = {
     "reference": Peers(FARAMA, "MPE_simple_reference_v3", "simple_reference_v3"),
     "speaker_listener": Peers(FARAMA, "MPE_simple_speaker_listener_v4", "simple_speaker_listener_v4"),
 }
+
+# battles that SMAX has, too; none with healers
+SMAX = (
+    "3m",
+    "8m",
+    "25m",
+    "5m_vs_6m",
+    "10m_vs_11m",
+    "27m_vs_30m",
+    "2s3z",
+    "3s5z",
+    "3s5z_vs_3s6z",
+    "3s_vs_5z",
+    "6h_vs_8z",
+)
 
 # One step of one copy: (state, action, key) -> (state, what is seen and paid). And its start: key -> state.
 Step = Callable[[Any, Any, jax.Array], tuple[Any, Any]]
@@ -113,15 +128,27 @@ def of_jaxmarl(name: str, copies: int) -> Variant | None:
         jaxmarl = import_jaxmarl()
     except ImportError:
         return None
-    env: Any = jaxmarl.make(SHARED[name].jaxmarl)
+    env, horizon = _made_by_jaxmarl(jaxmarl, name)
 
     def step(state: Any, action: Any, key: jax.Array) -> tuple[Any, Any]:
         seen, state, reward, _, _ = env.step_env(key, state, action)
         return state, (seen, reward)
 
-    horizon = SHARED[name].options["steps"]
     actions = {agent: _random_actions((horizon, copies), env.action_space(agent).n) for agent in env.agents}
     return Variant("JaxMARL", lambda key: env.reset(key)[1], step, actions, copies)
+
+
+def _made_by_jaxmarl(jaxmarl: Any, name: str) -> tuple[Any, int]:
+    """JaxMARL's task, and steps of an episode."""
+    if name not in SMAX:
+        return jaxmarl.make(SHARED[name].jaxmarl), SHARED[name].options["steps"]
+    import marlcomm as mc
+    from marlcomm.envs.quiet_imports import without_prints
+
+    with without_prints():
+        from jaxmarl.environments.smax import map_name_to_scenario  # pyright: ignore[reportMissingImports]
+
+    return jaxmarl.make("HeuristicEnemySMAX", scenario=map_name_to_scenario(name)), mc.make_env(name).horizon
 
 
 def steps_per_second_of_mpe2(name: str, episodes: int = 40) -> float | None:
@@ -178,7 +205,7 @@ def _measure(name: str, sizes: list[int], repeats: int) -> dict[str, dict[int, l
     found: dict[str, dict[int, list[float]]] = {}
     for copies in sizes:
         variants = [ours(name, copies)]
-        peer = of_jaxmarl(name, copies) if name in SHARED else None
+        peer = of_jaxmarl(name, copies) if name in SHARED or name in SMAX else None
         variants += [] if peer is None else [peer]
         for _ in range(repeats):
             for variant in variants:  # in turns
