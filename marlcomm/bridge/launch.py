@@ -155,7 +155,9 @@ def describe(recipe: Recipe, seconds: float) -> SimulatorSpec:
         if said is None:
             raise UsageError(f"{_what(recipe)} did not start within start_seconds={seconds:g}. {process.last_words()}")
         if "spec" not in said:
-            words = said.get("trace") or process.last_words() or f"its interpreter ended: {process.process.wait()}"
+            words = said.get("trace")
+            if words is None:
+                words = process.last_words() or f"its interpreter ended: {process.process.wait()}"
             raise UsageError(
                 f"{_what(recipe)} cannot be made: {said.get('error', 'it ended at once')}\n{words}".strip()
             )

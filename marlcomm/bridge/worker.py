@@ -26,6 +26,7 @@ from marlcomm.bridge import block as blocks
 from marlcomm.bridge.block import CLOSE, HELLO, RESET, STEP, SharedBlock, say_trouble, sentinels
 from marlcomm.bridge.checks import checked, rewards
 from marlcomm.bridge.simulator import Observed, Outcome, SimulatorFault, SimulatorSpec
+from marlcomm.validation import UsageError
 
 HEARTBEAT = 1.0  # seconds
 LOG = 2**20  # bytes of what a simulator prints that are kept
@@ -188,8 +189,13 @@ def _as_tuples(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sentence(error: BaseException) -> str:
+    if isinstance(error, UsageError):  # says by itself what is wrong, and what would be right
+        return str(error)
     return f"{type(error).__name__}: {error}".strip().splitlines()[0] if str(error) else type(error).__name__
 
 
 def _trace(error: BaseException) -> str:
+    """Where it happened; nothing where the sentence is all that helps."""
+    if isinstance(error, UsageError):
+        return ""
     return "".join(traceback.format_exception(type(error), error, error.__traceback__))

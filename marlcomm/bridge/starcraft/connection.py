@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from marlcomm.bridge.simulator import SimulatorFault
-from marlcomm.bridge.starcraft.protocol import ENDED, INSTALL, QUIT, messages
+from marlcomm.bridge.starcraft.protocol import ENDED, INSTALL, QUIT, MissingPackage, messages
 
 MOST_WORDS = 200  # letters of what the game says that an error repeats
 
 
 def websockets_client() -> Any:
-    """The module `websockets.sync.client`. Raises ImportError with what to type."""
+    """The module `websockets.sync.client`. Raises MissingPackage with what to type."""
     try:
         from websockets.sync import client
     except ImportError:
-        raise ImportError(f"The package websockets, through which the game is reached, is missing: {INSTALL}") from None
+        raise MissingPackage(
+            f"The package websockets, through which the game is reached, is missing: {INSTALL}"
+        ) from None
     return client
 
 

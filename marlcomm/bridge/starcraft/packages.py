@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from marlcomm.bridge.starcraft.protocol import MissingPackage
 from marlcomm.validation import UsageError, nearest
 
 SOURCES = {
@@ -44,23 +45,23 @@ def load(package: str, module: str) -> Any:
     """A module of one of the packages.
 
     Raises:
-      ImportError: it is missing, is another of the same name, or does not load; the message says what to type.
+      MissingPackage: it is missing, is another of the same name, or does not load; the message says what to type.
     """
     if importlib.util.find_spec(package) is None:
         hint = "; what PyPI calls smac is an optimizer" if package == "smac" else ""
-        raise ImportError(f"The package {package} is missing{hint}: {install_command(package)}")
+        raise MissingPackage(f"The package {package} is missing{hint}: {install_command(package)}")
     if package == "smac" and is_optimizer():
-        raise ImportError(
+        raise MissingPackage(
             "The package smac that is installed is SMAC3, an optimizer of hyper-parameters, and has no battles: "
             f"{install_command(package)}"
         )
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(f"The package {package} does not load ({error}): {install_command(package)}") from error
+        raise MissingPackage(f"The package {package} does not load ({error}): {install_command(package)}") from error
     except Exception as error:  # such as protobuf's TypeError about descriptors, or a missing library of rtree
         why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise ImportError(
+        raise MissingPackage(
             f"The package {package} does not load ({type(error).__name__}: {why}): {install_command(package)}"
         ) from error
 

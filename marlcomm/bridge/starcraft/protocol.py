@@ -6,6 +6,8 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from marlcomm.validation import UsageError
+
 INSTALL = 'pip install "marlcomm[starcraft]"'
 STOP, MOVE, ATTACK, HEAL = 4, 16, 23, 386  # abilities, as SMAC orders them
 RACES = {"terran": 1, "zerg": 2, "protoss": 3}
@@ -14,22 +16,26 @@ PARTICIPANT, COMPUTER = 1, 2
 IN_GAME, ENDED, QUIT = 3, 5, 6  # states of the game
 
 
+class MissingPackage(UsageError, ImportError):
+    """A package is missing, or is another than it should be; the message says what to type."""
+
+
 @functools.cache
 def messages() -> Any:
     """The module of the protocol's messages, `sc2api_pb2`.
 
     Raises:
-      ImportError: it is missing, or made for another protobuf than the one here; the message says what to type.
+      MissingPackage: it is missing, or made for another protobuf than the one here; the message says what to type.
     """
     try:
         from s2clientprotocol import sc2api_pb2
     except ModuleNotFoundError as error:
-        raise ImportError(
+        raise MissingPackage(
             f"The messages of StarCraft II's protocol are missing (no module {error.name!r}): {INSTALL}"
         ) from None
     except Exception as error:  # TypeError of protobuf, VersionError of its generated code
         why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
-        raise ImportError(
+        raise MissingPackage(
             f"The messages of StarCraft II's protocol do not load ({why}). The package s2clientprotocol is made for an "
             f"old protobuf: pip uninstall -y s2clientprotocol, then {INSTALL} (or pip install --force-reinstall "
             "pys2clientprotocol)"

@@ -62,7 +62,7 @@ class StarCraft:
 
         Raises:
           UsageError: an option is wrong, or the game or the map is missing; the message says what to do.
-          ImportError: a package is missing.
+          MissingPackage: one is missing.
         """
         for needed in (protocol.messages, websockets_client):
             needed()

@@ -48,7 +48,7 @@ def make(
       **options: of `StarCraft2Env`, such as step_mul=8.
 
     Raises:
-      ImportError: the package is missing, or another of its name is there; the message says what to type.
+      MissingPackage: the package is missing, or another of its name is there; the message says what to type.
       UsageError: the map or an option is not known.
     """
     if name in {*ONLY_OURS, *ONLY_OURS.values()}:

@@ -25,7 +25,7 @@ def make(name: str, *, horizon: int = 0, **options: Any) -> SMACliteSimulator:
       **options: of `SMACliteEnv`, such as use_cpp_rvo2=True.
 
     Raises:
-      ImportError: the package is missing; the message says what to type.
+      MissingPackage: the package is missing; the message says what to type.
       UsageError: the map is not known, or has no limit.
     """
     load("smaclite", "smaclite")

@@ -30,7 +30,7 @@ def make(name: str, *, seconds: float = 30.0, **options: Any) -> SMACSimulator:
       **options: of SMACv2's `StarCraft2Env`; `capability_config` stands in place of the whole published one.
 
     Raises:
-      ImportError: the package is missing; the message says what to type.
+      MissingPackage: the package is missing; the message says what to type.
       UsageError: the name or an option is not known.
     """
     capability = options.pop("capability_config", None) or capabilities(name)
