@@ -55,6 +55,7 @@ class Task:
       share: of `--steps`.
       measure: "won" or "return".
       settings: of the value learner; others: of those that learn on-policy or with a critic of actions.
+      most_episodes: of a test, where more would not fit into memory: what is said takes most of it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Task:
     options: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     others: Mapping[str, Any] = field(default_factory=dict)
+    most_episodes: int = 100_000
 
 
 TASKS = {
@@ -80,6 +82,7 @@ TASKS = {
         options={"difficulty": "medium"},
         settings={**TRAFFIC_SETTINGS, "replay_episodes": 500},  # with 5,000, seven gigabytes for five seeds
         others={"discount": 0.95},
+        most_episodes=1000,
     ),
     # Foraging-8x8-2p-2f-coop, sight 1: both must stand at the food, and see each other only from the next cell
     "lbf-sight-1": Task(
@@ -168,7 +171,7 @@ def cell_of(experiment: Experiment, method: str, label: str) -> Cell:
     """Trains a method on a task, or reads it back, and tests it; what goes wrong is what the cell says."""
     try:
         run = experiment.train(f"{method}-{label}", algorithm_of(method, TASKS[label]), steps=_steps(experiment, label))
-        return _tested(experiment, run, TASKS[label].measure)
+        return _tested(run, TASKS[label].measure, min(experiment.episodes, TASKS[label].most_episodes))
     except (Exception, SystemExit) as error:  # a cell that fails is shown, and the others go on
         return Cell(problem_of(error, f"{method}-{label}"))
 
@@ -191,13 +194,13 @@ def _steps(experiment: Experiment, label: str) -> int:
     return int(TASKS[label].share * experiment.steps)
 
 
-def _tested(experiment: Experiment, run: FinishedRun, measure: str) -> Cell:
+def _tested(run: FinishedRun, measure: str, episodes: int) -> Cell:
     """Evaluates a run, or reads back what was found; it is kept with the run."""
-    folder, name = RunFolder(run.saved.path), f"tested-{measure}-{experiment.episodes}-episodes.json"
+    folder, name = RunFolder(run.saved.path), f"tested-{measure}-{episodes}-episodes.json"
     if not (folder.path / name).exists():
         found = {
-            "tested": evaluate(run.saved, episodes=experiment.episodes),
-            "random": evaluate(run.saved, edits=["random"], episodes=experiment.episodes)[measure],
+            "tested": evaluate(run.saved, episodes=episodes),
+            "random": evaluate(run.saved, edits=["random"], episodes=episodes)[measure],
             "commit": commit(),
         }
         folder.write_json(name, as_json(found))

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from marlcomm.analysis.measures.frontier import Frontier
 from marlcomm.envs.render.figure import Figure
-from marlcomm.envs.render.palette import INK, agent_color
+from marlcomm.envs.render.palette import AGENT_COLORS, INK, agent_color
 from marlcomm.envs.render.style import draw_references, plain_frame
 
 _LOWEST = -0.5  # on the scale of the best teams; what is below says nothing about talk
@@ -18,9 +18,9 @@ _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")  # no edit, and each edit
 def plot_frontier(frontier: Frontier, *, title: str = "") -> Figure:
     """Return of every member under every edit over the bits that it spends; the Pareto front is a line.
 
-    Runs have colors, edits have markers; entries that another one beats are pale. The axis of bits is linear below 1
-    and logarithmic above, so that silence has its place. The line is what can be had for as many bits, or fewer. On the
-    scale of the best teams, entries below -0.5 stand at the lower edge.
+    Runs have colors, the ninth and later ones hollow, edits have markers; entries that another one beats are pale. The
+    axis of bits is linear below 1 and logarithmic above, so that silence has its place. The line is what can be had for
+    as many bits, or fewer. On the scale of the best teams, entries below -0.5 stand at the lower edge.
 
     Args:
       frontier: from `frontier`.
@@ -36,8 +36,9 @@ def plot_frontier(frontier: Frontier, *, title: str = "") -> Figure:
         for marker, edit in zip(_repeated(len(edits)), edits, strict=True):
             own = (frontier.run == run) & (frontier.edit == edit)
             for which, alpha, size in ((own & ~best, 0.25, 18), (own & best, 1.0, 34)):
-                look = {"color": agent_color(number), "alpha": alpha, "s": size, "marker": marker, "linewidths": 0}
-                axes.scatter(bits[which], worth[which], zorder=3 if alpha == 1.0 else 2, **look)
+                look = {"alpha": alpha, "s": size, "marker": marker, "zorder": 3 if alpha == 1.0 else 2}
+                face = "none" if _hollow(number) else agent_color(number)
+                axes.scatter(bits[which], worth[which], facecolors=face, edgecolors=agent_color(number), **look)
     _draw_front(axes, bits[best], worth[best], float(np.nanmax(bits, initial=1.0)))
     if frontier.normalized:
         draw_references(axes, {"best silent": 0.0, "best informed": 1.0})
@@ -47,13 +48,10 @@ def plot_frontier(frontier: Frontier, *, title: str = "") -> Figure:
     axes.set_xlim(left=-0.05)
     axes.title.set_fontsize(9)
     plain_frame(axes)
-    plain = {"linestyle": "", "markeredgewidth": 0}
-    handles = [Line2D([], [], marker="o", color=agent_color(n), label=run, **plain) for n, run in enumerate(runs)]
+    handles = [_sign(run, agent_color(number), "o", _hollow(number)) for number, run in enumerate(runs)]
     if len(edits) > 1:
-        handles += [
-            Line2D([], [], marker=marker, color=INK, label=edit or "no edit", **plain)
-            for marker, edit in zip(_repeated(len(edits)), edits, strict=True)
-        ]
+        markers = zip(_repeated(len(edits)), edits, strict=True)
+        handles += [_sign(edit or "no edit", INK, marker) for marker, edit in markers]
     figure.legend(handles=handles, loc="outside right upper", fontsize=7, frameon=False)
     return figure
 
@@ -65,6 +63,16 @@ def _draw_front(axes: Axes, bits: np.ndarray, worth: np.ndarray, most: float) ->
     order = np.argsort(bits, kind="stable")
     x, y = np.append(bits[order], max(most, bits.max())), np.append(worth[order], worth.max())
     axes.plot(x, y, drawstyle="steps-post", color=INK, linewidth=1.2, zorder=1.5, label="_front")
+
+
+def _sign(label: str, color: str, marker: str, hollow: bool = False) -> Line2D:
+    """A line of the legend."""
+    return Line2D([], [], linestyle="", label=label, color=color, marker=marker, fillstyle="none" if hollow else "full")
+
+
+def _hollow(number: int) -> bool:
+    """Whether a run must be told from one of the same color, of which there are eight."""
+    return number >= len(AGENT_COLORS)
 
 
 def _repeated(count: int) -> list[str]:
