@@ -161,9 +161,11 @@ class WorkerPool:
         """
         until = time.monotonic() + seconds
         while True:
-            self._check_enough()
-            self._start_due()
-            events = self._look(until)
+            settled = self._state.min() >= READY and self._state.max() <= BUSY
+            if not settled:
+                self._check_enough()
+                self._start_due()
+            events = self._look(until, settled)
             if events or time.monotonic() >= until:
                 return events
 
@@ -206,38 +208,38 @@ class WorkerPool:
         chosen = np.take_along_axis(mask, np.where(known, actions, 0)[..., None], -1)[..., 0]
         return np.asarray(((known & chosen) | ~mask.any(-1)).all(-1))
 
-    def _look(self, until: float) -> list[Event]:
-        """Waits for the next thing to happen, at most until then, and sees to it."""
-        now = time.monotonic()
-        waiting = np.isin(self._state, (BUSY, STARTING, CLOSING)) | ((self._state == ABSENT) & (self._until > now))
-        nearest = min(until, *self._until[waiting]) if waiting.any() else until
+    def _look(self, until: float, settled: bool = False) -> list[Event]:
+        """Waits for the next thing to happen, at most until then, and sees to it; `settled`: none is to be replaced."""
+        now, busy = time.monotonic(), self._state == BUSY
+        waiting = busy
+        if not settled:
+            waiting = np.isin(self._state, (BUSY, STARTING, CLOSING)) | ((self._state == ABSENT) & (self._until > now))
+        nearest = min(until, float(self._until[waiting].min(initial=until)))
         ready = self._poll.poll(max(nearest - now, 0.0) * 1000.0 + 0.5 if nearest > now else 0)
         silent = [fd for fd, _ in ready if fd != self._done]
         with contextlib.suppress(BlockingIOError):
             while len(os.read(self._done, 4096)) == 4096:
                 pass
-        busy = np.isin(self._state, (BUSY, STARTING))
-        events = [each for slot in np.flatnonzero(busy & self._has_answered()) for each in self._take(int(slot))]
+        answered = np.asarray(self._answered == self._ordered)
+        well = answered & busy & (self.block.answer["fault"] == 0)
+        self._state[well] = READY
+        self.account.busy += float(self.block.answer["simulated"][well].sum())
+        events = [Event(slot) for slot in np.flatnonzero(well).tolist()]
+        if not settled or answered[busy & ~well].any():
+            others = answered & ~well & (busy | (self._state == STARTING))
+            events += [each for slot in np.flatnonzero(others).tolist() for each in self._take(slot)]
         events += [each for fd in silent if fd in self._slot_of for each in self._ended(self._slot_of[fd])]
         if nearest <= time.monotonic():
             events += self._overdue(time.monotonic())
         return events
 
-    def _has_answered(self) -> np.ndarray:
-        return np.asarray(self._answered == self._ordered)
-
     def _take(self, slot: int) -> list[Event]:
-        """An order was done, or the worker says that it cannot be."""
-        answer, hello = self.block.answer[slot], self._state[slot] == STARTING
-        self.account.busy += 0.0 if hello else float(answer["simulated"])
-        if answer["fault"]:
+        """A worker says that it is there, or that something went wrong."""
+        if self.block.answer["fault"][slot]:
             return self._failed(slot, *read_trouble(self.block.trouble[slot]))
-        self._state[slot] = READY
-        if hello:
-            wrong = self._misplaced(slot)
-            self._any_started |= not wrong
-            return self._failed(slot, "handshake", f"{wrong} do not arrive where they should") if wrong else []
-        return [Event(slot)]
+        self._state[slot], wrong = READY, self._misplaced(slot)
+        self._any_started |= not wrong
+        return self._failed(slot, "handshake", f"{wrong} do not arrive where they should") if wrong else []
 
     def _misplaced(self, slot: int) -> str:
         """The first field whose sentinels did not arrive; nothing where all did."""
