@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 from collections.abc import Iterator
 
 # The older emitter of kernels compiles tiny programs in half the time. Without fused multiply-add, as the newer one's
@@ -19,7 +20,7 @@ jax.config.update("jax_num_cpu_devices", 2)
 
 RUN_ONCE = (
     *("agents", "algorithms", "learners", "losses", "messages", "networks"),
-    *("envs", "adapters", "combat", "particle", "render", "small"),
+    *("bridge", "envs", "adapters", "combat", "particle", "render", "small"),
 )
 
 
@@ -31,3 +32,11 @@ def quick_compilation(request: pytest.FixtureRequest) -> Iterator[None]:
         jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
+def hears_sigint():
+    """SIGINT interrupts, also where the tests were started in the background and it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

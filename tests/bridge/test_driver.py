@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import signal
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +15,7 @@ from pools import SOON, recipe_of
 
 import marlcomm as mc
 from marlcomm.bridge.driver import BridgeDriver
+from marlcomm.bridge.pool import SimulatorsFailed
 from marlcomm.bridge.task import BridgeTask
 from marlcomm.learners.collect import episode_keys
 from marlcomm.training.drivers import PlayStopped
@@ -128,7 +133,6 @@ def test_a_run_that_is_to_stop_does_not_wait(algorithm, params, task):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("compiled_quickly")
 @pytest.mark.parametrize("make", [mc.qmix, mc.mappo, mc.rgmcomm])
 def test_every_kind_of_learner_trains_and_is_asked_for_more(task, make, tmp_path):
     more = {} if make is mc.mappo else {"batch_episodes": 4, "replay_episodes": 16} if make is mc.qmix else {}
@@ -140,3 +144,50 @@ def test_every_kind_of_learner_trains_and_is_asked_for_more(task, make, tmp_path
     assert set(simulators["time"]) == {"simulate", "infer", "transfer", "learn"}
     assert mc.evaluate(result, edits="silence", episodes=5)["return"].shape == (2,)
     assert mc.record_episodes(result, 4).episodes.valid.shape == (4, HORIZON)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hears_sigint")
+def test_an_interrupted_run_ends_as_one_that_was_not(task, tmp_path, monkeypatch):
+    """It stops in the middle of its episodes, which play again: the simulators' seeds decide them."""
+    algorithm = mc.vdn(task, hidden=4, num_envs=2, batch_episodes=4, replay_episodes=16)
+    run = {"steps": 60, "evaluations": 1, "evaluation_episodes": 4, "progress": False, "checkpoint_seconds": 1e9}
+    whole = mc.train(algorithm, **run)
+    play, turns = BridgeDriver.play, iter(range(100))
+
+    def interrupted(self, *arguments, **options):
+        if next(turns) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return play(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BridgeDriver, "play", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            mc.train(algorithm, out=tmp_path / "run", **run)
+    resumed = mc.train(algorithm, out=tmp_path / "run", resume=True, **run)
+    assert resumed.summary["members"] == whole.summary["members"]
+
+
+@pytest.mark.slow
+def test_a_run_whose_simulators_fail_for_good_is_saved(task, tmp_path):
+    """Stops with a sentence, and goes on once they work again."""
+    failing = BridgeTask(recipe_of("Hints"), 2, SOON)
+    algorithm = mc.vdn(failing, hidden=4, num_envs=2, batch_episodes=4, replay_episodes=16)
+    run = {"steps": 60, "evaluations": 1, "evaluation_episodes": 4, "progress": False, "out": tmp_path / "run"}
+    pool = failing.driver.pool(2)
+    pool.recipe = recipe_of("Nowhere")  # whoever is started from now on cannot be
+    pool.limits = replace(SOON, failures=2, recycle=3)
+    pool._start_due = functools.partial(start_good_ones_first, pool, pool._start_due)
+    with pytest.raises(SimulatorsFailed, match="Nowhere"):
+        mc.train(algorithm, **run)
+    failing.close()
+    resumed = mc.train(mc.vdn(task, hidden=4, num_envs=2, batch_episodes=4, replay_episodes=16), resume=True, **run)
+    assert resumed.summary["members"][0]["env_steps"] >= 60
+
+
+def start_good_ones_first(pool, start):
+    """Starts workers as ever, the first two by a recipe that works."""
+    bad = pool.recipe
+    pool.recipe = bad if pool.account.begun else recipe_of("Hints")
+    start()
+    pool.recipe = bad

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 import jax
 import pytest
 
@@ -23,14 +21,6 @@ def finished(sensor, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "finished"
     hparams = {"beta": [1e-3, 1e-2]}
     return mc.train(sensor, steps=2400, seeds=2, hparams=hparams, out=out, evaluations=2, progress=False)
-
-
-@pytest.fixture
-def hears_sigint():
-    """SIGINT interrupts, also where the tests were started in the background and it is ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
