@@ -55,6 +55,7 @@ class Combat(Environment[CombatState]):
         obs_all_health: bool | None = None,
         obs_own_health: bool = True,
         obs_enemy_health: bool | None = None,
+        obs_own_pos: bool = False,
         obs_last_action: bool = False,
         obs_pathing_grid: bool = False,
         obs_terrain_height: bool = False,
@@ -89,6 +90,8 @@ class Combat(Environment[CombatState]):
           obs_all_health: whether agents see the health of allies and, where `obs_enemy_health` is None, of enemies.
           obs_own_health: whether an agent sees its own health; `obs_all_health` implies it.
           obs_enemy_health: whether agents see the health of enemies.
+          obs_own_pos: whether an agent sees where on the map it is, as SMACv2 has it. On `1o2r_vs_4r` and `1o10b_vs_1r`
+            the overlord's first view is else the same in all four corners: it must fly to an edge to know its own.
           obs_last_action: whether they see what allies in sight did last.
           obs_pathing_grid: whether they see where around them units can walk.
           obs_terrain_height: whether they see how high the ground around them is.

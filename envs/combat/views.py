@@ -36,6 +36,7 @@ class ViewOptions:
     obs_all_health: bool = True
     obs_own_health: bool = True
     obs_enemy_health: bool = True
+    obs_own_pos: bool = False
     obs_last_action: bool = False
     obs_pathing_grid: bool = False
     obs_terrain_height: bool = False
@@ -185,6 +186,9 @@ class Views:
         own = []
         if options.obs_own_health:
             own = self._health(seen, slice(None, split), self.ally_shields)
+        if options.obs_own_pos:
+            width, height = self.terrain.size
+            own = [*own, seen.x[:split] / np.float32(width), seen.y[:split] / np.float32(height)]
         rest = [xp.stack(own, 1)] if own else []
         rest.append(self._constant(self._ally_codes, seen))
         if options.obs_timestep_number:
@@ -315,7 +319,8 @@ class Views:
         ally += _health_names(options.obs_all_health, self.ally_shields) + self._code_names(self.roster.ally_types)
         ally += [f"did {name}" for name in self.action_names()] if options.obs_last_action else []
         names += [f"ally {j} {name}" for j in range(self.roster.num_allies - 1) for name in ally]
-        own = _health_names(options.obs_own_health, self.ally_shields) + self._code_names(self.roster.ally_types)
+        own = _health_names(options.obs_own_health, self.ally_shields) + (["x", "y"] if options.obs_own_pos else [])
+        own += self._code_names(self.roster.ally_types)
         return (*names, *(f"own {name}" for name in own), *(["time"] if options.obs_timestep_number else []))
 
     def state_names(self) -> tuple[str, ...]:

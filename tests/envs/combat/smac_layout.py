@@ -91,6 +91,7 @@ class Wrapper:
             entry += self.last(unit) if options.obs_last_action else []
             row += entry if self.visible(agent, unit, sight) else [0.0] * len(entry)
         row += self.health(agent, shields[0]) if options.obs_own_health else []
+        row += [x / 32, y / 32] if options.obs_own_pos else []
         row += self.code(agent)
         row += [self.seen["step_count"] / self.env.horizon] if options.obs_timestep_number else []
         return np.array(row, float)

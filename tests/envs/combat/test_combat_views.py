@@ -14,6 +14,7 @@ from marlcomm.envs import make_env
 from marlcomm.envs.combat.types import Seen
 
 EVERYTHING = {
+    "obs_own_pos": True,
     "obs_last_action": True,
     "obs_pathing_grid": True,
     "obs_terrain_height": True,
@@ -131,3 +132,14 @@ def test_regeneration_alone_pays_nothing_unless_its_sign_is_lost():
         before = {**values, "shield": np.full(8, 30.0)}
         paid = env.views.reward(as_seen(before), as_seen(values), env.views.outcome(as_seen(values)))
         assert float(paid[0]) == pytest.approx(most * 50 / 1000 * 20)
+
+
+@pytest.mark.parametrize("name", ["1o2r_vs_4r", "1o10b_vs_1r"])
+def test_at_the_start_the_overlord_knows_its_corner_only_where_it_sees_its_place(name):
+    for options, views in (({}, 1), ({"obs_own_pos": True}, 4)):
+        env = make_env(name, **options)
+        overlord = env.roster.names.index("overlord")
+        _, first = jax.jit(jax.vmap(env.reset))(jax.random.split(jax.random.key(0), 32))
+        about_others = [name.startswith("ally ") for name in env.feature_names()]  # some may be near by chance
+        view = np.asarray(first.observation.agents_view)[:, overlord, ~np.array(about_others)]
+        assert len(np.unique(view.round(3) + 0.0, axis=0)) == views
