@@ -10,6 +10,13 @@ import marlcomm as mc
 TINY = {"hidden": 8, "num_envs": 4, "batch_episodes": 8, "replay_episodes": 64}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory):
+    """Runs that are compared or resumed are of the same programs: what is compiled is kept for the session."""
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("compiled")))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
 @pytest.fixture(scope="session")
 def sensor():
     return mc.make_algorithm("ndq", mc.make_env("sensor"), exploration_steps=1000, **TINY)
@@ -21,23 +28,3 @@ def finished(sensor, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "finished"
     hparams = {"beta": [1e-3, 1e-2]}
     return mc.train(sensor, steps=2400, seeds=2, hparams=hparams, out=out, evaluations=2, progress=False)
-
-
-@pytest.fixture(scope="module")
-def compiled_quickly(tmp_path_factory):
-    """Programs are compiled without much effort, and once, for those who run little of them and the same twice."""
-    new = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_disable_most_optimizations": True,
-    }
-    old = {
-        "jax_compilation_cache_dir": jax.config.jax_compilation_cache_dir,
-        "jax_persistent_cache_min_compile_time_secs": jax.config.jax_persistent_cache_min_compile_time_secs,
-        "jax_disable_most_optimizations": jax.config.read("jax_disable_most_optimizations"),
-    }
-    for name, value in new.items():
-        jax.config.update(name, value)
-    yield
-    for name, value in old.items():
-        jax.config.update(name, value)

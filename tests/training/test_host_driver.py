@@ -39,7 +39,7 @@ class Twice:
 
 
 @pytest.fixture(scope="module", params=[off_policy, on_policy])
-def twice(request, tmp_path_factory, compiled_quickly):
+def twice(request, tmp_path_factory):
     return Twice(request.param, tmp_path_factory.mktemp("twice"))
 
 
@@ -114,7 +114,6 @@ def test_a_run_goes_on_where_it_stopped(twice, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("compiled_quickly")
 def test_a_slow_simulator_is_asked_for_few_episodes_at_once():
     algorithm = off_policy(HintingOutside())
     driver, population = algorithm.env.driver, make_population(algorithm, 1, 0, None)

@@ -32,7 +32,7 @@ def train(out, *more):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, compiled_quickly):
+def folder(tmp_path_factory):
     """Two values of entropy, two chunks with a checkpoint each."""
     out = tmp_path_factory.mktemp("on_policy") / "run"
     assert train(out) == 0
