@@ -102,7 +102,7 @@ def _lives(process: int) -> bool:
 def _faults(faults: int, workers: int) -> Iterator[str]:
     import jax
 
-    steps, chance = max(faults * 14, 400), 0.08
+    steps, chance = max(faults * 20, 400), 0.03  # so that no episode is lost five times, and then drawn anew
     faulty, account = train_with(chance, workers, steps)
     sound, clean = train_with(0.0, workers, steps)
     lost = sum(account.lost.values())

@@ -157,7 +157,7 @@ def describe(recipe: Recipe, seconds: float) -> SimulatorSpec:
         if "spec" not in said:
             words = said.get("trace")
             if words is None:
-                words = process.last_words() or f"its interpreter ended: {process.process.wait()}"
+                words = process.last_words() or "it said nothing"
             raise UsageError(
                 f"{_what(recipe)} cannot be made: {said.get('error', 'it ended at once')}\n{words}".strip()
             )

@@ -27,7 +27,6 @@ from marlcomm.bridge.block import CLOSE, HELLO, RESET, STEP, SharedBlock, say_tr
 from marlcomm.bridge.checks import checked, rewards
 from marlcomm.bridge.simulator import Observed, Outcome, SimulatorFault, SimulatorSpec
 from marlcomm.validation import UsageError
-from marlcomm.validation import UsageError
 
 HEARTBEAT = 1.0  # seconds
 LOG = 2**20  # bytes of what a simulator prints that are kept
@@ -52,10 +51,7 @@ def work(descriptor: int, config: dict[str, Any]) -> None:
         code = 1
         traceback.print_exc()  # into the log
         with contextlib.suppress(OSError):
-            said = {"error": _sentence(error), "trace": _trace(error)}
-            if isinstance(error, UsageError | ImportError):  # its message says what to do, wherever it comes from
-                said = {"error": str(error), "trace": ""}
-            channel.sendall(json.dumps(said).encode() + b"\n")
+            channel.sendall(json.dumps({"error": _sentence(error), "trace": _trace(error)}).encode() + b"\n")
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
