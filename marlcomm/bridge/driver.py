@@ -103,11 +103,12 @@ class BridgeDriver(HostDriver):
         edit: Edit | None,
         training: bool,
     ) -> Played:
-        pool, acting = self.pool(episodes), self.acting(algorithm, edit, training)
+        # members of a population may lie on several devices
+        params, key, edit, explored = jax.device_put((params, key, edit, jnp.float32(exploration)), device())
+        pool, acting, played = self.pool(episodes), self.acting(algorithm, edit, training), []
         together = episodes if training else min(episodes, len(pool))
         parts = -(-episodes // together)
         keys = [key] if parts == 1 else list(jax.random.split(key, parts))
-        params, played, explored = jax.device_put(params, device()), [], jnp.float32(exploration)
         pool.abandon()
         for part, own in enumerate(keys):
             team = make_team(algorithm, acting, params, together, own, explored)

@@ -137,6 +137,8 @@ class _HostTrainer:
                     break
                 raise
             together = jax.tree.map(lambda *x: jnp.stack(x), *played)
+            learners = self._population  # which lie on several devices
+            together = jax.device_put(learners.padded(together), learners.sharding())
             state, metrics = self._finish(state, together.episodes, together.decisions, total_steps)
             taken.append(metrics)
         return state, {name: sum(each[name] for each in taken) / len(taken) for name in taken[0]}

@@ -133,16 +133,18 @@ def test_a_run_that_is_to_stop_does_not_wait(algorithm, params, task):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [mc.qmix, mc.mappo, mc.rgmcomm])
+@pytest.mark.parametrize("make", [mc.qmix, mc.mappo, mc.maddpg])
 def test_every_kind_of_learner_trains_and_is_asked_for_more(task, make, tmp_path):
-    more = {} if make is mc.mappo else {"batch_episodes": 4, "replay_episodes": 16} if make is mc.qmix else {}
+    replay = {"batch_episodes": 4, "replay_episodes": 16}
+    steps = {"batch_steps": 8, "replay_steps": 32, "update_interval": 1}
+    more = {mc.qmix: replay, mc.mappo: {}, mc.maddpg: steps}[make]
     algorithm = make(task, hidden=4, num_envs=2, **more)
-    result = mc.train(algorithm, steps=60, seeds=2, evaluations=1, evaluation_episodes=4, progress=False, out=tmp_path)
+    result = mc.train(algorithm, steps=60, seeds=3, evaluations=1, evaluation_episodes=4, progress=False, out=tmp_path)
     assert all(member["healthy"] and member["updates"] for member in result.summary["members"])
     simulators = result.summary["simulators"]
     assert simulators["episodes"] == task.driver.pool(1).account.delivered
     assert set(simulators["time"]) == {"simulate", "infer", "transfer", "learn"}
-    assert mc.evaluate(result, edits="silence", episodes=5)["return"].shape == (2,)
+    assert mc.evaluate(result, edits="silence", episodes=5)["return"].shape == (3,)
     assert mc.record_episodes(result, 4).episodes.valid.shape == (4, HORIZON)
 
 
