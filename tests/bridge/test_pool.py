@@ -97,8 +97,9 @@ def test_who_keeps_failing_is_given_up_and_the_last_says_why(make_pool):
 def test_a_worker_that_dies_between_episodes_loses_none(make_pool):
     pool = make_pool(recipe_of("Hints"))
     all_idle(pool)
-    os.kill(pool.processes()[0], signal.SIGKILL)
-    while 0 in pool.idle():
+    first = pool.processes()[0]
+    os.kill(first, signal.SIGKILL)
+    while pool.processes()[0] == first:  # the next may be ready before anybody looks
         pool.wait(0.1)
     play(pool, 2)
     assert not pool.account.lost
