@@ -111,8 +111,10 @@ def test_an_episode_is_cut_at_its_limit_and_won_before_it(battles):
 def test_an_episode_may_be_left_before_any_has_ended(battles):
     game = smac.make("2m")
     for _ in range(3):  # where the package would start a game more, and scale rewards otherwise
-        game.reset(0)
-        game.step(ACTIONS)
+        assert game.reset(0).agents_view[:, 0].tolist() == [9.0, 6.0]
+        outcome = game.step(ACTIONS)
+        assert not outcome.terminated
+        assert not outcome.truncated
 
 
 def test_ndqs_settings_are_known_by_name(battles):
