@@ -1,29 +1,31 @@
 """The bridge: how many steps a second pass between workers and learner, and what a thousand faults leave behind.
 
     python -m benchmarks.bridge speed [--workers 1 2 8 16] [--seconds 5] [--sleep 0.005]
-    python -m benchmarks.bridge faults [--faults 1000] [--workers 8]
+    python -m benchmarks.bridge faults [--faults 1000] [--chance 0.03] [--workers 8]
 
 `speed` plays a simulator that computes nothing, of the sizes of the battle MMM, with actions that are allowed; beside
 it, the same simulator in gymnasium's `AsyncVectorEnv`, in the same process. `faults` trains while simulators crash, are
-killed, hang and talk nonsense at random moments, and trains once more without all that: the parameters are compared.
+killed, hang and talk nonsense at random moments, at each look at them with the given chance, and trains once more
+without all that: the parameters are compared. They are equal unless an episode was lost five times, and another drawn.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import subprocess
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import gymnasium
 import numpy as np
+import psutil
 
 from benchmarks.bridge_simulators import MMM, NothingInGymnasium
 from marlcomm.bridge.launch import Recipe
 
 if TYPE_CHECKING:  # gymnasium's processes import this module again, and should not load JAX
+    from marlcomm.bridge.account import Account
     from marlcomm.bridge.pool import WorkerPool
 
 HERE = "benchmarks.bridge_simulators"
@@ -78,8 +80,17 @@ def gymnasium_steps_per_second(workers: int, seconds: float, sleep: float) -> fl
         return steps / (time.perf_counter() - began)
 
 
-def train_with(chance: float, workers: int, steps: int) -> tuple[Any, Any]:
-    """A run on `Target`; its result, and the account of its simulators."""
+class Trained(NamedTuple):
+    """A run on `Target`."""
+
+    params: Any
+    account: Account
+    numbers: list[int]  #: of the episodes that were delivered, as the workers that played them said
+    outlived: int  #: processes that are left
+
+
+def train_with(chance: float, workers: int, steps: int) -> Trained:
+    """Trains while things go wrong with some chance, whenever a worker is looked at."""
     import marlcomm as mc
     from marlcomm.bridge.pool import Limits
     from marlcomm.bridge.task import BridgeTask
@@ -87,31 +98,35 @@ def train_with(chance: float, workers: int, steps: int) -> tuple[Any, Any]:
     limits = Limits(reset_seconds=1.0, step_seconds=1.0, failures=10_000, backoff=0.001, longest_backoff=0.01)
     env = BridgeTask(Recipe("marlcomm.bridge.adapters.own:make", f"{HERE}:Target", {"chance": chance}), workers, limits)
     algorithm = mc.vdn(env, hidden=8, num_envs=workers, batch_episodes=8, replay_episodes=64)
+    pool, numbers = env.driver.pool(workers), []
+    delivered = pool.delivered
+
+    def noted(slots: np.ndarray) -> None:
+        numbers.extend(pool.block.answer["episode"][slots].tolist())
+        delivered(slots)
+
+    pool.delivered = noted
     result = mc.train(algorithm, steps=steps, evaluations=1, evaluation_episodes=workers, progress=False)
-    account, pool = env.driver.pool(1).account, env.driver.pool(1)
-    processes = [each for each in pool.processes() if each is not None]
     env.close()
-    assert not any(_lives(each) for each in processes), "a worker outlived its pool"
-    return result, account
+    return Trained(result.params, pool.account, numbers, len(psutil.Process().children(recursive=True)))
 
 
-def _lives(process: int) -> bool:
-    return subprocess.run(["ps", "-p", str(process)], capture_output=True).returncode == 0
-
-
-def _faults(faults: int, workers: int) -> Iterator[str]:
+def _faults(faults: int, workers: int, chance: float) -> Iterator[str]:
     import jax
 
-    steps, chance = max(faults * 20, 400), 0.03  # so that no episode is lost five times, and then drawn anew
-    faulty, account = train_with(chance, workers, steps)
-    sound, clean = train_with(0.0, workers, steps)
+    steps = max(int(faults * 0.72 / chance), 400)  # a little more than needed
+    faulty, sound = train_with(chance, workers, steps), train_with(0.0, workers, steps)
+    account, clean, numbers = faulty.account, sound.account, set(faulty.numbers)
     lost = sum(account.lost.values())
     yield f"begun {account.begun:,} = delivered {account.delivered:,} + lost {lost:,}: " + str(
         account.begun == account.delivered + lost
     )
     yield f"lost by cause: {dict(account.lost.most_common())}; {sum(account.failures.values()):,} workers replaced"
+    twice, false = len(faulty.numbers) - len(numbers), len(numbers - set(range(account.begun)))
+    yield f"delivered twice, by their numbers: {twice}; that nobody began: {false}; processes left: {faulty.outlived}"
     yield f"delivered without faults: {clean.delivered:,}, lost {sum(clean.lost.values())}"
     equal = jax.tree.map(lambda a, b: bool((np.asarray(a) == np.asarray(b)).all()), faulty.params, sound.params)
+    yield f"lost five times, so that another was drawn: {account.redrawn}"
     yield f"learned parameters equal, bit for bit: {all(jax.tree.leaves(equal))}"
 
 
@@ -133,11 +148,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--sleep", type=float, default=0.0)
     parser.add_argument("--faults", type=int, default=1000)
+    parser.add_argument("--chance", type=float, default=0.03)
     given = parser.parse_args()
     if given.what == "speed":
         lines = _speed(given.workers or [1, 2, 8, 16], given.seconds, given.sleep)
     else:
-        lines = _faults(given.faults, (given.workers or [8])[0])
+        lines = _faults(given.faults, (given.workers or [8])[0], given.chance)
     for line in lines:
         print(line, flush=True)
 

@@ -19,6 +19,8 @@ class Account:
       delivered: those that were played to their ends, and handed on, each once.
       abandoned: those that were under way when a run was interrupted.
       lost: cause -> how many that were dropped, as something went wrong in them.
+      redrawn: how often an episode had been lost so many times that another was drawn in its place; as long as this is
+        0, what was lost has left no trace.
       failures: cause -> how often a worker was replaced, in an episode or between two.
       recycled: how often a worker was replaced because it had played its number of episodes.
       seconds: part -> seconds of the learner's time.
@@ -26,7 +28,7 @@ class Account:
     """
 
     def __init__(self) -> None:
-        self.begun = self.delivered = self.abandoned = self.recycled = 0
+        self.begun = self.delivered = self.abandoned = self.redrawn = self.recycled = 0
         self.lost: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.seconds: dict[str, float] = dict.fromkeys(PARTS, 0.0)
@@ -51,6 +53,7 @@ class Account:
         return {
             "episodes": self.delivered,
             "lost_episodes": dict(sorted(self.lost.items())),
+            "redrawn_episodes": self.redrawn,
             "abandoned_episodes": self.abandoned,
             "restarts": sum(self.failures.values()),
             "restarts_by_cause": dict(sorted(self.failures.items())),

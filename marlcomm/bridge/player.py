@@ -48,6 +48,7 @@ def play_batch(pool: WorkerPool, batch: Batch) -> tuple[Episodes, Decision]:
         wave = _Wave(pool, batch, rows, missing[: len(slots)], slots)
         decisions = wave.play(decisions, _seeds(batch.seed, wave.rows, tries))
         tries[wave.lost] += 1
+        pool.account.redrawn += int((tries[wave.lost] % SAME_SEED == 0).sum())
         rows.clear(wave.lost)
         missing = np.concatenate([wave.lost, missing[len(slots) :]])
     fields = rows.fields()

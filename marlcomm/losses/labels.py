@@ -115,7 +115,11 @@ class LabelLoss:
         steps = _stretches(unroll, joint_q, episodes, discrete, self.stretches)
         most, vocab_size = steps.views.shape[1], steps.logits.shape[-1]
         if self.contexts > most:
-            raise ValueError(f"contexts is {self.contexts}: must be in 1 .. {most}, the steps of a batch in a stretch")
+            raise ValueError(
+                f"losses.labels.contexts is {self.contexts}: must be in 1 .. {most}, as a batch has so many steps in a "
+                f"stretch, of which there are {len(steps.views)}: take larger batches (batch_steps, batch_episodes), "
+                "fewer losses.labels.stretches, or fewer contexts"
+            )
         rows = min(self.rows or max(48, 2 * vocab_size * (self.neighbors + 1)), most)
         senders = jnp.arange(steps.views.shape[2])
         if len(senders) == 1:  # nobody hears a label: there is nothing to tell

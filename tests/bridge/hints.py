@@ -84,6 +84,15 @@ class Faulty(Hints):
         return views[:, 1:] if self.wrong == "shape" else views
 
 
+class Doomed(Hints):
+    """Crashes whenever the target is the first place, which the seed decides."""
+
+    def step(self, action):
+        if self.target == 0:
+            raise RuntimeError("it always does")
+        return super().step(action)
+
+
 class Parent(Hints):
     """The same, with a process of its own, as a game has."""
 

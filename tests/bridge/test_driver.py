@@ -14,6 +14,7 @@ from hints import HORIZON
 from pools import SOON, recipe_of
 
 import marlcomm as mc
+from marlcomm.bridge import player
 from marlcomm.bridge.driver import BridgeDriver
 from marlcomm.bridge.pool import SimulatorsFailed
 from marlcomm.bridge.task import BridgeTask
@@ -110,6 +111,22 @@ def test_lost_episodes_leave_no_trace(algorithm, params, played, task):
     assert account.lost
     assert account.delivered == 3 * ENVS
     assert account.begun == account.delivered + sum(account.lost.values())
+    assert account.redrawn == 0
+    driver.close()
+
+
+def test_an_episode_that_fails_every_time_is_drawn_anew_and_alone(algorithm, params, played, task, monkeypatch):
+    """Which is counted, as what is learned from is then no longer what it would have been."""
+    monkeypatch.setattr(player, "SAME_SEED", 2)
+    driver = BridgeDriver(recipe_of("Doomed"), task._spec, 3, SOON)
+    found, account = play(algorithm, driver, params), driver.pool(1).account
+    before, after = (each.episodes.agents_view[:, 0, 0, :-1].argmax(-1) for each in (played, found))
+    doomed = before == 0
+    assert doomed.any()
+    assert after.all()
+    assert_equal(*(jax.tree.map(lambda x: x[~doomed], each.episodes) for each in (found, played)))
+    assert account.redrawn >= doomed.sum()
+    assert dict(account.lost) == {"crash": 2 * account.redrawn}
     driver.close()
 
 
