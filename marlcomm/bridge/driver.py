@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.bridge.account import PARTS
+from marlcomm.bridge.account import PARTS, Account
 from marlcomm.bridge.acting import device, make_team
 from marlcomm.bridge.launch import Recipe
 from marlcomm.bridge.player import Batch, play_batch
 from marlcomm.bridge.pool import Limits, WorkerPool
 from marlcomm.bridge.simulator import SimulatorSpec
+from marlcomm.learners.state import Decision
 from marlcomm.messages.edits import Edit
 from marlcomm.training.drivers import DriverReport, Played, Program
 from marlcomm.training.host_driver import HostDriver
@@ -25,6 +26,18 @@ from marlcomm.training.population import Population
 from marlcomm.types import Episodes, Scalar
 
 MOST_WORKERS = 8  # where nobody says how many
+
+
+class Asked(NamedTuple):
+    """Some of B episodes that act together, of one team."""
+
+    params: Any
+    key: jax.Array  #: decides what the team does, and the simulators' seeds
+    size: int  #: B
+    rows: np.ndarray  #: which of them are to be played
+    exploration: Scalar
+    edit: Edit | None
+    training: bool
 
 
 class BridgeDriver(HostDriver):
@@ -54,6 +67,15 @@ class BridgeDriver(HostDriver):
             )
             self._closing = weakref.finalize(self, self._pool.close)
         return self._pool
+
+    def workers(self, episodes: int) -> int:
+        """How many play at once, where so many episodes are wanted."""
+        return len(self.pool(episodes))
+
+    @property
+    def account(self) -> Account:
+        """Of all episodes so far."""
+        return self.pool(1).account
 
     def close(self) -> None:
         """Ends the workers; the next episodes start new ones."""
@@ -103,23 +125,28 @@ class BridgeDriver(HostDriver):
         edit: Edit | None,
         training: bool,
     ) -> Played:
-        # members of a population may lie on several devices
-        params, key, edit, explored = jax.device_put((params, key, edit, jnp.float32(exploration)), device())
-        pool, acting, played = self.pool(episodes), self.acting(algorithm, edit, training), []
-        together = episodes if training else min(episodes, len(pool))
-        parts = -(-episodes // together)
+        together = episodes if training else min(episodes, self.workers(episodes))
+        parts, played = -(-episodes // together), []
         keys = [key] if parts == 1 else list(jax.random.split(key, parts))
-        pool.abandon()
         for part, own in enumerate(keys):
-            team = make_team(algorithm, acting, params, together, own, explored)
-            seed = np.asarray(own).astype(np.uint32).tolist()
-            wanted = min(together, episodes - part * together)
-            played.append(play_batch(pool, Batch(team, params, seed, explored, acting.edit, together, wanted)))
+            rows = np.arange(min(together, episodes - part * together))
+            played.append(self.play_rows(algorithm, Asked(params, own, together, rows, exploration, edit, training)))
         if parts == 1:
             return Played(*played[0], states=None)
         seen, decisions = zip(*played, strict=True)
         whole = Episodes(*(np.concatenate(each) for each in zip(*seen, strict=True)))  # pyright: ignore
         return Played(whole, jax.tree.map(lambda *x: jnp.concatenate(x), *decisions), states=None)
+
+    def play_rows(self, algorithm: Algorithm, asked: Asked) -> tuple[Episodes, Decision]:
+        """Episodes [len(rows), ...], and what stood behind their actions."""
+        pool, acting = self.pool(asked.size), self.acting(algorithm, asked.edit, asked.training)
+        pool.abandon()
+        # members of a population may lie on several devices
+        wanted = asked.params, asked.key, acting.edit, jnp.float32(asked.exploration)
+        params, key, edit, explored = jax.device_put(wanted, device())
+        team = make_team(algorithm, acting._replace(edit=edit), params, asked.size, key, explored)
+        seed = np.asarray(key).astype(np.uint32).tolist()
+        return play_batch(pool, Batch(team, params, seed, explored, edit, asked.size, asked.rows))
 
 
 class _Timed:
@@ -139,8 +166,8 @@ class _Timed:
         found = jax.block_until_ready(self._program(*arguments))
         learning = time.perf_counter() - began - (driver._playing - playing)
         if self._compiled:
-            driver.pool(1).account.seconds["learn"] += learning
+            driver.account.seconds["learn"] += learning
         else:
-            driver.pool(1).account.seconds = dict.fromkeys(PARTS, 0.0)
+            driver.account.seconds = dict.fromkeys(PARTS, 0.0)
         self._compiled = True
         return found

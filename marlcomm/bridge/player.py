@@ -22,19 +22,19 @@ SAME_SEED = 5  # tries to play an episode as it was drawn, before another is
 
 
 class Batch(NamedTuple):
-    """What is to be played: B episodes that act together."""
+    """What is to be played: rows of B episodes that act together."""
 
     team: Team
     params: Any
     seed: Sequence[int]  #: decides the simulators' seeds
     exploration: jax.Array  #: []
     edit: Edit | None
-    size: int  #: B; those from `wanted` on are not played
-    wanted: int
+    size: int  #: B
+    rows: np.ndarray  #: which of them are played
 
 
 def play_batch(pool: WorkerPool, batch: Batch) -> tuple[Episodes, Decision]:
-    """Episodes [wanted, ...] and what stood behind their actions.
+    """Episodes [len(rows), ...] and what stood behind their actions.
 
     As many rows as there are workers play at once, step by step together. An episode that is lost plays again when the
     others are done, with the same seed and the same draws, so that it leaves no trace: what is made of row b at step t
@@ -42,7 +42,7 @@ def play_batch(pool: WorkerPool, batch: Batch) -> tuple[Episodes, Decision]:
     """
     rows = Rows(pool.spec, batch.size)
     decisions, tries = batch.team.decisions, np.zeros(batch.size, int)
-    missing = np.arange(batch.wanted)
+    missing = batch.rows
     while len(missing):
         slots = _ready(pool, len(missing))
         wave = _Wave(pool, batch, rows, missing[: len(slots)], slots)
@@ -52,11 +52,8 @@ def play_batch(pool: WorkerPool, batch: Batch) -> tuple[Episodes, Decision]:
         rows.clear(wave.lost)
         missing = np.concatenate([wave.lost, missing[len(slots) :]])
     fields = rows.fields()
-    episodes = Episodes(**{name: value[: batch.wanted] for name, value in fields.items()})  # pyright: ignore
-    decisions = of_episodes(decisions, fields["valid"])
-    if batch.wanted < batch.size:
-        decisions = jax.tree.map(lambda x: x[: batch.wanted], decisions)
-    return episodes, decisions
+    played = Episodes(**fields), of_episodes(decisions, fields["valid"])  # pyright: ignore
+    return jax.tree.map(lambda x: x[batch.rows], played) if len(batch.rows) < batch.size else played
 
 
 def _ready(pool: WorkerPool, wanted: int) -> np.ndarray:
