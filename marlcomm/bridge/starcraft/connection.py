@@ -86,7 +86,7 @@ class Connection:
         except Exception as error:  # DecodeError, of which module depends on the version
             raise SimulatorFault("bad answer", f"{len(frame)} bytes after {kind!r}: {in_words(error)}") from None
         given = answer.WhichOneof("response")
-        if answer.error and given is None:
+        if answer.error:
             raise SimulatorFault("refused", f"{kind!r}: {in_words('; '.join(answer.error))}")
         if not answer.HasField("status"):
             raise SimulatorFault("bad answer", f"to {kind!r}, without the game's state")

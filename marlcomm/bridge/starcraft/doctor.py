@@ -116,8 +116,10 @@ def _parsing_time(messages: Any) -> float:
 def _optional() -> Iterator[Finding]:
     """Packages that only their own tasks need."""
     for package, module in (("smac", "smac.env"), ("smacv2", "smacv2.env"), ("smaclite", "smaclite")):
-        if importlib.util.find_spec(package) is None:
-            yield Finding(package, f"not there; only {package}: needs it", "absent", packages.install_command(package))
+        other = package == "smac" and packages.is_optimizer()
+        if other or importlib.util.find_spec(package) is None:
+            found = "an optimizer of the same name" if other else "not there"
+            yield Finding(package, f"{found}; only {package}: needs it", "absent", packages.install_command(package))
             continue
         try:
             packages.load(package, module)
@@ -135,6 +137,10 @@ def _elsewhere(python: str) -> list[Finding]:
             [python, "-c", ELSEWHERE, package], capture_output=True, text=True, timeout=120, check=True
         )
         return [Finding(**each) for each in json.loads(done.stdout.splitlines()[-1])]
+    except subprocess.TimeoutExpired as error:
+        return [
+            Finding("python", f"{python} does not answer within {error.timeout:g} seconds", "wrong", "name another")
+        ]
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
         return [Finding("python", f"{python} does not run: {said[-1] if said else error}", "wrong", "name another")]
@@ -226,6 +232,8 @@ def _play(name: str, sc2_path: str | None, steps: int = 50) -> Iterator[Finding]
                 observed = game.reset(0)
     except SimulatorFault as error:
         yield Finding(what, f"fault: {error.cause}", "wrong", str(error))
+    except Exception as error:  # in a run this would be a crash
+        yield Finding(what, "crash", "wrong", f"{type(error).__name__}: {error}")
     else:
         speed = f"started in {launched:.1f} s, {1e3 * np.median(spent):.1f} ms a step"
         yield Finding(what, f"version {game.version}: {speed}")

@@ -22,10 +22,10 @@ HOW_TO_GET = (
     "FOLDER` makes a stand-in, which is not StarCraft II"
 )
 STAND_IN_BUILD = 99999  # which no version of the game has; pysc2 refuses those below 55958
-DATA = {  # game version -> build of its binary, and data that it was published with (s2client-proto, buildinfo)
-    "4.1.2": (60604, "33D9FE28909573253B7FC352CE7AEA40"),
+DATA = {  # version -> build in its folder's name, data that it was published with (s2client-proto, versions.json)
+    "4.1.2": (60321, "33D9FE28909573253B7FC352CE7AEA40"),
     "4.6": (67926, "7DE59231CBF06F1ECE9A25A27964D4AE"),
-    "4.6.1": (68195, "BEA99B4A8E7B41E62ADC06D194801BAB"),
+    "4.6.1": (67926, "BEA99B4A8E7B41E62ADC06D194801BAB"),
     "4.6.2": (69232, "B3E14058F1083913B80C20993AC965DB"),
     "4.7": (70154, "8E216E34BC61ABDE16A59A672ACB0F3B"),
     "4.7.1": (70154, "94596A85191583AD2EBFAE28C5D532DB"),
@@ -50,11 +50,11 @@ class Version(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Such as "4.10 (build 75689)"."""
+        """Such as "4.10 (build 75689)"; where a build stands for several, all of them."""
         if self.build == STAND_IN_BUILD:
             return "a stand-in, which is not StarCraft II"
         names = [name for name, (build, data) in DATA.items() if build == self.build and self.data in ("", data)]
-        return f"{names[0]} (build {self.build})" if names else f"build {self.build}"
+        return f"{' or '.join(names)} (build {self.build})" if names else f"build {self.build}"
 
 
 class Installation:
@@ -75,7 +75,10 @@ class Installation:
         places = (given,) if given else FOLDERS.get(sys.platform, ())
         found = [place for each in places if (place := Path(each).expanduser()).is_dir()]
         if not found:
-            where = f"SC2PATH={given!r} is no folder" if given else f"SC2PATH is not set, and nothing is in {places}"
+            named = "sc2_path" if folder else "SC2PATH"
+            where = (
+                f"{named}={str(given)!r} is no folder" if given else f"SC2PATH is not set, and nothing is in {places}"
+            )
             raise UsageError(f"StarCraft II is not there: {where}. To have it, {HOW_TO_GET}.")
         self.folder = found[0].resolve()
         named = (self.folder / name for name in ("Maps", "maps"))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from marlcomm.bridge.starcraft.protocol import MissingPackage
@@ -18,6 +18,7 @@ SOURCES = {
     "smacv2": "git+https://github.com/oxwhirl/smacv2.git",
     "smaclite": "git+https://github.com/uoe-agents/smaclite.git",
 }
+OURS = ("self", "map_name", "seed")  # arguments of constructors that users give in other ways
 
 
 def install_command(package: str) -> str:
@@ -34,11 +35,8 @@ def install_command(package: str) -> str:
 
 def is_optimizer() -> bool:
     """Whether the package smac here is PyPI's, SMAC3, which optimizes hyper-parameters."""
-    if importlib.util.find_spec("smac") is None:
-        return False
-    with contextlib.suppress(ImportError):
-        return importlib.util.find_spec("smac.env") is None
-    return True
+    found = importlib.util.find_spec("smac")  # whose parts are not imported: those of SMAC need not load
+    return found is not None and not any(Path(each, "env").is_dir() for each in found.submodule_search_locations or ())
 
 
 def load(package: str, module: str) -> Any:
@@ -68,7 +66,8 @@ def load(package: str, module: str) -> Any:
 
 def check_options(function: Callable[..., Any], options: Mapping[str, Any], where: str) -> None:
     """Raises UsageError for the first option that a constructor does not know, with the nearest that it does."""
-    known = [name for name, each in inspect.signature(function).parameters.items() if each.kind != each.VAR_KEYWORD]
+    parameters = inspect.signature(function).parameters
+    known = [name for name, each in parameters.items() if name not in OURS and each.kind != each.VAR_KEYWORD]
     for option in options:
         if option not in known:
-            raise UsageError(f"{where} has no option {option!r}.{nearest(option, known[1:])}")
+            raise UsageError(f"{where} has no option {option!r}.{nearest(option, known)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -15,11 +16,11 @@ from marlcomm.bridge.starcraft.installation import Installation
 from marlcomm.bridge.starcraft.lineup import FIELDS, Lineup
 from marlcomm.bridge.starcraft.map_files import MAP_FILES, scenario_name
 from marlcomm.bridge.starcraft.process import GameProcess
-from marlcomm.envs.combat.roster import Roster
+from marlcomm.envs.combat.roster import Roster, Side
 from marlcomm.envs.combat.scenarios import SCENARIOS
 from marlcomm.envs.combat.types import FIRST_MOVE, FIRST_TARGET, MOVES, Seen
 from marlcomm.envs.combat.views import Views, view_options
-from marlcomm.validation import check_above_zero, check_choice, check_count, check_flag
+from marlcomm.validation import as_type, check_above_zero, check_choice, check_count, check_flag
 
 MOST_LOOPS = 400_000  # of one game, after which it is started anew: the game itself ends some time after 500,000
 
@@ -76,8 +77,8 @@ class StarCraft:
         self._difficulty = check_choice(f"{name}: difficulty", str(difficulty), tuple(protocol.DIFFICULTIES))
         self._seconds = check_above_zero(f"{name}: seconds", seconds)
         self._launch_seconds = check_above_zero(f"{name}: launch_seconds", launch_seconds)
-        self._installation = Installation(sc2_path)
-        self._version = self._installation.version(game_version)
+        self._installation = Installation(sc2_path and as_type(f"{name}: sc2_path", sc2_path, str))
+        self._version = self._installation.version(game_version and as_type(f"{name}: game_version", game_version, str))
         self._map_file = self._installation.map_file(name)
         self._process: GameProcess | None = None
         self._game: Game | None = None
@@ -201,10 +202,13 @@ class StarCraft:
 
 
 def _as_strong(roster: Roster, most: np.ndarray) -> Roster:
-    """The roster with the game's own numbers of full health and shields [U, 2]."""
-    scenario = roster.scenario
-    overrides = {kind: dict(changes) for kind, changes in scenario.overrides.items()}
-    for name, unit, (health, shield) in zip(roster.names, roster.units, most.tolist(), strict=True):
-        changes = overrides.setdefault(name, {})
-        changes |= {"health": health, "shield": shield, "shield_scale": unit.shield_scale or unit.shield or None}
-    return Roster(dataclasses.replace(scenario, overrides=overrides))
+    """The roster with the game's own numbers of full health and shields [U, 2], which may differ between the sides."""
+    scales = [unit.shield_scale or unit.shield or None for unit in roster.units]
+    strong, split = copy.copy(roster), roster.num_allies
+    strong.units = tuple(
+        dataclasses.replace(unit, health=health, shield=shield, shield_scale=scale)
+        for unit, (health, shield), scale in zip(roster.units, most.tolist(), scales, strict=True)
+    )
+    allies, enemies = strong.units[:split], strong.units[split:]
+    strong.ally, strong.enemy = Side(allies, enemies), Side(enemies, allies)
+    return strong

@@ -6,6 +6,10 @@ import pytest
 
 import marlcomm as mc
 from marlcomm.bridge.simulator import Simulator
+from marlcomm.bridge.starcraft.lineup import ENEMY
+from marlcomm.envs.combat.roster import Roster
+from marlcomm.envs.combat.scenarios import SCENARIOS
+from marlcomm.envs.combat.views import ViewOptions, Views
 
 SEED = 7
 NDQ = ["3b_vs_1h1m", "3s_vs_5z", "1o2r_vs_4r", "5z_vs_1ul", "MMM", "1o10b_vs_1r"]
@@ -66,6 +70,22 @@ def test_a_small_map_is_the_same(play):
     assert stand_in.requests[:6] == setup
     assert stand_in.requests.count("step") == steps + 1  # one more after everybody was killed
     assert stand_in.requests.count("create_game") == 1
+
+
+def test_full_health_is_the_games_own_of_either_side(play):
+    simulator, stand_in = play("3m")
+    answer = stand_in._answer
+
+    def stronger(kind, asked):
+        found = answer(kind, asked)
+        for unit in found.observation.observation.raw_data.units:
+            unit.health_max = 90 if unit.owner == ENEMY else 60
+        return found
+
+    stand_in._answer = stronger
+    names = Views(Roster(SCENARIOS["3m"]), ViewOptions()).state_names()
+    state = dict(zip(names, simulator.reset(0).global_state.tolist(), strict=True))
+    assert (state["agent 0 health"], state["enemy 0 health"]) == (45 / 60, 45 / 90)
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from marlcomm.bridge.starcraft import doctor
+from marlcomm.bridge.starcraft import doctor, game
 from marlcomm.cli import main
 
 
@@ -54,3 +54,20 @@ def test_the_doctor_plays_a_map_where_it_is_asked_to(play, installation):
     assert seen["play 3m"].state == "wrong"
     assert "join_game" in seen["play 3m"].do
     assert found(doctor.examine(str(installation), play="4m"))["play 4m"].state == "wrong"
+
+
+def test_what_breaks_while_a_map_is_played_is_a_finding_too(play, installation, monkeypatch):
+    play("3m")
+    monkeypatch.setattr(game, "_terrain", lambda start: 1 / 0)
+    seen = found(doctor.examine(str(installation), play="3m"))["play 3m"]
+    assert (seen.found, seen.state) == ("crash", "wrong")
+    assert "ZeroDivisionError" in seen.do
+
+
+def test_an_optimizer_of_the_same_name_is_nothing_wrong(tmp_path, monkeypatch):
+    (tmp_path / "smac").mkdir()
+    (tmp_path / "smac" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    seen = found(doctor.interpreter())["smac"]
+    assert seen.state == "absent"
+    assert "optimizer" in seen.found

@@ -7,6 +7,7 @@ import pytest
 
 from marlcomm.bridge.simulator import SimulatorFault
 from marlcomm.bridge.starcraft.stand_in.faults import Fault, Faults
+from marlcomm.bridge.starcraft.stand_in.installing import install
 from marlcomm.validation import UsageError
 
 CAUSES = {
@@ -92,5 +93,16 @@ def test_a_fault_must_be_written_in_full(text):
 
 
 def test_an_unknown_fault_gets_the_nearest():
-    with pytest.raises(UsageError, match="crash"):
+    with pytest.raises(UsageError, match="'crash'"):
         Fault.parse("crush@step:1")
+    with pytest.raises(UsageError, match="'step'"):  # which would never happen
+        Fault.parse("crash@stpe:1")
+
+
+def test_a_file_of_faults_is_read_before_there_is_a_game(tmp_path):
+    with pytest.raises(UsageError, match="nowhere"):
+        install(tmp_path / "game", tmp_path / "nowhere")
+    (tmp_path / "faults").write_text("crash@step\n")
+    with pytest.raises(UsageError, match="kind@request:number"):
+        install(tmp_path / "game", tmp_path / "faults")
+    assert not (tmp_path / "game").exists()

@@ -1,7 +1,9 @@
 """A game starts on a port of its own, and leaves nothing behind, however it or its worker ends."""
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,7 @@ import pytest
 
 from marlcomm.bridge.simulator import SimulatorFault
 from marlcomm.bridge.starcraft.installation import Installation
-from marlcomm.bridge.starcraft.process import GameProcess
+from marlcomm.bridge.starcraft.process import GameProcess, reserve_port
 from marlcomm.bridge.starcraft.simulator import StarCraft
 from marlcomm.bridge.starcraft.stand_in.installing import install
 
@@ -45,6 +47,23 @@ def test_a_game_that_ends_at_once_is_quoted(game, tmp_path):
     assert left_behind(tmp_path) == []
 
 
+def test_a_game_that_cannot_be_started_leaves_no_folder(game, tmp_path):
+    there = game("")
+    there.version().binary.write_bytes(b"\x00 no program")
+    with pytest.raises(SimulatorFault, match="does not start"):
+        GameProcess(there, there.version(), 30.0)
+    assert left_behind(tmp_path) == []
+
+
+def test_games_that_start_at_the_same_time_have_ports_of_their_own():
+    taken = [reserve_port() for _ in range(400)]  # of 28,000: without reservations two would be the same
+    assert len({port for port, _ in taken}) == len(taken)
+    for port, reserved in taken:
+        with socket.socket() as one:
+            one.bind(("127.0.0.1", port))
+        reserved.close()
+
+
 def test_a_game_that_never_answers_is_ended(game, tmp_path):
     there = game(f"echo $$ > {tmp_path}/pid; exec sleep 100")
     with pytest.raises(SimulatorFault, match=r"0\.5 seconds"):
@@ -73,9 +92,10 @@ def test_a_game_dies_with_a_worker_that_is_killed(game, tmp_path):
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
     until = time.monotonic() + 10
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < until
+            time.sleep(0.02)
 
 
 @pytest.mark.slow

@@ -5,15 +5,18 @@ import hashlib
 import pytest
 
 from marlcomm.bridge.starcraft import map_files
-from marlcomm.bridge.starcraft.installation import Installation
+from marlcomm.bridge.starcraft.installation import STAND_IN_BUILD, Installation
 from marlcomm.bridge.starcraft.map_files import MAP_FILES, scenario_name
+from marlcomm.bridge.starcraft.simulator import StarCraft
+from marlcomm.bridge.starcraft.stand_in.__main__ import main
+from marlcomm.bridge.starcraft.stand_in.installing import install
 from marlcomm.envs.combat.scenarios import NDQ, SCENARIOS, SMAC
 from marlcomm.validation import UsageError
 
 
 @pytest.fixture
 def game(tmp_path):
-    for build in (60604, 69232, 75689):
+    for build in (60321, 69232, 75689):
         folder = tmp_path / "Versions" / f"Base{build}"
         folder.mkdir(parents=True)
         (folder / "SC2_x64").write_text("#!/bin/sh\n")
@@ -29,8 +32,9 @@ def game(tmp_path):
         (None, 75689, ""),
         ("4.10", 75689, "B89B5D6FA7CBF6452E721311BFBC6CB2"),
         ("4.6.2", 69232, "B3E14058F1083913B80C20993AC965DB"),
+        ("4.1.2", 60321, "33D9FE28909573253B7FC352CE7AEA40"),  # in the folder of 4.1.1, as its package has it
         ("69232", 69232, ""),
-        ("Base60604", 60604, ""),
+        ("Base60321", 60321, ""),
     ],
 )
 def test_versions_by_name_by_build_or_the_newest(game, wanted, build, data):
@@ -40,10 +44,38 @@ def test_versions_by_name_by_build_or_the_newest(game, wanted, build, data):
 
 
 def test_a_version_that_is_not_there_is_listed_beside_those_that_are(game):
-    with pytest.raises(UsageError, match=r"4\.7.*4\.1\.2 \(build 60604\), 4\.6\.2 .*4\.10"):
+    with pytest.raises(UsageError, match=r"4\.7.*4\.1\.2 \(build 60321\), 4\.6\.2 .*4\.10"):
         Installation(game).version("4.7")
     with pytest.raises(UsageError, match="game_version='newest'"):
         Installation(game).version("newest")
+
+
+def test_a_build_that_stands_for_several_versions_names_them_all(tmp_path):
+    binary = tmp_path / "Versions" / "Base67926" / "SC2_x64"
+    binary.parent.mkdir(parents=True)
+    binary.touch(0o755)
+    there = Installation(tmp_path)
+    assert there.version().name == "4.6 or 4.6.1 (build 67926)"
+    assert there.version("4.6.1").name == "4.6.1 (build 67926)"
+
+
+def test_a_version_is_no_number_and_a_folder_no_number_either(installation):
+    with pytest.raises(UsageError, match=r"3m: game_version=4\.1 "):
+        StarCraft("3m", sc2_path=str(installation), game_version=4.1)
+    with pytest.raises(UsageError, match="3m: sc2_path=7 "):
+        StarCraft("3m", sc2_path=7)
+    with pytest.raises(UsageError, match="sc2_path='/nowhere' is no folder"):
+        StarCraft("3m", sc2_path="/nowhere")
+
+
+def test_a_stand_in_is_not_put_where_something_else_is(game, tmp_path):
+    file = game / "Maps" / "SMAC_Maps" / "3m.SC2Map"
+    file.write_bytes(b"a map")
+    with pytest.raises(UsageError, match="holds something else"):
+        install(game)
+    assert main([str(game)]) == 2
+    assert file.read_bytes() == b"a map"
+    assert Installation(install(install(tmp_path / "new"))).version().build == STAND_IN_BUILD
 
 
 def test_a_binary_that_may_not_run_is_named_with_what_to_type(game):

@@ -77,6 +77,14 @@ def test_a_refusal_has_the_games_words_without_control_characters(connect):
     assert len(said) < 300
 
 
+def test_an_answer_beside_an_error_is_none(connect):
+    with pytest.raises(SimulatorFault, match="out of memory") as caught:
+        connect(
+            lambda socket: socket.send(answer(socket, lambda response: response.error.append("out of memory")))
+        ).ask([request("step", count=8)], 5.0)
+    assert caught.value.cause == "refused"
+
+
 def test_an_answer_of_another_kind_is_none(connect):
     def wrong(response):
         response.ClearField("ping")

@@ -137,6 +137,9 @@ def test_what_the_package_hides_is_a_fault(battles, what, cause):
 def test_what_is_misspelled_gets_the_nearest(battles):
     with pytest.raises(UsageError, match="'step_mul'"):
         smac.make("2m", step_mull=4)
+    for option in ("seed", "map_name", "self"):
+        with pytest.raises(UsageError, match=f"no option '{option}'"):
+            smac.make("2m", **{option: 4})
     with pytest.raises(UsageError, match="'5z_vs_1ul'"):
         smac.make("5z_vs_1u")
     with pytest.raises(UsageError, match="sc2:3b_vs_1h1m"):
@@ -148,6 +151,13 @@ def test_what_is_misspelled_gets_the_nearest(battles):
 def test_the_optimizer_of_the_same_name_is_told_apart(package):
     write(package, smac__facade="")
     with pytest.raises(ImportError, match=r"SMAC3, an optimizer.*git\+https://github\.com/oxwhirl/smac\.git"):
+        smac.make("3m")
+
+
+def test_smac_without_its_dependencies_is_no_optimizer(package):
+    write(package, smac__env__starcraft2__maps__smac_maps=MAPS)
+    (package / "smac" / "__init__.py").write_text("import a_missing_dependency\n")
+    with pytest.raises(ImportError, match="a_missing_dependency"):
         smac.make("3m")
 
 

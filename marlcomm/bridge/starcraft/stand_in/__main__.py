@@ -11,8 +11,13 @@ def main(words: list[str]) -> int:
     """Serves with the game's own arguments, or installs into a folder."""
     if len(words) == 1 and not words[0].startswith("-"):
         from marlcomm.bridge.starcraft.stand_in.installing import install
+        from marlcomm.validation import UsageError
 
-        folder = install(Path(words[0]))
+        try:
+            folder = install(Path(words[0]))
+        except UsageError as error:
+            print(error, file=sys.stderr)
+            return 2
         print(f"A stand-in, which is not StarCraft II, is in {folder}. To play with it: export SC2PATH='{folder}'")
         return 0
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the accelerator belongs to who learns

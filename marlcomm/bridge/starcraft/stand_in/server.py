@@ -208,7 +208,8 @@ def listen(stand_in: StandIn, host: str = "127.0.0.1", port: int = 0) -> Server:
 
 def serve_as_game(words: Sequence[str]) -> int:
     """Serves with the arguments that the game's binary gets, until it is told to quit or killed."""
-    parser = argparse.ArgumentParser(prog="stand_in", description=f"A {NAME}.")
+    usage = "%(prog)s FOLDER (which is made)   or, as the game: %(prog)s -port PORT [-listen HOST] [-faults FILE]"
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", usage=usage, description=f"A {NAME}.")
     parser.add_argument("-listen", default="127.0.0.1")
     parser.add_argument("-port", type=int, required=True)
     parser.add_argument("-faults", type=Path)
