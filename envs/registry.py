@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from marlcomm.envs.api import Environment
-from marlcomm.names import TASKS
+from marlcomm.names import SIMULATORS, TASKS
 from marlcomm.validation import UsageError, fits_type, nearest, to_python
 
 Factory = Callable[..., Environment[Any]]
@@ -97,8 +97,9 @@ def _can_be_recorded(options: dict[str, Any]) -> bool:
 
 
 def option_types(name: str) -> dict[str, Any]:
-    """The annotations of the options of the task called `name`, as far as they are known."""
-    return _type_hints(env_factory(name))
+    """The annotations of the options of the task called `name`, and of its simulator, as far as they are known."""
+    of_task, makes = _type_hints(env_factory(name)), SIMULATORS.maker(name)
+    return of_task if makes is None else {**_type_hints(makes), **of_task}
 
 
 def _parameters(factory: Factory) -> dict[str, inspect.Parameter]:

@@ -127,6 +127,11 @@ class Simulators:
         """Where the function of a scheme is."""
         return self._places[scheme]
 
+    def maker(self, name: str) -> Callable[..., Any] | None:
+        """What makes a simulator of our schemes; None for others, which perhaps only workers can import."""
+        scheme, colon, _ = name.partition(":")
+        return load(self._places[scheme]) if colon and scheme in self._places else None
+
     def check(self, name: str) -> None:
         """Raises UsageError where `name` has no scheme, and is no `module:function` or `file.py:function` either."""
         scheme, colon, rest = name.partition(":")

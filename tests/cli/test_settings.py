@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from marlcomm.algorithms import algorithm_names, algorithm_settings
-from marlcomm.cli import main
+from marlcomm.cli import main, settings
 from marlcomm.cli.listing import describe, describe_everything
 from marlcomm.cli.settings import split_settings
 from marlcomm.cli.text import read_as, read_count, read_flag, read_literal, read_number, read_seeds
+from marlcomm.envs import make_env
 from marlcomm.validation import UsageError
 
 
@@ -121,6 +122,14 @@ def test_settings_reach_algorithm_task_and_sweep():
     assert made.hparams.exploration_steps == 20_000
     assert made.hparams.weights["expressiveness"] == 0
     assert made.env.lengths == (2, 3)
+
+
+@pytest.mark.parametrize("task", ["sc2:3m", "smac:3m", "smacv2:zerg_5_vs_5"])
+def test_a_version_of_the_game_is_no_number(monkeypatch, task):
+    given = {}
+    monkeypatch.setattr(settings, "make_env", lambda name, **options: given.update(options) or make_env("hallway"))
+    split_settings("iql", task, ["task.game_version=4.10", "task.seconds=20", "task.workers=2", "task.step_mul=4"])
+    assert given == {"game_version": "4.10", "seconds": 20.0, "workers": 2, "step_mul": 4}
 
 
 @pytest.mark.parametrize(

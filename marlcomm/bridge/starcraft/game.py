@@ -36,7 +36,7 @@ class Game:
         self.loop = 0
 
     def create(self, map_file: Path, races: tuple[str, str], difficulty: str, seed: int, seconds: float) -> None:
-        """Creates the game on a map and joins it; `seconds` is how long that may take.
+        """Creates the game on a map and joins it; `seconds` is how long each answer may take.
 
         Raises:
           SimulatorFault: the game refuses, or does not answer.

@@ -58,7 +58,7 @@ class StarCraft:
           sc2_path: the game's folder; by default what the environment variable SC2PATH says.
           game_version: such as "4.6.2" or "75689"; by default the newest that there is.
           seconds: that the game has for an answer.
-          launch_seconds: that it has to start, and to load a map.
+          launch_seconds: that it has to start, and again to load a map; the bridge's `reset_seconds` is for both.
           **options: of `marlcomm.envs.ViewOptions`, such as sight_range=9.
 
         Raises:

@@ -13,7 +13,7 @@ import numpy as np
 
 from marlcomm.bridge.simulator import Observed, Outcome, SimulatorFault, SimulatorSpec
 from marlcomm.bridge.starcraft.packages import check_options, load
-from marlcomm.validation import UsageError, check_above_zero, check_choice, nearest
+from marlcomm.validation import UsageError, as_type, check_above_zero, check_choice, nearest
 
 SETTINGS: dict[str, dict[str, Any]] = {  # as of the battles in JAX, which other interpreters need not load
     "smac": {"sight_range": 9.0, "shoot_range": 6.0},
@@ -34,6 +34,7 @@ def make(
     settings: str | None = None,
     sight_range: float | None = None,
     shoot_range: float | None = None,
+    game_version: str | None = None,
     seconds: float = 30.0,
     **options: Any,
 ) -> SMACSimulator:
@@ -44,6 +45,7 @@ def make(
       settings: what agents see: "smac", or "ndq", 2 cells far, and nobody's health but their own; by default as the
         map was published.
       sight_range, shoot_range: cells, in place of what the settings say.
+      game_version: such as "4.10"; by default the newest that there is.
       seconds: that the game has for an answer.
       **options: of `StarCraft2Env`, such as step_mul=8.
 
@@ -70,7 +72,7 @@ def make(
     wanted = check_choice(
         "settings", ("ndq" if name in OF_NDQ else "smac") if settings is None else settings, [*SETTINGS]
     )
-    chosen = SETTINGS[wanted] | options
+    chosen = SETTINGS[wanted] | version_of(game_version) | options
     sight, shoot = chosen.pop("sight_range"), chosen.pop("shoot_range")
     ranges = {
         "unit_sight_range": check_above_zero("sight_range", sight if sight_range is None else sight_range),
@@ -80,6 +82,11 @@ def make(
     played = type(base.__name__, (base,), methods)
     chosen.setdefault("continuing_episode", True)
     return SMACSimulator(lambda seed: played(map_name=name, seed=seed, **chosen))
+
+
+def version_of(game_version: str | None) -> dict[str, str]:
+    """The argument of the packages' environments that asks for a version of the game."""
+    return {} if game_version is None else {"game_version": as_type("game_version", game_version, str)}
 
 
 def set_patience(seconds: float) -> None:

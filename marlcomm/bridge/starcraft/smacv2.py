@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from marlcomm.bridge.starcraft.packages import check_options, load
-from marlcomm.bridge.starcraft.smac import SMACSimulator, set_patience
+from marlcomm.bridge.starcraft.smac import SMACSimulator, set_patience, version_of
 from marlcomm.validation import UsageError
 
 UNITS = {  # race -> kinds with their weights, and the kind of which no team consists alone
@@ -21,11 +21,12 @@ PUBLISHED = {  # arguments of the published experiments, where they are not the 
 }
 
 
-def make(name: str, *, seconds: float = 30.0, **options: Any) -> SMACSimulator:
+def make(name: str, *, game_version: str | None = None, seconds: float = 30.0, **options: Any) -> SMACSimulator:
     """A scenario of SMACv2.
 
     Args:
       name: race_N_vs_M, such as "zerg_5_vs_5", as the paper names them.
+      game_version: such as "4.10"; by default the newest that there is.
       seconds: that the game has for an answer.
       **options: of SMACv2's `StarCraft2Env`; `capability_config` stands in place of the whole published one.
 
@@ -38,6 +39,7 @@ def make(name: str, *, seconds: float = 30.0, **options: Any) -> SMACSimulator:
     check_options(load("smacv2", "smacv2.env").StarCraft2Env.__init__, options, "The package smacv2")
     set_patience(seconds)
     chosen = {"map_name": f"10gen_{name.partition('_')[0]}", "continuing_episode": True, **PUBLISHED, **options}
+    chosen |= version_of(game_version)
     # the scale is that of the first team that is drawn, as the package has it
     return SMACSimulator(lambda seed: wrapper(capability_config=capability, seed=seed, **chosen), same_scale=False)
 

@@ -134,6 +134,22 @@ def test_what_the_package_hides_is_a_fault(battles, what, cause):
     assert caught.value.cause == cause
 
 
+def test_the_version_of_the_game_reaches_the_package(battles, monkeypatch):
+    asked = []
+
+    class Versions(battles):
+        def __init__(self, map_name, seed=None, continuing_episode=False, game_version=None):
+            super().__init__(map_name, seed, continuing_episode)
+            asked.append(game_version)
+
+    monkeypatch.setattr(sys.modules["smac.env"], "StarCraft2Env", Versions)
+    smac.make("2m")
+    smac.make("2m", game_version="4.10")
+    assert asked == [None, "4.10"]
+    with pytest.raises(UsageError, match="game_version"):
+        smac.make("2m", game_version=4.1)
+
+
 def test_what_is_misspelled_gets_the_nearest(battles):
     with pytest.raises(UsageError, match="'step_mul'"):
         smac.make("2m", step_mull=4)
