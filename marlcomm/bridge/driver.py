@@ -15,9 +15,10 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.bridge.account import PARTS, Account
 from marlcomm.bridge.acting import device, make_team
 from marlcomm.bridge.launch import Recipe
-from marlcomm.bridge.player import Batch, play_batch
+from marlcomm.bridge.player import Player
 from marlcomm.bridge.pool import Limits, WorkerPool
 from marlcomm.bridge.simulator import SimulatorSpec
+from marlcomm.bridge.wave import Batch
 from marlcomm.learners.state import Decision
 from marlcomm.messages.edits import Edit
 from marlcomm.training.drivers import DriverReport, Played, Program
@@ -53,6 +54,7 @@ class BridgeDriver(HostDriver):
         """Args: how to make the simulator; its sizes; how many workers (0: one a core, up to 8); when they fail."""
         self._recipe, self._spec, self._limits, self._workers = recipe, spec, limits, workers
         self._pool: WorkerPool | None = None
+        self._player: Player | None = None
         self._playing = 0.0  # seconds
         self._closing: Any = None
 
@@ -65,6 +67,7 @@ class BridgeDriver(HostDriver):
                 self._workers or min(os.cpu_count() or 1, MOST_WORKERS, episodes),
                 self._limits,
             )
+            self._player = Player(self._pool)
             self._closing = weakref.finalize(self, self._pool.close)
         return self._pool
 
@@ -81,7 +84,7 @@ class BridgeDriver(HostDriver):
         """Ends the workers; the next episodes start new ones."""
         if self._closing is not None:
             self._closing()
-        self._pool = self._closing = None
+        self._pool = self._player = self._closing = None
 
     def play(
         self,
@@ -139,14 +142,15 @@ class BridgeDriver(HostDriver):
 
     def play_rows(self, algorithm: Algorithm, asked: Asked) -> tuple[Episodes, Decision]:
         """Episodes [len(rows), ...], and what stood behind their actions."""
-        pool, acting = self.pool(asked.size), self.acting(algorithm, asked.edit, asked.training)
-        pool.abandon()
+        self.pool(asked.size)
+        player, acting = self._player, self.acting(algorithm, asked.edit, asked.training)
+        assert player is not None
         # members of a population may lie on several devices
         wanted = asked.params, asked.key, acting.edit, jnp.float32(asked.exploration)
         params, key, edit, explored = jax.device_put(wanted, device())
         team = make_team(algorithm, acting._replace(edit=edit), params, asked.size, key, explored)
         seed = np.asarray(key).astype(np.uint32).tolist()
-        return play_batch(pool, Batch(team, params, seed, explored, edit, asked.size, asked.rows))
+        return player.finish(player.begin(Batch(team, params, seed, explored, edit, asked.size, asked.rows)))
 
 
 class _Timed:

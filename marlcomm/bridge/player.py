@@ -2,147 +2,121 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+import time
 
-import jax
 import numpy as np
 
-from marlcomm.bridge.acting import Team, of_episodes
-from marlcomm.bridge.pool import Event, WorkerPool
-from marlcomm.bridge.rows import Rows
+from marlcomm.bridge.pool import WorkerPool
+from marlcomm.bridge.wave import Batch, Playing, Wave
 from marlcomm.learners.state import Decision
-from marlcomm.messages.edits import Edit
+from marlcomm.messages.edits import looks_across
 from marlcomm.training.drivers import PlayStopped
 from marlcomm.training.interrupt import stop_requested
 from marlcomm.types import Episodes
 
 PATIENCE = 0.2  # seconds after which waiting looks around, at the latest
-SAME_SEED = 5  # tries to play an episode as it was drawn, before another is
+FEWEST_WAVES = 2  # of one the simulators step while the team acts for the other
+BUSY = 0.5  # share of its time that a player works, at most, where it can choose
 
 
-class Batch(NamedTuple):
-    """What is to be played: rows of B episodes that act together."""
+class Player:
+    """Plays batches, the oldest first, in several waves of slots, each at a step of its own.
 
-    team: Team
-    params: Any
-    seed: Sequence[int]  #: decides the simulators' seeds
-    exploration: jax.Array  #: []
-    edit: Edit | None
-    size: int  #: B
-    rows: np.ndarray  #: which of them are played
-
-
-def play_batch(pool: WorkerPool, batch: Batch) -> tuple[Episodes, Decision]:
-    """Episodes [len(rows), ...] and what stood behind their actions.
-
-    As many rows as there are workers play at once, step by step together. An episode that is lost plays again when the
-    others are done, with the same seed and the same draws, so that it leaves no trace: what is made of row b at step t
-    depends on the batch and on t, not on when it is played. Those who have played are shown what they saw.
-    """
-    rows = Rows(pool.spec, batch.size)
-    decisions, tries = batch.team.decisions, np.zeros(batch.size, int)
-    missing = batch.rows
-    while len(missing):
-        slots = _ready(pool, len(missing))
-        wave = _Wave(pool, batch, rows, missing[: len(slots)], slots)
-        decisions = wave.play(decisions, _seeds(batch.seed, wave.rows, tries))
-        tries[wave.lost] += 1
-        pool.account.redrawn += int((tries[wave.lost] % SAME_SEED == 0).sum())
-        rows.clear(wave.lost)
-        missing = np.concatenate([wave.lost, missing[len(slots) :]])
-    fields = rows.fields()
-    played = Episodes(**fields), of_episodes(decisions, fields["valid"])  # pyright: ignore
-    return jax.tree.map(lambda x: x[batch.rows], played) if len(batch.rows) < batch.size else played
-
-
-def _ready(pool: WorkerPool, wanted: int) -> np.ndarray:
-    """Idle slots, at least one and at most so many, once those that start for the first time are there."""
-    while len(idle := pool.idle()) < wanted and (len(idle) == 0 or pool.worth_waiting()):
-        _wait(pool)
-    return idle[:wanted]
-
-
-def _wait(pool: WorkerPool) -> list[Event]:
-    """What happened, if anything did. Raises PlayStopped where the run is to stop."""
-    if stop_requested():
-        raise PlayStopped
-    return pool.wait(PATIENCE)
-
-
-def _seeds(seed: Sequence[int], rows: np.ndarray, tries: np.ndarray) -> np.ndarray:
-    """[len(rows)] the simulators' seeds, 31 bits each."""
-    drawn = [np.random.SeedSequence([*seed, int(row), int(tries[row]) // SAME_SEED]) for row in rows]
-    return np.array([int(each.generate_state(1)[0]) >> 1 for each in drawn], np.int64)
-
-
-class _Wave:
-    """Some rows, one a slot, from their resets to their ends.
-
-    Attributes:
-      rows: which; lost: those of them whose episodes were lost.
+    While the team acts for one wave, the simulators of the others step. More waves wait less for the slowest of their
+    simulators, and begin new episodes sooner where some end early; each costs a call of the team at every step. So
+    there are as many as the player has time for. An edit that looks across environments needs all of them in one wave.
     """
 
-    def __init__(self, pool: WorkerPool, batch: Batch, rows: Rows, which: np.ndarray, slots: np.ndarray) -> None:
-        self.rows, self.lost = which, which[:0]
-        self._pool, self._batch, self._all = pool, batch, rows
-        self._slots = slots  # of the rows that go on, beside `_going`
-        self._going = which
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
+        self._batches: list[Playing] = []
+        self._waves = FEWEST_WAVES  # as many as there may be
+        self._of_slot: dict[int, Wave] = {}
+        self._forget()
 
-    def play(self, decisions: Decision, seeds: np.ndarray) -> Decision:
-        """Plays; gives the decisions with those of these rows."""
-        pool, account, batch, team = self._pool, self._pool.account, self._batch, self._batch.team
-        mine = np.zeros(batch.size, bool)
-        mine[self.rows] = True
-        pool.begin(self._slots, seeds)
-        self._answers()
-        with account.spent("transfer"):
-            self._all.observe(0, self._going, pool.block, self._slots)
-        memory, mine = team.memory(), jax.device_put(mine)
-        for time in range(pool.spec.horizon):
-            if not len(self._going):
-                break
-            with account.spent("transfer"):
-                seen = jax.device_put(self._all.seen[time])
-            with account.spent("infer"):
-                action, memory, decisions = team.advance(
-                    batch.params,
-                    seen,
-                    memory,
-                    decisions,
-                    team.keys,
-                    np.int32(time),
-                    mine,
-                    batch.exploration,
-                    batch.edit,
-                )
-                actions = np.asarray(action)
-            self._step(time, actions)
-        pool.delivered(self._slots)
-        return decisions
+    def begin(self, batch: Batch) -> Playing:
+        """Takes a batch in, to be played when those before it have no rows left to begin."""
+        self._batches.append(Playing(self._pool, batch))
+        return self._batches[-1]
 
-    def _step(self, time: int, actions: np.ndarray) -> None:
-        """One step of all that go on; those whose episodes end with it are handed over."""
-        pool = self._pool
-        self._drop(event.slot for event in pool.step(self._slots, actions[self._going]))
-        self._answers()
-        with pool.account.spent("transfer"):
-            over = self._all.record(time, self._going, pool.block, self._slots)
-        pool.delivered(self._slots[over])
-        self._slots, self._going = self._slots[~over], self._going[~over]
+    def finish(self, playing: Playing) -> tuple[Episodes, Decision]:
+        """Plays until all of a batch is there: episodes [len(rows), ...] and what stood behind their actions.
 
-    def _answers(self) -> None:
-        """Waits until every slot has answered or lost its episode."""
+        Raises:
+          PlayStopped: the run is to stop.
+          SimulatorsFailed: too few workers are left.
+        """
+        try:
+            while not playing.done:
+                self.turn()
+        except BaseException:
+            self.abandon()
+            raise
+        self._batches.remove(playing)
+        self._choose_waves()
+        return playing.result()
+
+    def abandon(self) -> None:
+        """Forgets all batches, with the episodes that are under way."""
+        self._batches.clear()
+        self._pool.abandon()
+
+    def turn(self, patience: float = PATIENCE) -> None:
+        """Begins what can begin, waits for the next thing to happen, and sees to it. Raises as `finish`."""
+        if stop_requested():
+            raise PlayStopped
+        began = time.perf_counter()
+        self._begin_waves()
+        waits = time.perf_counter()
         with self._pool.account.spent("simulate"):
-            waiting = set(self._slots.tolist())
-            while waiting:
-                events = _wait(self._pool)
-                waiting.difference_update(event.slot for event in events)
-                self._drop(event.slot for event in events if event.lost)
+            events = self._pool.wait(patience)
+        goes_on = time.perf_counter()
+        for event in events:
+            wave = self._of_slot[event.slot]
+            wave.waiting -= 1
+            if event.lost:
+                wave.drop([event.slot])
+        self._step_waves()
+        self._waited += goes_on - waits
+        self._worked += time.perf_counter() - began - (goes_on - waits)
 
-    def _drop(self, lost: Iterable[int]) -> None:
-        """Takes the rows of these slots out."""
-        gone = np.isin(self._slots, list(lost))
-        if gone.any():
-            self.lost = np.concatenate([self.lost, self._going[gone]])
-            self._slots, self._going = self._slots[~gone], self._going[~gone]
+    def _step_waves(self) -> None:
+        """Acts for the waves whose slots have all answered."""
+        ready = [wave for playing in self._batches for wave in playing.waves if not wave.waiting]
+        if not ready:
+            return
+        self._steps += len(ready)
+        self._beside += len(ready) * sum(len(playing.waves) for playing in self._batches)
+        for wave in ready:
+            wave.decide()
+        for wave in ready:
+            if len(wave.slots):
+                wave.order()
+        for playing in self._batches:
+            playing.waves = [wave for wave in playing.waves if len(wave.slots)]
+
+    def _begin_waves(self) -> None:
+        """Idle slots take rows that nobody has begun; at first when all workers are there."""
+        for playing in self._batches:
+            under_way = sum(len(each.waves) for each in self._batches)
+            most = 1 if looks_across(playing.batch.edit) else self._waves - (under_way - len(playing.waves))
+            while len(playing.missing) and len(playing.waves) < most:
+                idle = self._pool.idle()
+                if not len(idle) or (not under_way and len(idle) < len(playing.missing) and self._pool.worth_waiting()):
+                    return
+                share = -(-min(len(idle), len(playing.missing)) // (most - len(playing.waves)))
+                wave = Wave(self._pool, playing, idle[:share])
+                playing.waves.append(wave)
+                self._of_slot |= dict.fromkeys(wave.slots.tolist(), wave)
+                under_way += 1
+
+    def _choose_waves(self) -> None:
+        """As many waves as keep the player busy for a certain share of its time, going by what they cost so far."""
+        if self._steps:
+            busy = max(self._worked / (self._worked + self._waited), 1e-3)
+            self._waves = int(np.clip(self._beside / self._steps * BUSY / busy, FEWEST_WAVES, len(self._pool)))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._waited = self._worked = 0.0  # seconds
+        self._steps = self._beside = 0  # steps of waves, and how many waves there were at each

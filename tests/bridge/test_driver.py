@@ -14,11 +14,12 @@ from hints import HORIZON
 from pools import SOON, recipe_of
 
 import marlcomm as mc
-from marlcomm.bridge import player
+from marlcomm.bridge import player, wave
 from marlcomm.bridge.driver import BridgeDriver
 from marlcomm.bridge.pool import SimulatorsFailed
 from marlcomm.bridge.task import BridgeTask
 from marlcomm.learners.collect import episode_keys
+from marlcomm.messages import RankCut
 from marlcomm.training.drivers import PlayStopped
 from marlcomm.training.interrupt import stop_between_chunks
 
@@ -101,6 +102,26 @@ def test_the_number_of_workers_changes_nothing(algorithm, params, played, task):
     driver.close()
 
 
+@pytest.mark.parametrize("edit", [None, RankCut(0.5)])
+def test_who_is_at_which_step_changes_nothing(algorithm, params, task, monkeypatch, edit):
+    """However many waves the episodes are played in, but for an edit that looks across them: it gets them in one."""
+    driver, sizes = BridgeDriver(task.recipe, task._spec, ENVS, SOON), []
+
+    def counted(pool, playing, slots):
+        sizes.append(len(slots))
+        return wave.Wave(pool, playing, slots)
+
+    monkeypatch.setattr(player, "Wave", counted)
+    found = []
+    for waves in (1, ENVS, ENVS):
+        monkeypatch.setattr(player, "FEWEST_WAVES", waves)
+        found.append(play(algorithm, driver, params, edit=edit))
+    assert sizes == [5, 5, 5] if edit else [5] + [5] + [1] * 5
+    assert_equal(found[1], found[0])
+    assert_equal(found[2], found[0])
+    driver.close()
+
+
 def test_lost_episodes_leave_no_trace(algorithm, params, played, task):
     """Whatever fails, what is learned from is what would have been without it."""
     recipe = recipe_of("Faulty", faults=["crash", "killed", "nan", "restart"], chance=0.1)
@@ -117,7 +138,7 @@ def test_lost_episodes_leave_no_trace(algorithm, params, played, task):
 
 def test_an_episode_that_fails_every_time_is_drawn_anew_and_alone(algorithm, params, played, task, monkeypatch):
     """Which is counted, as what is learned from is then no longer what it would have been."""
-    monkeypatch.setattr(player, "SAME_SEED", 2)
+    monkeypatch.setattr(wave, "SAME_SEED", 2)
     driver = BridgeDriver(recipe_of("Doomed"), task._spec, 3, SOON)
     found, account = play(algorithm, driver, params), driver.pool(1).account
     before, after = (each.episodes.agents_view[:, 0, 0, :-1].argmax(-1) for each in (played, found))

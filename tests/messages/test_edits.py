@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from marlcomm.messages import CutBelow, Drop, Noise, Quantize, RankCut, Shuffle, Silence, chain_edits
 from marlcomm.messages.channel import bits_sent, deliver, offer
-from marlcomm.messages.edits import CalibratedCut, OneOf
+from marlcomm.messages.edits import CalibratedCut, CutPairs, OneOf, SwapPairs, looks_across, parse_edit
+from marlcomm.names import EDITS
 
 BATCH, AGENTS, DIMS = 4, 3, 2
 SELF = np.eye(AGENTS, dtype=bool)
@@ -171,3 +172,31 @@ def test_numbers_may_be_traced():
 def test_a_calibrated_cut_does_not_run_uncalibrated():
     with pytest.raises(TypeError, match="evaluate"):
         CalibratedCut(0.5)(random_offer(0), KEY)
+
+
+PAIRS = jnp.ones((AGENTS, AGENTS), bool)
+NUMBERS = {"cut_below": "2", "rank_cut": "0.5", "budget": "2", "drop": "0.3", "noise": "1", "quantize": "4"}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        *(
+            parse_edit(f"{name}:{NUMBERS[name]}" if name in NUMBERS else name)
+            for name in sorted(EDITS.keys() - {"cut", "delay"})
+        ),
+        CutPairs(PAIRS),
+        SwapPairs(PAIRS),
+        OneOf(jnp.int32(1), (None, Shuffle())),
+        chain_edits([Drop(0.1), RankCut(0.5)]),
+    ],
+    ids=lambda edit: type(edit).__name__,
+)
+def test_an_edit_that_looks_across_environments_says_so(edit):
+    """By what becomes of an environment's messages where the others say something else."""
+    one, other = random_offer(1), random_offer(2)
+    other = other._replace(importance=10 * other.importance)
+    mixed = jax.tree.map(lambda x, y: x.at[1:].set(y[1:]), one, other)
+    found = (jax.tree.map(lambda x: np.asarray(x)[0], edit(each, KEY)) for each in (one, mixed))
+    same = jax.tree.all(jax.tree.map(np.array_equal, *found))
+    assert looks_across(edit) == (not same)

@@ -14,7 +14,7 @@ from marlcomm.messages.edits.cuts import (
     pairs_at_work,
 )
 from marlcomm.messages.edits.damage import Drop, Noise, Quantize
-from marlcomm.messages.edits.edit import Delay, Edit, OneOf, chain_edits, split_delay
+from marlcomm.messages.edits.edit import Delay, Edit, OneOf, chain_edits, looks_across, split_delay
 from marlcomm.messages.edits.pairs import CutPairs, ReplaceSender, SwapPairs
 from marlcomm.messages.edits.parse import parse_edit, parse_edits
 
@@ -38,6 +38,7 @@ __all__ = [
     "SwapPairs",
     "chain_edits",
     "importance_quantile",
+    "looks_across",
     "pairs_at_work",
     "parse_edit",
     "parse_edits",

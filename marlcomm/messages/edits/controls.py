@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,8 @@ class Shuffle(struct.PyTreeNode):
     Needs at least two environments on the first axis.
     """
 
+    ACROSS: ClassVar[bool] = True
+
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
         count = messages.content.shape[0]
@@ -36,6 +39,8 @@ class Random(struct.PyTreeNode):
     In place of each stands one drawn from all that pass between agents in all environments at this step. Each is drawn
     by itself, so that, unlike with `Shuffle`, not even the messages of one receiver belong together.
     """
+
+    ACROSS: ClassVar[bool] = True
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,8 @@ class RankCut(struct.PyTreeNode):
     It spends the same number of entries on every step, also on those when nobody needs to talk. With `whole`, it ranks
     and cuts messages by their most important entry. Where the share is no whole number of entries, one more is cut.
     """
+
+    ACROSS: ClassVar[bool] = True
 
     fraction: Scalar = 0.8
     whole: bool = struct.field(pytree_node=False, default=False)

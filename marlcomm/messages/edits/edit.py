@@ -16,7 +16,11 @@ INFINITY = float("inf")
 
 
 class Edit(Protocol):
-    """Takes the messages [..., N, N, D] on their way and gives them back changed."""
+    """Takes the messages [..., N, N, D] on their way and gives them back changed.
+
+    One that looks at several environments has a class attribute `ACROSS = True`: they are then played step by step
+    together where simulators play.
+    """
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages: ...
 
@@ -84,6 +88,12 @@ def split_delay(edit: Edit | None) -> tuple[Edit | None, int]:
     if not delays:
         return edit, 0
     return chain_edits([one for one in edits if not isinstance(one, Delay)]), sum(delays)
+
+
+def looks_across(edit: Edit | None) -> bool:
+    """Whether what an edit makes of one environment's messages depends on what is said in others at the same step: such
+    an edit has `ACROSS = True`."""
+    return getattr(edit, "ACROSS", False) or any(looks_across(each) for each in getattr(edit, "edits", ()))
 
 
 def as_pytree(edit: Edit) -> Edit:

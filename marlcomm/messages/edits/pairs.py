@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -39,6 +41,8 @@ class SwapPairs(struct.PyTreeNode):
     Attributes:
       swap: [N, N] bool, sender first.
     """
+
+    ACROSS: ClassVar[bool] = True
 
     swap: jax.Array
 
