@@ -33,4 +33,4 @@ def make_chunk(algorithm: Algorithm, population: Population) -> Any:
         state, sums = jax.lax.fori_loop(0, length, step, (state, nothing))
         return state, jax.tree.map(lambda total: total / length, sums)
 
-    return jax.jit(population.spread(chunk, shared=2), donate_argnums=0)
+    return jax.jit(population.spread(chunk, shared=2, moves=True), donate_argnums=0)

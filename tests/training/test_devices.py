@@ -47,6 +47,10 @@ def test_three_members_on_two_devices_are_those_of_four_and_nobody_sees_the_copy
     assert len(mc.evaluate(three, episodes=8)["return"]) == 3
 
 
+def test_a_member_is_the_same_alone_and_among_others(train):
+    assert digests(train([1])) == digests(train(3))[1:2]
+
+
 @pytest.mark.slow
 def test_a_run_goes_on_on_one_device_to_the_bits_of_two(train, tmp_path, monkeypatch):
     straight = train(3)

@@ -88,7 +88,7 @@ def test_a_population_that_does_not_divide_is_padded_and_nobody_sees_it(sensor, 
         pytest.skip("needs two devices")
     monkeypatch.setattr(jax, "devices", lambda: devices)
     population = make_population(sensor, 3)
-    assert (population.mesh().size, population.members_together, population.places) == (2, 2, 4)
+    assert (population.mesh().size, population.members_together, population.places) == (2, 1, 4)
     padded = population.padded(np.arange(3))
     assert padded.tolist() == [0, 1, 2, 2]
     assert population.own(padded).tolist() == [0, 1, 2]
