@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 from marlcomm.validation import UsageError
 
@@ -59,6 +61,27 @@ def join_processes(how: str) -> None:
             jax.distributed.initialize()
     except (ValueError, RuntimeError) as error:
         raise UsageError(f"processes cannot find each other by {how!r}: {error}") from None
+
+
+def connect_to_ray(address: str | None = None) -> Any:
+    """The module `ray`, connected to a cluster, unless it is already.
+
+    Args:
+      address: of the cluster; None for that of RAY_ADDRESS, the one that runs on this machine, or else a new one of
+        this machine alone.
+
+    Raises:
+      ImportError: Ray is not installed.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise ImportError('this engine needs Ray: pip install "marlcomm[ray]"') from None
+    if not ray.is_initialized():
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="os.fork")  # it starts other programs, which is no harm
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    return ray
 
 
 def keep_compiled_programs() -> None:

@@ -1,5 +1,6 @@
 """Shared set-up: two processor devices, as the command line has on two cores, and quick compiling of tiny programs."""
 
+import contextlib
 import os
 import platform
 import signal
@@ -40,3 +41,28 @@ def hears_sigint():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Ray cluster of processes of this machine, whose head has no cores to lend."""
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "num_gpus": 0})
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture
+def nodes(cluster):
+    """Two nodes of it with two cores each; this process is connected."""
+    import ray
+
+    added = [cluster.add_node(num_cpus=2, num_gpus=0) for _ in range(2)]
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield added
+    ray.shutdown()
+    for node in added:
+        with contextlib.suppress(Exception):  # lost meanwhile
+            cluster.remove_node(node)

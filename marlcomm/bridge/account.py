@@ -34,6 +34,14 @@ class Account:
         self.seconds: dict[str, float] = dict.fromkeys(PARTS, 0.0)
         self.busy = 0.0
 
+    def add(self, other: Account, times: int = 1) -> None:
+        """Counts so many times what another has counted, too; but for the learner's time, of which each has its own."""
+        for name in ("begun", "delivered", "abandoned", "redrawn", "recycled", "busy"):
+            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+        for mine, theirs in ((self.lost, other.lost), (self.failures, other.failures)):
+            for cause, count in theirs.items():
+                mine[cause] += times * count
+
     @contextlib.contextmanager
     def spent(self, part: str) -> Iterator[None]:
         """Counts the time within as spent on a part of the work."""

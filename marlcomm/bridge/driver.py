@@ -64,7 +64,7 @@ class BridgeDriver(HostDriver):
             self._pool = WorkerPool(
                 self._recipe,
                 self._spec,
-                self._workers or min(os.cpu_count() or 1, MOST_WORKERS, episodes),
+                self._workers or min(default_workers(os.cpu_count() or 1), episodes),
                 self._limits,
             )
             self._player = Player(self._pool)
@@ -112,11 +112,7 @@ class BridgeDriver(HostDriver):
 
     def report(self) -> DriverReport:
         """See `Driver`."""
-        if self._pool is None:
-            return DriverReport()
-        news, self._pool.news[:] = list(self._pool.news), []
-        account = self._pool.account
-        return DriverReport(account.line(), news, account.as_json() | {"workers": len(self._pool)})
+        return report_of(self._pool.account, self._pool.news, len(self._pool)) if self._pool else DriverReport()
 
     def _play(
         self,
@@ -151,6 +147,17 @@ class BridgeDriver(HostDriver):
         team = make_team(algorithm, acting._replace(edit=edit), params, asked.size, key, explored)
         seed = np.asarray(key).astype(np.uint32).tolist()
         return player.finish(player.begin(Batch(team, params, seed, explored, edit, asked.size, asked.rows)))
+
+
+def default_workers(cores: int) -> int:
+    """How many, where nobody says it."""
+    return min(cores, MOST_WORKERS)
+
+
+def report_of(account: Account, news: list[str], workers: int) -> DriverReport:
+    """What there is to tell of so many workers; the news are taken."""
+    told, news[:] = list(news), []
+    return DriverReport(account.line(), told, account.as_json() | {"workers": workers})
 
 
 class _Timed:

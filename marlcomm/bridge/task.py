@@ -15,8 +15,9 @@ from marlcomm.bridge.launch import Recipe, describe
 from marlcomm.bridge.pool import Limits
 from marlcomm.envs.api import Environment
 from marlcomm.names import SIMULATORS
-from marlcomm.validation import UsageError, check_above_zero, check_count
+from marlcomm.validation import UsageError, check_above_zero, check_choice, check_count
 
+RAY = "ray"
 OWN = "marlcomm.bridge.adapters.own:make"
 
 
@@ -28,19 +29,28 @@ class BridgeTask(Environment[Any]):
       See `Environment` for the others.
     """
 
-    def __init__(self, recipe: Recipe, workers: int = 0, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        workers: int = 0,
+        limits: Limits | None = None,
+        engine: str = "",
+        address: str | None = None,
+    ) -> None:
         """Asks a process of its own for the simulator's sizes.
 
         Args:
           recipe: how to make the simulator.
           workers: processes, each with one; 0 for one a core, up to 8.
           limits: when a worker counts as failed.
+          engine, address: where workers are; see `bridge`.
 
         Raises:
           UsageError: the simulator cannot be made.
         """
         self._limits = limits or Limits()
         self._workers, self.recipe = workers, recipe
+        self._engine, self._address = engine, address
         self._spec = spec = describe(recipe, self._limits.start_seconds)
         self.num_agents, self.num_actions, self.horizon = spec.num_agents, spec.num_actions, spec.horizon
         self.observation_size, self.state_size = spec.observation_size, spec.state_size
@@ -55,7 +65,15 @@ class BridgeTask(Environment[Any]):
     @functools.cached_property
     def driver(self) -> BridgeDriver:
         """Who plays; workers start with the first episodes."""
+        if self._engine == RAY:
+            from marlcomm.bridge.ray_driver import RayDriver
+
+            return RayDriver(self.recipe, self._spec, self._workers, self._limits, self._address)
         return BridgeDriver(self.recipe, self._spec, self._workers, self._limits)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Of the task alone: where it is sent to, others play it."""
+        return {name: value for name, value in vars(self).items() if name != "driver"}
 
     def close(self) -> None:
         """Ends the workers. The next episodes start new ones."""
@@ -83,6 +101,8 @@ def bridge(
     min_workers: int = 1,
     recycle: int = 0,
     imports: tuple[str, ...] = (),
+    engine: str = "",
+    address: str | None = None,
     **options: Any,
 ) -> BridgeTask:
     """A simulator outside JAX as a task: worker processes play it, and the team acts in this one.
@@ -98,6 +118,9 @@ def bridge(
       min_workers: the run stops where fewer are left, with all that was learned saved.
       recycle: episodes after which a worker is replaced in good health, against what leaks; 0 for never.
       imports: modules that workers import first, such as those that register environments.
+      engine: where workers are: "" on this machine; "ray" on every node of a Ray cluster that has cores to lend, so
+        many on each. See `marlcomm.bridge.ray_driver.RayDriver`.
+      address: of the cluster; None for whichever there is, see `marlcomm.devices.connect_to_ray`.
       **options: of the simulator; `horizon` for those that have no limit of steps themselves.
 
     Raises:
@@ -118,7 +141,8 @@ def bridge(
     if workers and min_workers > workers:
         raise UsageError(f"min_workers={min_workers}: must be at most workers={workers}.")
     place, what = _found(name)
-    return BridgeTask(Recipe(place, what, _plain(options), python, tuple(imports)), workers, limits)
+    check_choice("engine", engine, ("", RAY))
+    return BridgeTask(Recipe(place, what, _plain(options), python, tuple(imports)), workers, limits, engine, address)
 
 
 def _found(name: str) -> tuple[str, str]:

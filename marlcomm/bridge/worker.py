@@ -49,7 +49,8 @@ def work(descriptor: int, config: dict[str, Any]) -> None:
             simulator.close()
     except BaseException as error:
         code = 1
-        traceback.print_exc()  # into the log
+        with contextlib.suppress(OSError):
+            traceback.print_exc()  # into the log
         with contextlib.suppress(OSError):
             channel.sendall(json.dumps({"error": _sentence(error), "trace": _trace(error)}).encode() + b"\n")
     for stream in (sys.stdout, sys.stderr):

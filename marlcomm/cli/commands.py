@@ -40,6 +40,7 @@ def train(
     out: OptionalPath = None,
     resume: bool = False,
     workers: OptionalCount = None,
+    engine: OptionalName = None,
     settings: Annotated[UseAppendAction[tuple[str, ...]], arg(name="set", metavar="KEY=VALUE")] = (),
     evaluations: Count = 20,
     evaluation_episodes: Count = 320,
@@ -59,6 +60,7 @@ def train(
         out: The run folder (default: the next free one under runs/).
         resume: Go on with the run in --out from its last checkpoint.
         workers: Processes that play, where TASK is a simulator outside JAX (default: one a core, up to 8).
+        engine: Where they are: ray for every node of a Ray cluster, with so many workers each (default: this machine).
         settings: Settings of the algorithm, such as beta=0.01, and of the task, such as task.lengths=6,6; several
             values for a hyper-parameter, such as beta=0.001|0.01, train as one population.
         evaluations: How often to evaluate, evenly over the run.
@@ -78,10 +80,10 @@ def train(
     from marlcomm.cli.settings import split_settings
     from marlcomm.training import loop, processes, record
 
-    if workers is not None:
-        if task not in SIMULATORS:
-            raise UsageError(f"--workers {workers}: {task} is written in JAX, and needs none")
-        settings = (*settings, f"task.workers={workers}")
+    for option, value in (("workers", workers), ("engine", engine)):
+        if value is not None and task not in SIMULATORS:
+            raise UsageError(f"--{option} {value}: {task} is written in JAX, and needs no workers")
+        settings = settings if value is None else (*settings, f"task.{option}={value}")
     bound, hparams = split_settings(algorithm, task, settings)
     chosen = out is not None or not processes.is_first()
     name = re.sub(r"[^\w.-]+", "_", f"{algorithm}-{task}")

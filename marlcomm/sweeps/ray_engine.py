@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from marlcomm.devices import connect_to_ray
 from marlcomm.sweeps.engines import Say, Task
 from marlcomm.sweeps.jobs import Job, Outcome, train_elsewhere
 from marlcomm.validation import check_count, check_number
@@ -27,8 +26,7 @@ class RayEngine:
         """Names a cluster and what a part gets of it; nothing is connected yet.
 
         Args:
-          address: of the cluster; None for that of RAY_ADDRESS, the one that runs on this machine, or else a new one of
-            this machine alone.
+          address: of the cluster; None for whichever there is, see `devices.connect_to_ray`.
           gpus: of a part; None for all of a node.
           cpus: cores of a part, each a device where there is no GPU; None for all of a node, or their share by `gpus`.
           retries: how often a part is begun again whose node was lost.
@@ -43,14 +41,7 @@ class RayEngine:
 
     def submit(self, jobs: Sequence[Job], say: Say) -> Sequence[Task]:
         """See `Engine`."""
-        try:
-            import ray
-        except ImportError:
-            raise ImportError('this engine needs Ray: pip install "marlcomm[ray]"') from None
-        if not ray.is_initialized():
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="os.fork")  # it starts other programs, which is no harm
-                ray.init(address=self._address, log_to_driver=False, logging_level=logging.ERROR)
+        ray = connect_to_ray(self._address)
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cpus, gpus = self._of_a_part(nodes)
         able = [node for node in nodes if node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus]

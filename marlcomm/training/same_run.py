@@ -16,8 +16,11 @@ _HOW = ("settings", "task_options")
 _AROUND = ("versions", "commit", "block", "devices", "code", "digest", "format")
 
 
-# how many processes play a simulator outside JAX, and when one of them counts as failed
-_MACHINE = ("workers", "python", "failures", "min_workers", "recycle", "start_seconds", "reset_seconds", "step_seconds")
+# how many processes play a simulator outside JAX and where, and when one of them counts as failed
+_MACHINE = (
+    *("workers", "python", "engine", "address"),
+    *("failures", "min_workers", "recycle", "start_seconds", "reset_seconds", "step_seconds"),
+)
 
 
 def differences(

@@ -84,6 +84,17 @@ class Faulty(Hints):
         return views[:, 1:] if self.wrong == "shape" else views
 
 
+class Slow(Hints):
+    """Takes its time as long as a file is there."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def step(self, action):
+        time.sleep(0.5 * os.path.exists(self.file))
+        return super().step(action)
+
+
 class Doomed(Hints):
     """Crashes whenever the target is the first place, which the seed decides."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
@@ -201,27 +200,6 @@ def saved_run(jobs):
 
 @pytest.mark.slow
 class TestRay:
-    @pytest.fixture(scope="class")
-    def cluster(self):
-        pytest.importorskip("ray")
-        from ray.cluster_utils import Cluster
-
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "num_gpus": 0})
-        yield cluster
-        cluster.shutdown()
-
-    @pytest.fixture
-    def nodes(self, cluster):
-        import ray
-
-        added = [cluster.add_node(num_cpus=2, num_gpus=0) for _ in range(2)]
-        ray.init(address=cluster.address, log_to_driver=False)
-        yield added
-        ray.shutdown()
-        for node in added:
-            with contextlib.suppress(Exception):  # lost meanwhile
-                cluster.remove_node(node)
-
     def test_two_nodes_find_the_numbers_of_one_process(self, nodes, tmp_path):
         here = mc.sweep(THREE, tmp_path / "here", progress=False)
         there = mc.sweep(THREE, tmp_path / "there", engine="ray")
