@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -78,9 +80,12 @@ def connect_to_ray(address: str | None = None) -> Any:
     except ImportError:
         raise ImportError('this engine needs Ray: pip install "marlcomm[ray]"') from None
     if not ray.is_initialized():
+        heard = signal.getsignal(signal.SIGTERM)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="os.fork")  # it starts other programs, which is no harm
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        if callable(heard) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, heard)  # of a run that saves and ends: Ray would end it at once
     return ray
 
 

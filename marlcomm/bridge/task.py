@@ -141,7 +141,8 @@ def bridge(
     if workers and min_workers > workers:
         raise UsageError(f"min_workers={min_workers}: must be at most workers={workers}.")
     place, what = _found(name)
-    check_choice("engine", engine, ("", RAY))
+    if engine:
+        check_choice("engine", engine, (RAY,))
     return BridgeTask(Recipe(place, what, _plain(options), python, tuple(imports)), workers, limits, engine, address)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import types
 from pathlib import Path
 
 import hints
@@ -15,6 +18,8 @@ from marlcomm.bridge.account import Account
 from marlcomm.bridge.launch import Recipe
 from marlcomm.bridge.ray_driver import RayDriver
 from marlcomm.bridge.task import BridgeTask, bridge
+from marlcomm.devices import connect_to_ray
+from marlcomm.training.interrupt import stop_between_chunks
 from marlcomm.validation import UsageError
 
 RUN = {"steps": 60, "evaluations": 1, "evaluation_episodes": 4, "progress": False}
@@ -23,6 +28,19 @@ RUN = {"steps": 60, "evaluations": 1, "evaluation_episodes": 4, "progress": Fals
 def test_an_engine_is_checked_before_anything_starts():
     with pytest.raises(UsageError, match="Did you mean 'ray'"):
         bridge("hints:Hints", engine="rai")
+
+
+def test_a_run_that_connects_to_a_cluster_still_hears_a_signal_to_stop(monkeypatch):
+    """Ray takes over what ends a process, which is to save first."""
+    taking = types.SimpleNamespace(is_initialized=lambda: False)
+    taking.init = lambda **_: signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    monkeypatch.setitem(sys.modules, "ray", taking)
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_between_chunks(lambda text: None) as stopping:
+        assert connect_to_ray() is taking
+        signal.raise_signal(signal.SIGTERM)
+        assert stopping.is_set()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_an_account_counts_what_another_has_counted_since():
