@@ -3,8 +3,8 @@
 What the scripts import but training does not need is replaced by modules that do nothing, where it is not installed:
 `hydra` and `omegaconf`, which read the command line and settings (settings are read from the same YAML files here), and
 `wandb`, to which they report (off by default). On a CPU, orthogonal matrices of several vmapped members are made by the
-Gram-Schmidt process: the QR decomposition that they are made by otherwise never returns there on few cores. They are
-made once, before anything is timed.
+Gram-Schmidt process: JAX's QR decomposition of a batch waits there, on few cores, for threads that wait for it. They
+are made once, before anything is timed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Baseline:
         for name in not_installed():
             sys.modules[name] = _Nothing(name)
         if members > 1 and jax.default_backend() == "cpu":
-            jnp.linalg.qr = gram_schmidt
+            vars(importlib.import_module("jax._src.numpy.linalg"))["qr"] = gram_schmidt  # where jax.random reads it
         root = baselines_folder(folder)
         self._module = load_script(root / case.script)
         with (root / CONFIGS[case.script]).open() as file:
