@@ -39,23 +39,26 @@ def use_all_cores(cores: int | None = None) -> None:
         warnings.warn(f"a device is in use already: going on with {jax.local_device_count()} device(s)", stacklevel=2)
 
 
-def join_processes(how: str) -> None:
+def join_processes(how: str, quiet: bool = False) -> None:
     """Makes this process one of several whose devices train one population; call it before anything touches a device.
 
     Args:
       how: "auto" under SLURM, Open MPI, Kubernetes or on a TPU, where JAX finds the others; else
         `HOST:PORT,PROCESSES,INDEX`: where the first of so many processes listens, and which of them this is, from 0.
+      quiet: not to say what is waited for. Where the others do not come within five minutes, JAX ends this process.
 
     Raises:
-      UsageError: `how` is neither, or the others cannot be found.
+      UsageError: `how` is neither, or nothing says where the others are.
     """
     import jax
 
     address, _, numbers = how.partition(",")
     count, _, index = numbers.partition(",")
-    by_hand = ":" in address and count.isdigit() and index.isdigit() and int(index) < int(count)
+    by_hand = ":" in address and count.isdecimal() and index.isdecimal() and int(index) < int(count)
     if how != "auto" and not by_hand:
         raise UsageError(f"{how!r} must be auto, or HOST:PORT,PROCESSES,INDEX, such as node1:7654,4,0 to 3 for four")
+    if not quiet:
+        print(f"waiting for the other processes ({how}), five minutes at most", file=sys.stderr)
     try:
         if by_hand:
             jax.distributed.initialize(address, int(count), int(index))

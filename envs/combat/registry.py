@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from marlcomm.envs.combat.roster import Roster
@@ -28,7 +29,8 @@ def register_scenario(scenario: Scenario, *, replace: bool = False) -> None:
     if not isinstance(scenario, Scenario):
         raise UsageError(f"register_scenario: {scenario!r} must be a marlcomm.envs.Scenario.")
     Roster(scenario)  # finds what cannot be
-    TASKS.add(scenario.name, _make_task(scenario), replace=replace)
+    user = sys._getframe(1).f_globals.get("__name__", __name__)  # as `collections.namedtuple` finds it
+    TASKS.add(scenario.name, _make_task(scenario, user), replace=replace)
     SCENARIOS[scenario.name] = scenario
 
 
@@ -40,11 +42,11 @@ def task_of(scenario: Scenario) -> type[Combat]:
     return known
 
 
-def _make_task(scenario: Scenario) -> type[Combat]:
-    """The class, whose first line says who fights."""
+def _make_task(scenario: Scenario, module: str = __name__) -> type[Combat]:
+    """The class, whose first line says who fights; its module is that which registers it in other processes, too."""
     sides = f"{_listed(scenario.allies)} against {_listed(scenario.enemies)}"
     text = f"Battle of {sides}, up to {scenario.limit} steps.\n\nSource: {scenario.source or 'ours'}."
-    return type(scenario.name, (Combat,), {"scenario": scenario, "__doc__": text, "__module__": __name__})
+    return type(scenario.name, (Combat,), {"scenario": scenario, "__doc__": text, "__module__": module})
 
 
 def _listed(groups: Sequence[Group]) -> str:

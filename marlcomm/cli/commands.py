@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -76,7 +75,7 @@ def train(
     if resume and out is None:
         raise UsageError("--resume needs --out: the folder of the run to go on with")
     if distributed is not None:
-        join_processes(distributed)
+        join_processes(distributed, quiet)
     from marlcomm.cli.settings import split_settings
     from marlcomm.training import loop, processes, record
 
@@ -86,9 +85,10 @@ def train(
         settings = settings if value is None else (*settings, f"task.{option}={value}")
     bound, hparams = split_settings(algorithm, task, settings)
     chosen = out is not None or not processes.is_first()
-    name = re.sub(r"[^\w.-]+", "_", f"{algorithm}-{task}")
+    name = record.folder_name(f"{algorithm}-{task}")
     free = contextlib.nullcontext(out) if chosen else record.free_folder(Path("runs"), name)
-    with free as folder:
+    with contextlib.ExitStack() as claimed:
+        folder = processes.together(lambda: claimed.enter_context(free))
         result = loop.train(
             bound,
             steps=bound.env.default_steps if steps is None else steps,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from marlcomm.sweeps.jobs import Job, Outcome
@@ -99,27 +99,37 @@ def follow(engine: Engine, jobs: Sequence[Job], say: Say, look: Callable[[], Non
 
     Raises:
       KeyboardInterrupt: SIGINT, SIGTERM or SIGHUP came; whatever was trained has saved and stopped.
+
+    What is still trained when whoever asks stops asking is cancelled, too.
     """
     with stop_between_chunks(say) as stopping:
         waiting = dict(zip(engine.submit(jobs, say), jobs, strict=True)) if jobs else {}
         cancelled = False
-        while waiting:
-            if stopping.is_set() and not cancelled:
-                cancelled = True
-                if not engine.elsewhere:
-                    break
-                for task in waiting:
-                    task.cancel()
-            ended = next((task for task in waiting if task.done()), None)
-            if ended is not None:
-                job, outcome = waiting.pop(ended), _outcome(ended)
-                if not (cancelled and outcome.error):  # what was stopped has not failed
-                    yield job, outcome
-                continue
-            look()
-            _pause(stopping)
+        try:
+            while waiting:
+                if stopping.is_set() and not cancelled:
+                    cancelled = True
+                    if not engine.elsewhere:
+                        break
+                    _cancel(waiting)
+                ended = next((task for task in waiting if task.done()), None)
+                if ended is not None:
+                    job, outcome = waiting.pop(ended), _outcome(ended)
+                    if not (cancelled and outcome.error):  # what was stopped has not failed
+                        yield job, outcome
+                    continue
+                look()
+                _pause(stopping)
+        except BaseException:
+            _cancel(waiting)
+            raise
     if cancelled:
         raise KeyboardInterrupt
+
+
+def _cancel(tasks: Iterable[Task]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 def _outcome(task: Task) -> Outcome:

@@ -8,6 +8,7 @@ import io
 import tarfile
 import tempfile
 import time
+import traceback
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,10 +17,11 @@ from typing import Any, NamedTuple
 
 from marlcomm import devices
 from marlcomm.algorithms import make_algorithm
-from marlcomm.envs import make_env
+from marlcomm.envs import Environment, make_env
 from marlcomm.training.loop import train_population
 from marlcomm.training.population import Population
-from marlcomm.training.run_lock import RunInUseError
+from marlcomm.training.run_lock import RunFolderError, RunInUseError
+from marlcomm.validation import UsageError
 
 RECORD, LOGS = "sweep.json", "logs"
 PATIENCE = 60.0  # seconds for a process that trained before, on a node that was lost, to be gone
@@ -80,6 +82,8 @@ class Job:
                         raise
                     time.sleep(1.0)
         except Exception as error:  # whatever a task or a part of the user's raises: it is reported
+            if not isinstance(error, UsageError | RunFolderError):  # which say all that there is to say
+                traceback.print_exception(error)
             return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
     def _train(self, progress: bool) -> None:
@@ -87,6 +91,13 @@ class Job:
         for module in self.modules:
             importlib.import_module(module)
         env = make_env(part["task"], **part["task_options"])
+        try:
+            self._train_on(env, progress)
+        finally:
+            getattr(env, "close", lambda: None)()  # workers, where a simulator plays
+
+    def _train_on(self, env: Environment[Any], progress: bool) -> None:
+        part = self.part
         members = [(each["seed"], each["changes"]) for each in part["members"]]
         train_population(
             make_algorithm(part["algorithm"], env, **part["settings"]),

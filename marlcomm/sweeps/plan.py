@@ -10,10 +10,11 @@ from typing import Any
 
 from marlcomm.algorithms import Algorithm, make_algorithm
 from marlcomm.algorithms.algorithm import set_hparams
-from marlcomm.envs import make_env
+from marlcomm.envs import Environment, make_env
 from marlcomm.sweeps.spec import Setting, SweepSpec
 from marlcomm.training.memory_plan import MemberMemory, equal_parts, member_memory, split_to_fit
 from marlcomm.training.population import Population
+from marlcomm.training.record import folder_name
 from marlcomm.training.schedule import make_schedule
 from marlcomm.validation import UsageError, check_members
 
@@ -101,7 +102,7 @@ def make_plan(spec: SweepSpec, recorded: list[dict[str, Any]] | None = None, sav
         check_members(len(new))
         begin, sizes = 0, _sizes(spec, group.algorithm, len(new), memory, saved)
         for piece, size in enumerate(sizes, 1):
-            name = f"{number:02}-{group.about['algorithm']}-{group.about['task']}"
+            name = folder_name(f"{number:02}-{group.about['algorithm']}-{group.about['task']}")
             name = _free(name + (f"-{piece}" if len(sizes) > 1 else ""), {part.name for part in parts})
             members = tuple(new[begin : begin + size])
             parts.append(Part(name, group.algorithm, group.about, group.steps, members, memory))
@@ -119,8 +120,9 @@ def _sizes(spec: SweepSpec, algorithm: Algorithm, members: int, memory: MemberMe
 def _groups(spec: SweepSpec) -> dict[str, Group]:
     groups: dict[str, Group] = {}
     traced_names: dict[str, set[str]] = {}
+    envs: dict[str, Environment[Any]] = {}
     for setting in spec.settings:
-        algorithm, about, changes = _resolved(setting, traced_names, groups)
+        algorithm, about, changes = _resolved(setting, traced_names, envs, groups)
         steps = spec.steps or algorithm.env.default_steps
         make_schedule(algorithm, steps, spec.evaluations)
         group = groups.setdefault(_key(about), Group(algorithm, about, steps))
@@ -130,7 +132,10 @@ def _groups(spec: SweepSpec) -> dict[str, Group]:
 
 
 def _resolved(
-    setting: Setting, traced_names: dict[str, set[str]], groups: Mapping[str, Group]
+    setting: Setting,
+    traced_names: dict[str, set[str]],
+    envs: dict[str, Environment[Any]],
+    groups: Mapping[str, Group],
 ) -> tuple[Algorithm, dict[str, Any], dict[str, float]]:
     """The algorithm that a point shares with others, what makes it, and the hyper-parameters of its own."""
     given = {**setting.fixed, **setting.varied}
@@ -138,7 +143,8 @@ def _resolved(
     settings = {key: value for key, value in given.items() if not key.startswith("task.")}
     where = f"{setting.algorithm} on {setting.task}"
     try:
-        env = make_env(setting.task, **options)
+        place = json.dumps([setting.task, options], sort_keys=True)
+        env = envs[place] = envs.get(place) or make_env(setting.task, **options)
         numbers = {key for key in setting.varied if type(settings.get(key)) in (int, float)}
         shared = {key: value for key, value in settings.items() if key not in numbers}
         kind = json.dumps([setting.algorithm, setting.task, options, shared, sorted(numbers)], sort_keys=True)

@@ -27,7 +27,7 @@ class RayEngine:
 
         Args:
           address: of the cluster; None for whichever there is, see `devices.connect_to_ray`.
-          gpus: of a part; None for all of a node.
+          gpus: of a part, below 1 for a share of one; None for all of a node.
           cpus: cores of a part, each a device where there is no GPU; None for all of a node, or their share by `gpus`.
           retries: how often a part is begun again whose node was lost.
 
@@ -36,6 +36,8 @@ class RayEngine:
         """
         self._address = address
         self._gpus = None if gpus is None else check_number("gpus", gpus, 0.0)
+        if gpus is not None and gpus > 1:
+            check_count("gpus", gpus)
         self._cpus = None if cpus is None else check_count("cpus", cpus)
         self._retries = check_count("retries", retries, 0)
 

@@ -74,6 +74,8 @@ def sweep(
       KeyboardInterrupt: after saving, if it was interrupted.
     """
     chosen = make_engine(engine) if isinstance(engine, str) else engine or ThisProcess(progress)
+    if isinstance(chosen, type) or not hasattr(chosen, "submit"):
+        raise UsageError(f"engine={engine!r} must be a name, or an engine, such as RayEngine(gpus=1)")
     folder = Path(out).absolute()
     plan = plan_sweep(source, folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -89,9 +91,9 @@ def sweep(
             ):  # runs of this process have lines of their own
                 for job, outcome in follow(chosen, _jobs(plan, folder), report.say, report.look):
                     receive(outcome, folder)
-                    if outcome.error:
-                        failed[job.name] = outcome.error
-                    ended = f"failed, the others go on: {outcome.error}" if outcome.error else "is done"
+                    if error := outcome.error or _what_is_missing(job):
+                        failed[job.name] = error
+                    ended = f"failed, the others go on: {error}" if error else "is done"
                     report.say(f"{job.title} {ended}; {share_done(plan, folder):.0%} of the sweep is done")
                     write_table(plan, folder, failed)
         finally:
@@ -139,9 +141,16 @@ def write_table(plan: Plan, folder: Path, failed: Mapping[str, str]) -> Table:
     return table
 
 
-def is_done(part: Part, folder: Path) -> bool:
-    """Whether its run has ended."""
-    return (folder / part.name / "summary.json").exists()
+def is_done(name: str, folder: Path) -> bool:
+    """Whether the run of a part has ended."""
+    return (folder / name / "summary.json").exists()
+
+
+def _what_is_missing(job: Job) -> str:
+    """Why a part that is said to have been trained is not done; nothing where it is."""
+    if is_done(job.name, job.folder):
+        return ""
+    return f"it has ended, and {job.folder / job.name} does not show it: is another folder of that name there?"
 
 
 def _jobs(plan: Plan, folder: Path) -> list[Job]:
@@ -158,7 +167,7 @@ def _jobs(plan: Plan, folder: Path) -> list[Job]:
             checksum(folder),
         )
         for number, part in enumerate(plan.parts, 1)
-        if not is_done(part, folder)
+        if not is_done(part.name, folder)
     ]
 
 

@@ -44,22 +44,19 @@ class SubmititEngine:
           gpus: of a job.
           cpus: cores of a job.
           timeout: minutes of a job.
-          together: jobs that run at the same time at the most.
+          together: jobs of SLURM that run at the same time at the most; on this machine all do.
           more: other parameters of submitit's executors, such as `mem_gb` and `slurm_account`.
 
         Raises:
           UsageError: a number out of its range.
         """
-        counts = {"gpus": gpus, "cpus": cpus, "timeout": timeout, "together": together}
-        for name, count in counts.items():
-            None if count is None else check_count(name, count, name != "gpus")
         self._folder, self._cluster = folder, cluster
         asked = {
-            "timeout_min": timeout,
-            "gpus_per_node": gpus,
-            "cpus_per_task": cpus,
+            "timeout_min": check_count("timeout", timeout),
+            "gpus_per_node": None if gpus is None else check_count("gpus", gpus, 0),
+            "cpus_per_task": None if cpus is None else check_count("cpus", cpus),
             "slurm_partition": partition,
-            "slurm_array_parallelism": together,
+            "slurm_array_parallelism": None if together is None else check_count("together", together),
             **more,
         }
         self._asked = {name: value for name, value in asked.items() if value is not None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 import subprocess
 import warnings
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from marlcomm.training.old_records import with_todays_words
 from marlcomm.training.run_lock import LOCK, PROCESS, RunFolderError, RunLock
 from marlcomm.training.same_run import FORMAT, differences, versions
 
-__all__ = ["RunFolder", "RunFolderError", "commit", "free_folder", "plain", "stack_metrics", "versions"]
+__all__ = ["RunFolder", "RunFolderError", "commit", "folder_name", "free_folder", "plain", "stack_metrics", "versions"]
 
 CONFIG = "config.json"
 # what may lie in a folder in which no run has begun: a process that died while it wrote its configuration leaves these
@@ -247,6 +248,11 @@ class RunFolder:
             )
         if self.exists() and not self.has_run():
             raise RunFolderError(f"{self.path} is not a run folder: it has no {CONFIG}")
+
+
+def folder_name(what: str) -> str:
+    """What can name a folder: the task of a simulator may be the path of a file, or have a colon."""
+    return re.sub(r"[^\w.-]+", "_", what)
 
 
 @contextlib.contextmanager

@@ -119,9 +119,44 @@ def test_what_is_sent_back_is_put_into_the_folder_and_nothing_outside_it(tmp_pat
     engine = FakeEngine(*[(0, Outcome("x", archive(f"./{number}/log"))) for number in range(3)])
     mc.sweep(THREE, tmp_path / "sweep", engine=engine, progress=False)
     assert (tmp_path / "sweep" / "2" / "log").read_bytes() == b"{}"
+    engine = FakeEngine((0, Outcome("", archive("../x"))), (10**9, Outcome()), (10**9, Outcome()))
     with pytest.raises(tarfile.TarError):
-        mc.sweep(THREE, tmp_path / "other", engine=FakeEngine(*[(0, Outcome("", archive("../x")))] * 3), progress=False)
+        mc.sweep(THREE, tmp_path / "other", engine=engine, progress=False)
     assert not (tmp_path / "x").exists()
+    assert [task.cancelled for task in engine.tasks] == [False, True, True]  # nobody waits for them any more
+
+
+def test_a_run_that_nobody_can_see_is_not_done(tmp_path):
+    class Elsewhere(FakeEngine):
+        def submit(self, jobs, say):
+            for task in super().submit(jobs, say):
+                task.result = Outcome
+            return self.tasks
+
+    found = mc.sweep(THREE, tmp_path / "sweep", engine=Elsewhere(*[(0, Outcome())] * 3), progress=False)
+    assert len(found.failed) == 3
+    assert all(str(tmp_path / "sweep" / name) in error for name, error in found.failed.items())
+    assert "done" not in found.table["status"]
+
+
+def test_what_breaks_in_a_job_can_be_found_in_its_log_and_its_simulators_end(tmp_path, monkeypatch):
+    class Simulated:
+        closed = 0
+
+        def close(self):
+            self.closed += 1
+
+    env, broken = Simulated(), iter((TypeError("a bug"), UsageError("steps=0 must be at least 1.")))
+    monkeypatch.setattr(jobs, "make_env", lambda *_, **__: env)
+    monkeypatch.setattr(jobs, "make_algorithm", lambda *_, **__: (_ for _ in ()).throw(next(broken)))
+    engine = FakeEngine(*[(0, Outcome("later"))] * 3)
+    mc.sweep(THREE, tmp_path / "sweep", engine=engine, progress=False)
+    logs = tmp_path / "sweep" / "logs"
+    said = [jobs.train_elsewhere(job).error for job in engine.jobs[:2]]
+    assert said == ["TypeError: a bug", "UsageError: steps=0 must be at least 1."]
+    kept = [(logs / f"{job.name}.log").read_text().count("Traceback") for job in engine.jobs[:2]]
+    assert kept == [1, 0]
+    assert env.closed == 2
 
 
 def test_a_node_that_does_not_see_the_folder_sends_its_run_back(tmp_path, monkeypatch):
@@ -155,8 +190,17 @@ def test_an_engine_is_checked_before_anything_is_written(tmp_path, capsys):
     with pytest.raises(UsageError, match="ray"):
         mc.sweep(SPEC, tmp_path / "sweep", engine="rai")
     assert not (tmp_path / "sweep").exists()
-    with pytest.raises(UsageError, match="gpus"):
-        RayEngine(gpus=-1)
+    for wrong in (RayEngine, 7):
+        with pytest.raises(UsageError, match=r"RayEngine\(gpus=1\)"):
+            mc.sweep(SPEC, tmp_path / "sweep", engine=wrong)  # pyright: ignore[reportArgumentType]
+    assert not (tmp_path / "sweep").exists()
+    for gpus in (-1, 1.5):  # which Ray cannot give
+        with pytest.raises(UsageError, match="gpus"):
+            RayEngine(gpus=gpus)
+    RayEngine(gpus=0.5)
+    for asked in ({"timeout": 0}, {"cpus": 1.5}, {"gpus": -1}, {"together": "all"}):
+        with pytest.raises(UsageError, match=next(iter(asked))):
+            SubmititEngine(**asked)
     file = tmp_path / "sweep.toml"
     file.write_text('algorithm = "vdn"\ntask = "sensor"\n')
     asked = ["sweep", str(file), "--out", str(tmp_path / "out")]

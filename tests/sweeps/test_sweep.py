@@ -58,6 +58,18 @@ def test_points_that_differ_in_traced_numbers_are_one_population(monkeypatch):
     assert len({part.name for part in parts}) == 4
 
 
+def test_a_simulator_is_asked_once_and_its_runs_have_names_of_folders(tmp_path, monkeypatch):
+    file = tmp_path / "my_game.py"
+    file.touch()
+    made = []
+    monkeypatch.setattr(plan, "make_env", lambda task, **options: made.append((task, options)) or mc.make_env("sensor"))
+    found = make_plan(read_spec({**SPEC, "task": f"{file}:make", "grid": {"mixer": ["sum", "monotonic", "none"]}}))
+    assert len(found.parts) == 3
+    assert made == [(f"{file}:make", {})]
+    for part in found.parts:
+        assert re.fullmatch(r"0\d-vdn-[\w.-]+_my_game\.py_make", part.name)
+
+
 def test_a_sweep_is_trained_once_goes_on_and_may_grow(tmp_path, monkeypatch):
     asked = {**SPEC, "seeds": 2, "grid": {"learning_rate": [1e-4, 1e-3]}}
     found = mc.sweep(asked, tmp_path / "sweep", progress=False)

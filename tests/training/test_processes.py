@@ -68,7 +68,19 @@ def test_arrays_and_values_of_the_first_come_over_to_the_bit(second_of_two):
     assert processes.value_of_first(None) == {"chunk": 3}
 
 
-@pytest.mark.parametrize("how", ["", "atuo", "localhost:1", "localhost:1,2", "localhost:1,2,2", "localhost,2,0"])
+def test_who_waits_for_others_says_so(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(jax.distributed, "initialize", lambda *how: asked.append(how))
+    join_processes("node1:7654,4,2")
+    assert asked == [("node1:7654", 4, 2)]
+    assert "node1:7654,4,2" in capsys.readouterr().err
+    join_processes("auto", quiet=True)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "how", ["", "atuo", "localhost:1", "localhost:1,2", "localhost:1,2,2", "localhost:1,2,²", "localhost,2,0"]
+)
 def test_how_to_find_the_others_is_checked(how):
     with pytest.raises(UsageError, match="auto, or HOST:PORT,PROCESSES,INDEX"):
         join_processes(how)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ from duels import scenario
 from marlcomm.envs import Group, Unit, make_env, register_scenario, register_unit
 from marlcomm.envs.combat import SCENARIOS, battle
 from marlcomm.envs.combat.roster import Roster
-from marlcomm.names import COMBAT
+from marlcomm.names import COMBAT, TASKS, modules_of_users
 
 
 @functools.cache
@@ -165,3 +166,18 @@ def test_names_that_are_taken_and_things_of_another_kind_are_refused():
         register_unit("marine", Unit(health=3))
     with pytest.raises(ValueError, match="health=0 must be above 0"):
         register_unit("ghost", Unit(health=0))
+
+
+def test_other_processes_know_which_module_registers_a_battle(tmp_path, monkeypatch):
+    monkeypatch.setattr(TASKS, "_things", {**TASKS._things})
+    monkeypatch.setattr(TASKS, "_groups", {**TASKS._groups})
+    monkeypatch.setitem(SCENARIOS, "of_a_module", SCENARIOS["3m"])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "my_battles.py").write_text(
+        "import dataclasses\nimport marlcomm as mc\nfrom marlcomm.envs.combat.scenarios import SCENARIOS\n"
+        "mc.register_scenario(dataclasses.replace(SCENARIOS['3m'], name='of_a_module'))\n"
+    )
+    assert "my_battles" not in modules_of_users()
+    importlib.import_module("my_battles")
+    assert "my_battles" in modules_of_users()
+    assert make_env("of_a_module").horizon == make_env("3m").horizon
