@@ -70,7 +70,7 @@ class Since(Timed):
     """Counts a loss from some environment step of training on; before it is zero, and teaches nothing.
 
     Attributes:
-      start: environment steps, at least 0.
+      start: environment steps, 0 .. 2^31 - 1, which is as far as steps are counted.
       loss: any loss of the learner.
     """
 
@@ -78,8 +78,8 @@ class Since(Timed):
     loss: Callable[[Any, Episodes, Any], Taken]
 
     def __post_init__(self) -> None:
-        if self.start < 0:
-            raise ValueError(f"start is {self.start}: must be at least 0")
+        if not 0 <= self.start < 2**31:
+            raise ValueError(f"start is {self.start}: must be at least 0, and less than 2^31")
 
     def at(self, when: When, unroll: Any, episodes: Episodes, hparams: Any) -> Taken:
         """The loss if `when.env_steps` are `start` or more, else 0. What it tells of itself is told from the start."""

@@ -26,7 +26,7 @@ from marlcomm.training.processes import agree, is_first, together, value_of_firs
 from marlcomm.training.progress import ProgressReport, Standing, standing
 from marlcomm.training.record import RunFolder
 from marlcomm.training.recorder import Recorder
-from marlcomm.training.schedule import Schedule, few_updates, make_schedule
+from marlcomm.training.schedule import Schedule, few_updates, late_losses, make_schedule
 from marlcomm.validation import UsageError, check_count, check_number
 
 Prepare = Callable[[LearnerState], LearnerState]
@@ -164,7 +164,8 @@ def train_population(
         stop_between_chunks(report.say) as stopping,
         Recorder(algorithm, population, counts, out, checkpoint_seconds, report) as recorder,
     ):
-        for warning in filter(None, (takes, few_updates(algorithm, schedule))):
+        warnings = (takes, few_updates(algorithm, schedule), late_losses(algorithm, schedule))
+        for warning in filter(None, warnings):
             report.say(warning, style="yellow")
         run = _Run(algorithm, population, schedule, counts["evaluation_episodes"], recorder, report)
         state = population.own(run.loop(run.begin(resume, tensorboard, prepare), stopping))

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.losses import Since
 from marlcomm.validation import UsageError
 
 COUNTERS_END = 2**31  # states count in int32
@@ -77,6 +78,13 @@ def make_schedule(algorithm: Algorithm, steps: int, evaluations: int) -> Schedul
 def updates_of(algorithm: Algorithm, schedule: Schedule) -> int:
     """Gradient steps of a member, if all episodes last to the horizon; fewer while replay fills."""
     return math.ceil(schedule.steps / schedule.steps_of_batch) * algorithm.learner.updates_per_step
+
+
+def late_losses(algorithm: Algorithm, schedule: Schedule) -> str | None:
+    """A warning where losses would count only after the last step of a run, and so never."""
+    timed = {name: loss.start for name, loss in algorithm.learner.losses.items() if isinstance(loss, Since)}
+    late = [f"{name} (from step {start:,})" for name, start in timed.items() if start > schedule.steps]
+    return f"steps={schedule.steps:,} end before these losses count: {', '.join(late)}" if late else None
 
 
 def few_updates(algorithm: Algorithm, schedule: Schedule) -> str | None:

@@ -125,6 +125,7 @@ def test_before_its_step_a_loss_is_zero_and_what_it_tells_is_told(env_steps, cou
     assert float(jax.grad(lambda x: loss.at(when, x, None, None)[0])(2.0)) == 3.0 * counts
 
 
-def test_a_step_below_zero_is_refused():
-    with pytest.raises(ValueError, match="start is -1: must be at least 0"):
-        Since(-1, first_logit)
+@pytest.mark.parametrize("start", [-1, 2**31])
+def test_a_step_below_zero_or_beyond_all_counting_is_refused(start):
+    with pytest.raises(ValueError, match=f"start is {start}: must be at least 0"):
+        Since(start, first_logit)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import marlcomm as mc
-from marlcomm.training.schedule import Schedule, few_updates, make_schedule
+from marlcomm.training.schedule import Schedule, few_updates, late_losses, make_schedule
 
 
 def simulate(schedule, episode_lengths):
@@ -65,6 +65,13 @@ def test_no_more_steps_than_counters_hold(sensor):
         make_schedule(sensor, last + 1, 1)
     with pytest.raises(ValueError, match="gradient steps"):
         make_schedule(mc.vdn(mc.make_env("sensor"), num_envs=1, updates_per_step=3), 2**30, 1)
+
+
+def test_a_run_that_ends_before_a_loss_counts_is_warned_of():
+    priced = {"channel": "mean", "quantization_step": 0.5, "losses.bits.start": 1000}
+    vdn = mc.vdn(mc.make_env("sensor"), **priced)
+    assert "bits (from step 1,000)" in str(late_losses(vdn, make_schedule(vdn, 999, 1)))
+    assert late_losses(vdn, make_schedule(vdn, 1000, 1)) is None
 
 
 def test_a_run_of_few_gradient_steps_is_warned_of():
