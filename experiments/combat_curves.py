@@ -3,17 +3,19 @@
 The paper: NDQ above TarMAC+QMIX above QMIX on all maps, most on 1o2r_vs_4r, 3b_vs_1h1m and 1o10b_vs_1r, and TarMAC
 alone at the bottom; with 80 % of the messages cut NDQ wins as often, TarMAC+QMIX much less; with all cut, NDQ falls.
 `tarmac_qmix-weakened` is TarMAC+QMIX as NDQ's authors compared themselves with it. Once with the settings of Table 1,
-once with one setting for all maps that learns faster (`combat_maps.TUNED`).
+once with one setting for all maps that learns faster (`combat_maps.TUNED`). With `--views position` agents also see
+where on the map they are.
 
-In parts, by several processes, each (method, map, settings) a run folder that goes on where it stopped:
+In parts, by several processes, each (method, map, views, settings) a run folder that goes on where it stopped:
 
-    python -m experiments.combat_curves --maps 1o2r_vs_4r --settings tuned
+    python -m experiments.combat_curves --maps 1o2r_vs_4r --views ndq --settings tuned
     python -m experiments.combat_curves --maps 3b_vs_1h1m --methods ndq qmix
     python -m experiments.combat_curves --read   # tables and pictures, of what is finished
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +23,7 @@ from typing import Any
 import numpy as np
 
 import marlcomm as mc
-from experiments.combat_maps import MAPS, TUNED, env_of
+from experiments.combat_maps import MAPS, TUNED, VIEWS, env_of, label_of
 from experiments.combat_talking import steps_on
 from experiments.common import (
     MIDDLE_HEAD,
@@ -83,28 +85,31 @@ def main() -> None:
         full_steps=20_000_000,
         seeds=3,
         episodes=2000,
-        choices={"maps": MAPS, "methods": METHODS, "settings": SETTINGS},
+        choices={"maps": MAPS, "methods": METHODS, "settings": SETTINGS, "views": VIEWS},
     )
     tables, numbers = [], {}
-    for name in experiment.chosen["maps"]:
-        rows, numbers[name] = [], {}
+    for name, views in itertools.product(experiment.chosen["maps"], experiment.chosen["views"]):
+        shown = f"{name}, {views}"
+        rows, numbers[shown] = [], {}
         for settings in experiment.chosen["settings"]:
-            cells = {method: cell_of(experiment, method, name, settings) for method in experiment.chosen["methods"]}
+            cells = {
+                method: cell_of(experiment, method, name, settings, views) for method in experiment.chosen["methods"]
+            }
             rows += [row for method, cell in cells.items() for row in _rows(method, settings, cell)]
-            numbers[name][settings] = {
+            numbers[shown][settings] = {
                 method: {"problem": cell.problem, "cuts": cell.cuts, "curves": cell.curves}
                 for method, cell in cells.items()
             }
             if drawn := {method: cell.metrics for method, cell in cells.items() if not cell.problem}:
-                experiment.save_figure(f"{name}-{settings}", plot_curves(drawn, panels=["test_won"]))
+                experiment.save_figure(label_of(name, settings, views=views), plot_curves(drawn, panels=["test_won"]))
         tables += [
-            f"**{name}**, {steps_on(experiment, name):,} steps a seed: won, in percent.",
+            f"**{name}**, views: {views}; {steps_on(experiment, name):,} steps a seed: won, in percent.",
             markdown_table(HEAD, rows),
         ]
     experiment.report("NDQ's StarCraft maps: learning, and messages cut", tables, numbers)
 
 
-def algorithm_of(method: str, name: str, settings: str) -> Algorithm:
+def algorithm_of(method: str, name: str, settings: str, views: str = "ndq") -> Algorithm:
     """A method on a map."""
     algorithm, own = METHODS[method]
     chosen: dict[str, Any] = dict(own)
@@ -113,14 +118,14 @@ def algorithm_of(method: str, name: str, settings: str) -> Algorithm:
         chosen |= {"beta": MAPS[name].beta, "message_dims": 3} if algorithm == "ndq" else {}
     elif learner_of(algorithm) == "value":
         chosen |= TUNED
-    return mc.make_algorithm(algorithm, env_of(name), **chosen)
+    return mc.make_algorithm(algorithm, env_of(name, views=views), **chosen)
 
 
-def cell_of(experiment: Experiment, method: str, name: str, settings: str) -> Cell:
+def cell_of(experiment: Experiment, method: str, name: str, settings: str, views: str) -> Cell:
     """Trains a method on a map, or reads it back, and tests it; what goes wrong is what the cell says."""
-    label = f"{method}-{name}-{settings}"
+    label = label_of(method, name, settings, views=views)
     try:
-        run = experiment.train(label, algorithm_of(method, name, settings), steps=steps_on(experiment, name))
+        run = experiment.train(label, algorithm_of(method, name, settings, views), steps=steps_on(experiment, name))
         summary = RunFolder(run.saved.path).read_json("summary.json")
         return Cell("", cuts_of(experiment, run, method), summary, curves_as_json(run), run.metrics)
     except (Exception, SystemExit) as error:  # a cell that fails is shown, and the others go on

@@ -3,17 +3,19 @@
 All learn by QMIX, by one budget a map. `open-loop` sees nothing but the time; `memoryless` sees, but remembers nothing;
 `recurrent` is plain QMIX; `oracle` hears all that the others see. Where `oracle` wins no more than `recurrent`, the map
 says nothing about talking. `scripted` is no learner: a team that knows everything, see `combat_scripts`. Messages can
-be worth the less the farther agents see, from 2 cells (NDQ's) to 9 (SMAC's).
+be worth the less the farther agents see, from 2 cells (NDQ's) to 9 (SMAC's). With `--views position` agents also see
+where on the map they are.
 
-In parts, by several processes, each (team, map, sight) a run folder that goes on where it stopped:
+In parts, by several processes, each (team, map, views, sight) a run folder that goes on where it stopped:
 
-    python -m experiments.combat_talking --maps 1o2r_vs_4r --sights 2
+    python -m experiments.combat_talking --maps 1o2r_vs_4r --views ndq --sights 2
     python -m experiments.combat_talking --maps 3b_vs_1h1m --teams recurrent oracle
     python -m experiments.combat_talking --read   # the tables, of what is finished
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import marlcomm as mc
-from experiments.combat_maps import MAPS, TUNED, env_of
+from experiments.combat_maps import MAPS, TUNED, VIEWS, env_of, label_of
 from experiments.combat_scripts import SCRIPTS, win_rate
 from experiments.common import (
     MIDDLE_HEAD,
@@ -98,28 +100,28 @@ def main() -> None:
         full_steps=20_000_000,
         seeds=3,
         episodes=2000,
-        choices={"maps": MAPS, "teams": TEAMS, "sights": SIGHTS},
+        choices={"maps": MAPS, "teams": TEAMS, "sights": SIGHTS, "views": VIEWS},
     )
     tables, numbers = [], {}
-    for name in experiment.chosen["maps"]:
+    for name, views in itertools.product(experiment.chosen["maps"], experiment.chosen["views"]):
         cells = {
-            (team, sight): cell_of(experiment, team, name, sight)
+            (team, sight): cell_of(experiment, team, name, sight, views)
             for team in experiment.chosen["teams"]
             for sight in (experiment.chosen["sights"] if team not in BLIND else ("–",))
         }
         rows = [_row(team, sight, cell) for (team, sight), cell in cells.items()]
         tables += [
-            f"**{name}**, {steps_on(experiment, name):,} steps a seed: won, in percent.",
+            f"**{name}**, views: {views}; {steps_on(experiment, name):,} steps a seed: won, in percent.",
             markdown_table(HEAD, rows),
         ]
         tables += [text for sight in experiment.chosen["sights"] if (text := worth(cells, sight))]
-        numbers[name] = {f"{team}, sight {sight}": cell for (team, sight), cell in cells.items()}
+        numbers[f"{name}, {views}"] = {f"{team}, sight {sight}": cell for (team, sight), cell in cells.items()}
     experiment.report("What talking is worth on NDQ's StarCraft maps", tables, numbers)
 
 
-def team_of(team: str, name: str, sight: float) -> Algorithm:
+def team_of(team: str, name: str, sight: float, views: str = "ndq") -> Algorithm:
     """The learner of a team that is not scripted."""
-    env = env_of(name, sight)
+    env = env_of(name, sight, views)
     if team == "open-loop":
         return mc.make_algorithm("qmix", TimeOnly(env), **TUNED)
     if team == "memoryless":
@@ -128,14 +130,14 @@ def team_of(team: str, name: str, sight: float) -> Algorithm:
     return mc.make_algorithm({"recurrent": "qmix", "oracle": "shared_qmix"}[team], env, **TUNED)
 
 
-def cell_of(experiment: Experiment, team: str, name: str, sight: str) -> Cell:
+def cell_of(experiment: Experiment, team: str, name: str, sight: str, views: str) -> Cell:
     """Trains a team, or reads it back, and tests it; what goes wrong is what the cell says."""
     range_of_sight = float(SIGHTS[0] if team in BLIND else sight)
     try:
         if team == "scripted":
             return Cell(won=np.array([win_rate(env_of(name), SCRIPTS[name], experiment.episodes)]))  # pyright: ignore[reportArgumentType]
-        label = f"{team}-{name}" + ("" if team in BLIND else f"-sight-{sight}")
-        run = experiment.train(label, team_of(team, name, range_of_sight), steps=steps_on(experiment, name))
+        label = label_of(team, name, *([] if team in BLIND else [f"sight-{sight}"]), views=views)
+        run = experiment.train(label, team_of(team, name, range_of_sight, views), steps=steps_on(experiment, name))
         folder, kept = RunFolder(run.saved.path), f"tested-won-{experiment.episodes}-episodes.json"
         if not (folder.path / kept).exists():
             tested = evaluate(run.saved, episodes=experiment.episodes)

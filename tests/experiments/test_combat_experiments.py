@@ -30,6 +30,8 @@ def test_every_team_and_method_can_be_made_on_every_map(name: str):
     assert made("ndq", settings="tuned").settings.items() >= TUNED.items()
     for team in TEAMS[1:]:
         assert combat_talking.team_of(team, name, 4.0).env.unwrapped.sight_range == 4.0
+    seen = combat_talking.team_of("recurrent", name, 4.0, "position").env.unwrapped
+    assert (seen.obs_own_pos, env_of(name).obs_own_pos) == (True, False)
     assert name in SCRIPTS
     assert (env_of(name).sight_range, env_of(name).obs_all_health) == (2.0, False)
 
@@ -98,7 +100,7 @@ def call(monkeypatch: pytest.MonkeyPatch, module, folder: Path, *arguments: str)
     ],
 )
 def test_parts_are_trained_apart_and_read_back_together(monkeypatch, tmp_path: Path, module, part, whole):
-    rows, _ = call(monkeypatch, module, tmp_path, "--maps", "3b_vs_1h1m", *part)
+    rows, _ = call(monkeypatch, module, tmp_path, "--maps", "3b_vs_1h1m", "--views", "position", *part)
     assert rows[0] == list(module.HEAD)
     assert not any("–" in cell for row in rows[2:] for cell in row[2:4])
 
@@ -106,7 +108,9 @@ def test_parts_are_trained_apart_and_read_back_together(monkeypatch, tmp_path: P
         raise AssertionError("what is finished is read back, and what is not must not be trained")
 
     monkeypatch.setattr("experiments.common.train", no_training)
-    again, numbers = call(monkeypatch, module, tmp_path, "--read", "--maps", "3b_vs_1h1m", *whole)
+    again, numbers = call(
+        monkeypatch, module, tmp_path, "--read", "--maps", "3b_vs_1h1m", "--views", "position", *whole
+    )
     assert all(row in again for row in rows)
     assert any("not finished" in cell for row in again for cell in row)
     assert NotTrained.__name__ not in str(again)
