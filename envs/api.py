@@ -68,6 +68,8 @@ class Environment(abc.ABC, Generic[State]):
       default_steps: environment steps that training takes where nobody says otherwise.
       driver: who plays the task where a simulator outside JAX does, a `training.drivers.Driver`; None for tasks that
         are written in JAX. As a cached property it stays out of the records of runs.
+      policy_lag: training steps by which the policy that plays in training is behind the one that learns, 0 or 1: with
+        1 its driver plays the next episodes while the learner learns.
       made_by: name and options in the registry, where `make_env` made it of what can be recorded; None
         for an environment made by hand, or of objects.
     """
@@ -84,6 +86,7 @@ class Environment(abc.ABC, Generic[State]):
     graph: np.ndarray | None = None
     default_steps: int = 1_000_000
     driver: Any = None
+    policy_lag: int = 0
     made_by: tuple[str, dict[str, Any]] | None = None
 
     def __init__(self) -> None:

@@ -17,13 +17,16 @@ from marlcomm.envs.api import Environment, Observation
 from marlcomm.learners.base import Learner, with_delay
 from marlcomm.learners.collect import collect, team_return
 from marlcomm.learners.config import GROUPS, check_range
+from marlcomm.learners.off_policy import OffPolicyLearner
 from marlcomm.learners.schedules import share_done
-from marlcomm.learners.state import AgentMemory, Decision, playing_key
+from marlcomm.learners.state import AgentMemory, Decision, as_played, playing_key, who_plays
 from marlcomm.learners.update import Loss
 from marlcomm.messages.edits import Edit
 from marlcomm.short_repr import html_table, short
 from marlcomm.types import Episodes, Scalar
 from marlcomm.validation import UsageError, as_type, nearest, to_python
+
+_FIRST = 1  # tells the key of the first episodes from that of the second, where one policy plays both
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,13 @@ class Algorithm:
     settings: Mapping[str, Any] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.policy_lag and not isinstance(self.learner, OffPolicyLearner):
+            raise UsageError(
+                f"policy_lag={self.policy_lag}: {self.learner.TITLE} learns from episodes of its own policy only: "
+                "leave it at 0, or take a method that learns from replay, such as qmix or maddpg"
+            )
+
     def __repr__(self) -> str:
         given = "".join(f", {name}={short(value)}" for name, value in (self.settings or {}).items())
         return f"{self.name}({short(self.env)}{given})"
@@ -67,7 +77,16 @@ class Algorithm:
 
     def init(self, key: jax.Array, hparams: Any = None) -> Any:
         """The learner's state before training (see `LearnerState`); the key decides the whole run."""
-        return self.learner.init(key, self.hparams if hparams is None else hparams)
+        state = self.learner.init(key, self.hparams if hparams is None else hparams)
+        if not self.policy_lag:
+            return state
+        first = state.replace(key=jax.random.fold_in(state.key, _FIRST))  # who learns first also plays second
+        return state.with_extra(behind=as_played(first))
+
+    @property
+    def policy_lag(self) -> int:
+        """Training steps by which the policy that plays is behind the one that learns."""
+        return self.env.policy_lag
 
     def step(self, state: Any, total_steps: Scalar = float("inf")) -> tuple[Any, dict[str, jax.Array]]:
         """Collects one episode in each environment and learns.
@@ -80,11 +99,12 @@ class Algorithm:
         Returns:
           the new state, and metrics, each []: losses, `return`, `won`, `exploration`, `episode_length`.
         """
-        episodes, decisions, _ = self.play(state.params, **self.begin_step(state, total_steps), training=True)
+        playing = who_plays(state)
+        episodes, decisions, _ = self.play(playing.params, **self.begin_step(playing, total_steps), training=True)
         return self.finish_step(state, episodes, decisions, total_steps)
 
     def begin_step(self, state: Any, total_steps: Scalar = float("inf")) -> dict[str, Any]:
-        """How `step` plays: arguments of `play` by name, but for the parameters."""
+        """How the policy of a state plays in training: arguments of `play` by name, but for the parameters."""
         return {
             "key": playing_key(state),
             "exploration": self.learner.exploration(state),
@@ -97,6 +117,8 @@ class Algorithm:
     ) -> tuple[Any, dict[str, jax.Array]]:
         """What `step` does once it has played as `begin_step` says: `learn`, with the metrics of `step`."""
         learned, metrics = self.learn(state, episodes, decisions, total_steps)
+        if self.policy_lag:
+            learned = learned.with_extra(behind=as_played(state))
         return learned, metrics | {
             "return": team_return(episodes).mean(),
             "won": episodes.won.mean(),

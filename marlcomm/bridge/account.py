@@ -23,7 +23,8 @@ class Account:
         0, what was lost has left no trace.
       failures: cause -> how often a worker was replaced, in an episode or between two.
       recycled: how often a worker was replaced because it had played its number of episodes.
-      seconds: part -> seconds of the learner's time.
+      ages: gradient steps that the learner was ahead of the policy that played -> how many episodes it learned from so.
+      seconds: part -> seconds of the learner's time; to learn is only what nothing is played beside.
       busy: seconds that simulators computed, all of them together.
     """
 
@@ -31,6 +32,7 @@ class Account:
         self.begun = self.delivered = self.abandoned = self.redrawn = self.recycled = 0
         self.lost: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.ages: Counter[int] = Counter()
         self.seconds: dict[str, float] = dict.fromkeys(PARTS, 0.0)
         self.busy = 0.0
 
@@ -66,6 +68,7 @@ class Account:
             "restarts": sum(self.failures.values()),
             "restarts_by_cause": dict(sorted(self.failures.items())),
             "recycled": self.recycled,
+            "policy_age": {str(age): count for age, count in sorted(self.ages.items())},
             "time": {part: round(share, 4) for part, share in self.shares().items()},
         }
 

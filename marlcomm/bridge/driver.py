@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
+import functools
 import os
 import time
 import weakref
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -21,12 +25,13 @@ from marlcomm.bridge.simulator import SimulatorSpec
 from marlcomm.bridge.wave import Batch
 from marlcomm.learners.state import Decision
 from marlcomm.messages.edits import Edit
-from marlcomm.training.drivers import DriverReport, Played, Program
-from marlcomm.training.host_driver import HostDriver
+from marlcomm.training.drivers import CannotPlay, DriverReport, Played, Program
+from marlcomm.training.host_driver import HostDriver, Result
 from marlcomm.training.population import Population
 from marlcomm.types import Episodes, Scalar
 
 MOST_WORKERS = 8  # where nobody says how many
+GLANCE = 0.005  # seconds between looks at whether the learner is done
 
 
 class Asked(NamedTuple):
@@ -36,9 +41,9 @@ class Asked(NamedTuple):
     key: jax.Array  #: decides what the team does, and the simulators' seeds
     size: int  #: B
     rows: np.ndarray  #: which of them are to be played
-    exploration: Scalar
-    edit: Edit | None
-    training: bool
+    exploration: Scalar = 0.0
+    edit: Edit | None = None
+    training: bool = False
 
 
 class BridgeDriver(HostDriver):
@@ -99,12 +104,42 @@ class BridgeDriver(HostDriver):
         training: bool = False,
     ) -> Played:
         """See `HostDriver`."""
-        del progress
-        began = time.perf_counter()
-        try:
-            return self._play(algorithm, params, key, episodes, exploration, edit, training)
-        finally:
-            self._playing += time.perf_counter() - began
+        return self.begin(
+            algorithm, params, key, episodes, exploration=exploration, edit=edit, progress=progress, training=training
+        )()
+
+    def begin(
+        self, algorithm: Algorithm, params: Any, key: jax.Array, episodes: int, **how: Any
+    ) -> Callable[[], Played]:
+        """See `HostDriver`."""
+        how.pop("progress", None)
+        training = how.get("training", False)
+        with self._plays():
+            together = episodes if training else min(episodes, self.workers(episodes))
+            parts = -(-episodes // together)
+            keys = [key] if parts == 1 else list(jax.random.split(key, parts))
+            begun = []
+            for part, own in enumerate(keys):
+                rows = np.arange(min(together, episodes - part * together))
+                begun.append(self.begin_rows(algorithm, Asked(params, own, together, rows, **how)))
+        return functools.partial(self._finish, begun)
+
+    def meanwhile(self, work: Callable[[], Result]) -> Result:
+        """See `HostDriver`: work is done in a thread of its own."""
+        player = self._player
+        if player is None or not player.under_way():
+            return work()
+        with concurrent.futures.ThreadPoolExecutor(1) as executor:
+            done = executor.submit(work)
+            # who waits for these episodes hears of it if they cannot be played
+            with contextlib.suppress(CannotPlay), self._plays():
+                while player.under_way() and not done.done():
+                    player.turn(GLANCE)
+            return done.result()
+
+    def learns_from(self, episodes: int, age: int) -> None:
+        """See `HostDriver`: it is counted."""
+        self.account.ages[age] += episodes
 
     def trainer(self, algorithm: Algorithm, population: Population) -> Program:
         """See `HostDriver`; the time that is not spent playing is spent learning."""
@@ -114,30 +149,29 @@ class BridgeDriver(HostDriver):
         """See `Driver`."""
         return report_of(self._pool.account, self._pool.news, len(self._pool)) if self._pool else DriverReport()
 
-    def _play(
-        self,
-        algorithm: Algorithm,
-        params: Any,
-        key: jax.Array,
-        episodes: int,
-        exploration: Scalar,
-        edit: Edit | None,
-        training: bool,
-    ) -> Played:
-        together = episodes if training else min(episodes, self.workers(episodes))
-        parts, played = -(-episodes // together), []
-        keys = [key] if parts == 1 else list(jax.random.split(key, parts))
-        for part, own in enumerate(keys):
-            rows = np.arange(min(together, episodes - part * together))
-            played.append(self.play_rows(algorithm, Asked(params, own, together, rows, exploration, edit, training)))
-        if parts == 1:
-            return Played(*played[0], states=None)
-        seen, decisions = zip(*played, strict=True)
-        whole = Episodes(*(np.concatenate(each) for each in zip(*seen, strict=True)))  # pyright: ignore
-        return Played(whole, jax.tree.map(lambda *x: jnp.concatenate(x), *decisions), states=None)
+    @contextlib.contextmanager
+    def _plays(self) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._playing += time.perf_counter() - began
+
+    def _finish(self, begun: Sequence[Callable[[], tuple[Episodes, Decision]]]) -> Played:
+        with self._plays():
+            played = [each() for each in begun]
+            if len(played) == 1:
+                return Played(*played[0], states=None)
+            seen, decisions = zip(*played, strict=True)
+            whole = Episodes(*(np.concatenate(each) for each in zip(*seen, strict=True)))  # pyright: ignore
+            return Played(whole, jax.tree.map(lambda *x: jnp.concatenate(x), *decisions), states=None)
 
     def play_rows(self, algorithm: Algorithm, asked: Asked) -> tuple[Episodes, Decision]:
         """Episodes [len(rows), ...], and what stood behind their actions."""
+        return self.begin_rows(algorithm, asked)()
+
+    def begin_rows(self, algorithm: Algorithm, asked: Asked) -> Callable[[], tuple[Episodes, Decision]]:
+        """Begins to play them; gives what waits for them."""
         self.pool(asked.size)
         player, acting = self._player, self.acting(algorithm, asked.edit, asked.training)
         assert player is not None
@@ -146,7 +180,8 @@ class BridgeDriver(HostDriver):
         params, key, edit, explored = jax.device_put(wanted, device())
         team = make_team(algorithm, acting._replace(edit=edit), params, asked.size, key, explored)
         seed = np.asarray(key).astype(np.uint32).tolist()
-        return player.finish(player.begin(Batch(team, params, seed, explored, edit, asked.size, asked.rows)))
+        playing = player.begin(Batch(team, params, seed, explored, edit, asked.size, asked.rows))
+        return functools.partial(player.finish, playing)
 
 
 def default_workers(cores: int) -> int:

@@ -56,6 +56,10 @@ class Player:
         self._choose_waves()
         return playing.result()
 
+    def under_way(self) -> bool:
+        """Whether anything is being played."""
+        return not all(playing.done for playing in self._batches)
+
     def abandon(self) -> None:
         """Forgets all batches, with the episodes that are under way."""
         self._batches.clear()

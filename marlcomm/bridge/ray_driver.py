@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -81,6 +82,10 @@ class RayDriver(BridgeDriver):
         playing = [node for node in self._nodes.values() if node.ready]
         report = report_of(self._account, self._news, sum(node.workers for node in playing))
         return report._replace(summary={**report.summary, "nodes": len(playing)})
+
+    def begin_rows(self, algorithm: Algorithm, asked: Asked) -> Callable[[], tuple[Episodes, Decision]]:
+        """See `BridgeDriver`; nodes are asked when the episodes are waited for."""
+        return functools.partial(self.play_rows, algorithm, asked)
 
     def play_rows(self, algorithm: Algorithm, asked: Asked) -> tuple[Episodes, Decision]:
         """See `BridgeDriver`."""

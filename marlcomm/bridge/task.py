@@ -36,6 +36,7 @@ class BridgeTask(Environment[Any]):
         limits: Limits | None = None,
         engine: str = "",
         address: str | None = None,
+        policy_lag: int = 0,
     ) -> None:
         """Asks a process of its own for the simulator's sizes.
 
@@ -44,12 +45,13 @@ class BridgeTask(Environment[Any]):
           workers: processes, each with one; 0 for one a core, up to 8.
           limits: when a worker counts as failed.
           engine, address: where workers are; see `bridge`.
+          policy_lag: see `Environment`.
 
         Raises:
           UsageError: the simulator cannot be made.
         """
         self._limits = limits or Limits()
-        self._workers, self.recipe = workers, recipe
+        self._workers, self.recipe, self.policy_lag = workers, recipe, policy_lag
         self._engine, self._address = engine, address
         self._spec = spec = describe(recipe, self._limits.start_seconds)
         self.num_agents, self.num_actions, self.horizon = spec.num_agents, spec.num_actions, spec.horizon
@@ -100,6 +102,7 @@ def bridge(
     failures: int = 8,
     min_workers: int = 1,
     recycle: int = 0,
+    policy_lag: int = 0,
     imports: tuple[str, ...] = (),
     engine: str = "",
     address: str | None = None,
@@ -117,6 +120,9 @@ def bridge(
       failures: of a worker in a row, without an episode between them, after which it is given up; others go on.
       min_workers: the run stops where fewer are left, with all that was learned saved.
       recycle: episodes after which a worker is replaced in good health, against what leaks; 0 for never.
+      policy_lag: 1 to play the next episodes while the learner learns: by policy and exploration of one training step
+        before. Learning from replay allows it. It is another run than with 0, as reproducible, and faster where
+        learning takes long.
       imports: modules that workers import first, such as those that register environments.
       engine: where workers are: "" on this machine; "ray" on every node of a Ray cluster that has cores to lend, so
         many on each. See `marlcomm.bridge.ray_driver.RayDriver`.
@@ -137,13 +143,14 @@ def bridge(
         min_workers=check_count("min_workers", min_workers),
         recycle=check_count("recycle", recycle, 0),
     )
-    workers = check_count("workers", workers, 0)
+    workers, policy_lag = check_count("workers", workers, 0), check_count("policy_lag", policy_lag, 0, 1)
     if workers and min_workers > workers:
         raise UsageError(f"min_workers={min_workers}: must be at most workers={workers}.")
     place, what = _found(name)
     if engine:
         check_choice("engine", engine, (RAY,))
-    return BridgeTask(Recipe(place, what, _plain(options), python, tuple(imports)), workers, limits, engine, address)
+    recipe = Recipe(place, what, _plain(options), python, tuple(imports))
+    return BridgeTask(recipe, workers, limits, engine, address, policy_lag)
 
 
 def _found(name: str) -> tuple[str, str]:

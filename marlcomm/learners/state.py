@@ -38,7 +38,9 @@ class LearnerState(struct.PyTreeNode):
     episodes: jax.Array  #: [] int32
     updates: jax.Array  #: [] int32, gradient steps taken
     healthy: jax.Array  #: [] bool, False once a number was not finite: the member then stays as it was
-    extra: dict[str, Any]  #: what this kind needs: "target_params", "replay", "scale", and "edit", of an edit schedule
+    #: what this kind needs: "target_params", "replay", "scale"; "edit", of an edit schedule; and "behind": what playing
+    #: reads of the state one training step ago, where that is who plays
+    extra: dict[str, Any]
 
     @property
     def target_params(self) -> Any:
@@ -57,6 +59,22 @@ class LearnerState(struct.PyTreeNode):
     def without_replay(self) -> LearnerState:
         """The same state, but for the episodes that are kept."""
         return self.replace(extra={name: value for name, value in self.extra.items() if name != "replay"})
+
+
+def as_played(state: LearnerState) -> dict[str, Any]:
+    """All that playing reads of a state, of which another makes `behind` itself."""
+    edit = {"edit": state.extra["edit"]} if "edit" in state.extra else {}
+    return {"params": state.params, "key": state.key, "env_steps": state.env_steps, **edit}
+
+
+def who_plays(state: LearnerState) -> LearnerState:
+    """The state whose policy plays the episodes that this one learns from next: itself, or as it was one training step
+    ago, as far as playing reads it."""
+    if "behind" not in state.extra:
+        return state
+    then = dict(state.extra["behind"])
+    edit = {"edit": then.pop("edit")} if "edit" in then else {}
+    return state.replace(**then).with_extra(**edit)
 
 
 def playing_key(state: LearnerState) -> jax.Array:
@@ -98,7 +116,11 @@ def with_params(state: LearnerState, params: Any) -> LearnerState:
         return {**before, **jax.tree_util.tree_map_with_path(begin, dict(params), own)}
 
     begun = state.replace(params=merged(state.params))
-    return begun.with_extra(target_params=merged(state.target_params)) if "target_params" in state.extra else begun
+    if "target_params" in state.extra:
+        begun = begun.with_extra(target_params=merged(state.target_params))
+    if behind := state.extra.get("behind"):
+        begun = begun.with_extra(behind={**behind, "params": merged(behind["params"])})
+    return begun
 
 
 def _named_tree(tree: Any) -> str:

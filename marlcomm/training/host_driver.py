@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +14,13 @@ import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.base import with_delay
-from marlcomm.learners.state import AgentMemory
+from marlcomm.learners.state import AgentMemory, LearnerState, who_plays
 from marlcomm.messages.edits import Delay, Edit, split_delay
 from marlcomm.training.drivers import CannotPlay, CompiledProgram, DriverReport, Measure, Played, Program, Same
 from marlcomm.training.population import Population, member_of
 from marlcomm.types import Scalar
+
+Result = TypeVar("Result")
 
 
 class Acting(NamedTuple):
@@ -64,6 +66,21 @@ class HostDriver(abc.ABC):
           episodes: B.
           exploration, edit, progress, training: as for `Algorithm.play`.
         """
+
+    def begin(
+        self, algorithm: Algorithm, params: Any, key: jax.Array, episodes: int, **how: Any
+    ) -> Callable[[], Played]:
+        """Begins what `play` is asked for, where that can go on by itself: gives what waits for it, in the order in
+        which it was begun. By default nothing goes on, and to wait is to play."""
+        return functools.partial(self.play, algorithm, params, key, episodes, **how)
+
+    def meanwhile(self, work: Callable[[], Result]) -> Result:
+        """Does some work, such as to learn, and plays meanwhile what was begun; by default, nothing."""
+        return work()
+
+    def learns_from(self, episodes: int, age: int) -> None:
+        """Hears how many gradient steps old the policy is that played the episodes that are learned from now."""
+        del episodes, age
 
     def acting(self, algorithm: Algorithm, edit: Edit | None = None, training: bool = False) -> Acting:
         """The team as it acts under an edit, whose delays are part of its memory, in training or in evaluation."""
@@ -111,13 +128,27 @@ class HostPlayer:
         return functools.reduce(step, keys, carry)
 
 
+class _Begun(NamedTuple):
+    """Episodes for one training step."""
+
+    played: Sequence[Callable[[], Played]]  # of each member
+    updates: int  # gradient steps that the policy had learned by: of the member that had most
+
+
 class _HostTrainer:
+    """Training steps: members play and learn together.
+
+    Where the policy that plays is one training step behind, the episodes of the next step are begun before this one
+    learns. A state says by itself what they are, so that one who goes on from it begins the same.
+    """
+
     def __init__(self, driver: HostDriver, algorithm: Algorithm, population: Population) -> None:
         self._driver, self._algorithm, self._population = driver, algorithm, population
         spread, devices = functools.partial(population.spread, shared=1), population.mesh().size
         about = devices, "learning", "lower the batch, or train fewer seeds together"
-        self._begin = CompiledProgram(jax.jit(spread(algorithm.begin_step)), *about)
-        self._finish = CompiledProgram(jax.jit(spread(algorithm.finish_step, moves=True), donate_argnums=0), *about)
+        self._begin = CompiledProgram(jax.jit(spread(functools.partial(_orders, algorithm))), *about)
+        self._finish = CompiledProgram(jax.jit(spread(algorithm.finish_step), donate_argnums=0), *about)
+        self._ahead: _Begun | None = None
 
     def compile(self, *arguments: Any) -> None:
         """What learns is compiled when the shapes of episodes and decisions are known."""
@@ -129,28 +160,45 @@ class _HostTrainer:
         taken: list[dict[str, jax.Array]] = []
         length = min(int(length), self._driver.steps_at_once or int(length))
         while len(taken) < length and (not taken or self._goes_on(state, total_steps)):
-            how = self._begin(state, total_steps)
+            begun, self._ahead = self._ahead or self._begun(who_plays(state), total_steps), None
             try:
-                played = [self._play(state.params, how, member) for member in range(len(self._population))]
+                played = [each()._replace(states=None) for each in begun.played]
             except CannotPlay:
                 if taken:  # what was learned before goes back; the next call finds the same
                     break
                 raise
-            together = jax.tree.map(lambda *x: jnp.stack(x), *played)
-            learners = self._population  # which lie on several devices
-            together = jax.device_put(learners.padded(together), learners.sharding())
-            state, metrics = self._finish(state, together.episodes, together.decisions, total_steps)
+            self._driver.learns_from(len(played) * len(played[0].episodes.won), _most(state.updates) - begun.updates)
+            if self._algorithm.policy_lag:
+                self._ahead = self._begun(state, total_steps)
+            learn = functools.partial(self._learn, state, played, total_steps)
+            state, metrics = self._driver.meanwhile(learn)
             taken.append(metrics)
         return state, {name: sum(each[name] for each in taken) / len(taken) for name in taken[0]}
 
-    def _play(self, params: Any, how: dict[str, Any], member: int) -> Played:
-        num_envs = self._algorithm.learner.config.num_envs
-        own = member_of((params, how), member)
-        played = self._driver.play(self._algorithm, own[0], episodes=num_envs, training=True, **own[1])
-        return played._replace(states=None)
+    def _begun(self, state: Any, total_steps: jax.Array) -> _Begun:
+        orders = self._begin(state, total_steps)
+        own = [member_of(orders, member) for member in range(len(self._population))]
+        count = self._algorithm.learner.config.num_envs
+        begin = functools.partial(self._driver.begin, self._algorithm, episodes=count, training=True)
+        return _Begun([begin(**each) for each in own], _most(state.updates))
+
+    def _learn(self, state: Any, played: Sequence[Played], total_steps: jax.Array) -> tuple[Any, dict[str, jax.Array]]:
+        together = jax.tree.map(lambda *x: jnp.stack(x), *played)
+        learners = self._population  # which lie on several devices
+        together = jax.device_put(learners.padded(together), learners.sharding())
+        return self._finish(state, together.episodes, together.decisions, total_steps)
 
     def _goes_on(self, state: Any, total_steps: jax.Array) -> bool:
         return bool((np.asarray(state.healthy) & (np.asarray(state.env_steps) < int(total_steps))).any())
+
+
+def _orders(algorithm: Algorithm, state: LearnerState, total_steps: jax.Array) -> dict[str, Any]:
+    """What `HostDriver.begin` is to be given; the parameters are a copy, as those of the state are given away."""
+    return {"params": jax.tree.map(jnp.copy, state.params), **algorithm.begin_step(state, total_steps)}
+
+
+def _most(updates: jax.Array) -> int:
+    return int(np.asarray(updates).max())
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from marlcomm.learners.collect import episode_keys
 from marlcomm.messages import RankCut
 from marlcomm.training.drivers import PlayStopped
 from marlcomm.training.interrupt import stop_between_chunks
+from marlcomm.validation import UsageError
 
 ENVS = 5
 
@@ -187,25 +188,54 @@ def test_every_kind_of_learner_trains_and_is_asked_for_more(task, make, tmp_path
 
 
 @pytest.mark.slow
+def test_with_a_lag_the_policy_of_one_training_step_before_plays(task):
+    """Against a loop that plays and learns in turn, and keeps the state before the last."""
+    env = BridgeTask(task.recipe, 2, SOON, policy_lag=1)
+    algorithm = mc.vdn(env, hidden=4, num_envs=2, batch_episodes=2, replay_episodes=16)
+    result = mc.train(algorithm, steps=24, evaluations=1, evaluation_episodes=2, progress=False)
+    start = algorithm.init(jax.random.PRNGKey(0))
+    state, before, steps = start, start.replace(key=start.extra["behind"]["key"]), 0
+    while state.env_steps < 24:
+        how = algorithm.begin_step(before, 24)
+        played = env.driver.play(algorithm, before.params, episodes=2, training=True, **how)
+        before, (state, _) = state, algorithm.learn(state, played.episodes, total_steps=24)
+        steps += 1
+    assert result.summary["members"][0]["env_steps"] == int(state.env_steps)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x[0], y, atol=1e-6), result.params, state.params)
+    assert int(state.updates) == steps > 3
+    ages = result.summary["simulators"]["policy_age"]
+    assert ages == {"0": 2, "1": 2 * (steps - 1)}
+    env.close()
+
+
+def test_who_learns_from_its_own_policy_alone_has_no_lag(task):
+    with pytest.raises(UsageError, match=r"policy_lag=1.*own policy"):
+        mc.mappo(BridgeTask(task.recipe, 2, SOON, policy_lag=1))
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("hears_sigint")
-def test_an_interrupted_run_ends_as_one_that_was_not(task, tmp_path, monkeypatch):
+@pytest.mark.parametrize("policy_lag", [0, 1])
+def test_an_interrupted_run_ends_as_one_that_was_not(task, tmp_path, monkeypatch, policy_lag):
     """It stops in the middle of its episodes, which play again: the simulators' seeds decide them."""
+    task = BridgeTask(task.recipe, 2, SOON, policy_lag=policy_lag)
     algorithm = mc.vdn(task, hidden=4, num_envs=2, batch_episodes=4, replay_episodes=16)
     run = {"steps": 60, "evaluations": 1, "evaluation_episodes": 4, "progress": False, "checkpoint_seconds": 1e9}
     whole = mc.train(algorithm, **run)
-    play, turns = BridgeDriver.play, iter(range(100))
+    begin, turns = BridgeDriver.begin_rows, iter(range(100))
 
     def interrupted(self, *arguments, **options):
         if next(turns) == 5:
             signal.raise_signal(signal.SIGINT)
-        return play(self, *arguments, **options)
+        return begin(self, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(BridgeDriver, "play", interrupted)
+        patch.setattr(BridgeDriver, "begin_rows", interrupted)
         with pytest.raises(KeyboardInterrupt):
             mc.train(algorithm, out=tmp_path / "run", **run)
     resumed = mc.train(algorithm, out=tmp_path / "run", resume=True, **run)
     assert resumed.summary["members"] == whole.summary["members"]
+    task.close()
 
 
 @pytest.mark.slow
