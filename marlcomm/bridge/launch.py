@@ -122,11 +122,14 @@ class WorkerProcess:
             self.socket.sendall(json.dumps({**recipe.as_json(), **more}).encode() + b"\n")
 
     def last_words(self) -> str:
-        """The end of its log."""
-        try:
-            return self.log.read_text(errors="replace")[-LOG_SHOWN:].strip()
-        except OSError:
-            return ""
+        """How it ended, if it did, and the end of its log."""
+        said = ""
+        with contextlib.suppress(OSError):
+            said = self.log.read_text(errors="replace")[-LOG_SHOWN:].strip()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self.process.wait(0.2)  # its end is heard of just before
+            return f"{_ending(code)}\n{said}".strip()
+        return said
 
     def kill(self) -> None:
         """Ends it and all that it started, at once."""
@@ -139,6 +142,14 @@ class WorkerProcess:
         shutil.rmtree(self.folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             self.log.unlink()
+
+
+def _ending(code: int) -> str:
+    """What a process's exit status says."""
+    if code >= 0:
+        return f"it ended with exit status {code}"
+    short = ", as the system does where memory is short" if code == -signal.SIGKILL else ""
+    return f"signal {-code} ended it ({signal.strsignal(-code)}){short}"
 
 
 def describe(recipe: Recipe, seconds: float) -> SimulatorSpec:

@@ -190,7 +190,7 @@ def _as_tuples(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sentence(error: BaseException) -> str:
-    if isinstance(error, UsageError):  # says by itself what is wrong, and what would be right
+    if isinstance(error, UsageError | SimulatorFault):  # says by itself what is wrong
         return str(error)
     return f"{type(error).__name__}: {error}".strip().splitlines()[0] if str(error) else type(error).__name__
 

@@ -112,6 +112,13 @@ class Parent(Hints):
         return super().reset(seed)
 
 
+class Asleep(Hints):
+    """Never starts."""
+
+    def __init__(self):
+        time.sleep(600)
+
+
 class Endless(Hints):
     """Says no limit of steps."""
 

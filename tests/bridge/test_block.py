@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 
 from marlcomm.bridge.block import LINE, SharedBlock, layout, read_trouble, say_trouble, sentinels
 from marlcomm.bridge.simulator import SimulatorSpec
+from marlcomm.validation import UsageError
 
 sizes = st.integers(1, 5)
 
@@ -35,6 +39,15 @@ def test_no_two_slots_share_a_cache_line_of_orders():
     block = SharedBlock(SimulatorSpec(2, 3, 4, 5, 6), 3)
     assert block.order.strides == block.answer.strides == (LINE,)
     block.close()
+
+
+def test_memory_that_is_not_there_is_said_before_anything_starts(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(UsageError, match=r"no room for the 2 MiB.*take fewer workers, or free memory"):
+        SharedBlock(SimulatorSpec(10, 16, 160, 290, 150), 128)
 
 
 @pytest.mark.parametrize("text", ["", "it fell", "é" * 9000])

@@ -54,6 +54,11 @@ def test_who_cannot_start_says_why(name, message):
         describe(replace(recipe_of(""), name=name), 60.0)
 
 
+def test_who_never_starts_is_not_waited_for():
+    with pytest.raises(UsageError, match=r"'hints:Asleep' did not start within start_seconds=0\.5"):
+        describe(recipe_of("Asleep"), 0.5)
+
+
 def test_an_interpreter_that_is_none_is_named():
     with pytest.raises(UsageError, match="python='/no/such/python'"):
         describe(replace(recipe_of("Hints"), python="/no/such/python"), 60.0)

@@ -24,21 +24,21 @@ def test_a_sound_simulator_loses_nothing(make_pool):
 
 
 @pytest.mark.parametrize(
-    ("fault", "cause"),
+    ("fault", "cause", "said"),
     [
-        ("crash", "crash"),
-        ("restart", "restart"),
-        ("killed", "died"),
-        ("exit", "died"),
-        ("eof", "died"),
-        ("nan", "not finite"),
-        ("shape", "wrong shape"),
-        ("mask", "wrong mask"),
-        ("hang", "no answer"),
-        ("stopped", "no answer"),
+        ("crash", "crash", "RuntimeError: the game is gone"),
+        ("restart", "restart", "it began anew"),
+        ("killed", "died", "signal 9 ended it"),
+        ("exit", "died", "exit status 0"),
+        ("eof", "died", ""),
+        ("nan", "not finite", "agents_view[0, 0] is nan"),
+        ("shape", "wrong shape", "agents_view has shape (2, 3): must be (2, 4)"),
+        ("mask", "wrong mask", "agent 0 is alive, and action_mask allows it nothing"),
+        ("hang", "no answer", "it did not answer in time"),
+        ("stopped", "no answer", "it did not answer in time"),
     ],
 )
-def test_each_fault_loses_its_episode_under_its_name(make_pool, fault, cause):
+def test_each_fault_loses_its_episode_under_its_name(make_pool, fault, cause, said):
     pool = make_pool(recipe_of("Faulty", faults=[fault], chance=1.0))
     before = all_idle(pool) is not None and pool.processes()
     pool.begin(pool.idle(), np.array([0, 1]))
@@ -49,6 +49,7 @@ def test_each_fault_loses_its_episode_under_its_name(make_pool, fault, cause):
     all_idle(pool)
     assert not set(before) & set(pool.processes())  # new ones
     assert cause in pool.news[0]
+    assert said in pool.news[0]
 
 
 def test_several_faults_at_random_moments(make_pool):
