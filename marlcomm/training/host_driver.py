@@ -147,7 +147,7 @@ class _HostTrainer:
         spread, devices = functools.partial(population.spread, shared=1), population.mesh().size
         about = devices, "learning", "lower the batch, or train fewer seeds together"
         self._begin = CompiledProgram(jax.jit(spread(functools.partial(_orders, algorithm))), *about)
-        self._finish = CompiledProgram(jax.jit(spread(algorithm.finish_step), donate_argnums=0), *about)
+        self._finish = CompiledProgram(jax.jit(spread(algorithm.finish_step, moves=True), donate_argnums=0), *about)
         self._ahead: _Begun | None = None
 
     def compile(self, *arguments: Any) -> None:
