@@ -137,6 +137,10 @@ class Simulators:
         scheme, colon, rest = name.partition(":")
         if scheme in self._places and rest:
             return
+        if scheme in self._places:
+            raise UsageError(
+                f"{name!r} is a kind of simulator: which of them stands behind a colon, such as {scheme}:NAME."
+            )
         module = name.rpartition(":")[0]
         if not (colon and rest and _can_be_found(module)):
             raise UsageError(
@@ -160,7 +164,8 @@ class TaskNames(Names):
 
     def check(self, name: str) -> None:
         """See `Names`; raises UsageError for what is no simulator, too."""
-        if not super().__contains__(name) and name in self._simulators:
+        known = super().__contains__(name)
+        if not known and (name in self._simulators or name in self._simulators.schemes()):
             self._simulators.check(name)
         else:
             super().check(name)

@@ -7,6 +7,7 @@ can be recorded. Nothing here needs JAX.
 from __future__ import annotations
 
 import collections.abc
+import contextlib
 import difflib
 import math
 import types
@@ -135,14 +136,15 @@ def check_seeds(seeds: Any, first: Any = 0) -> tuple[int, ...]:
       first: the first seed where `seeds` is a number.
 
     Raises:
-      UsageError: no seeds, more than a population can have members, or one that is not a whole number in
-        0 .. 2**32 - 1.
+      UsageError: no seeds, more than a population can have members, the same one twice, or one that is not a whole
+        number in 0 .. 2**32 - 1.
     """
     given = to_python(seeds)
     first = check_seed("seed", first)
     if isinstance(given, Sequence) and not isinstance(given, str):
         check_members(len(given))
         listed = tuple(check_seed("seeds", seed) for seed in given)
+        check_different("seeds", listed)
     else:
         count = check_count("seeds", given, 0)
         check_members(count)
@@ -157,6 +159,16 @@ def check_members(count: int) -> None:
     """Raises UsageError where a population cannot have as many members as this."""
     if count > MEMBERS:
         raise UsageError(f"seeds: {_short(count)} members are more than the {MEMBERS:,} that can be trained together.")
+
+
+def check_different(name: str, values: Sequence[Any]) -> None:
+    """Raises UsageError where a value is listed twice: what is trained for it would be the same run twice."""
+    with contextlib.suppress(TypeError):  # lists among them
+        if len(set(values)) == len(values):
+            return
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise UsageError(f"{name}: {_short(value)} is listed twice.")
 
 
 def did_you_mean(name: str, known: Sequence[str]) -> str:

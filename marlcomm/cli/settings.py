@@ -61,14 +61,16 @@ def _pairs(flag: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _read(algorithm: str, task: str, texts: Mapping[str, str]) -> dict[str, Any]:
-    """The values of settings: of parts first, as they decide which others there are."""
+    """The values of settings: of parts first, which decide what else there is; of losses last, which others decide."""
     chosen = _parts(texts, algorithm_settings(algorithm))
     settings: dict[str, Any] = {}
     known = algorithm_settings(algorithm, **chosen)
-    in_parts = [key for key in texts if key.partition(".")[0] in PARTS]
-    for key in [*in_parts, *(key for key in texts if key not in in_parts)]:
+    turn = {**dict.fromkeys(PARTS, 0), "losses": 2}
+    for key in sorted(texts, key=lambda key: turn.get(key.partition(".")[0], 1)):
+        if key.partition(".")[0] == "losses":
+            known = algorithm_settings(algorithm, **{**chosen, **settings})
         settings[key] = _one(algorithm, task, key, texts[key], known)
-        if key in in_parts:
+        if key.partition(".")[0] in PARTS:
             known = algorithm_settings(algorithm, **{**chosen, **settings})
     return settings
 

@@ -17,6 +17,7 @@ from marlcomm.validation import (
     UsageError,
     as_type,
     check_count,
+    check_different,
     check_flag,
     check_number,
     check_seed,
@@ -102,7 +103,7 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> SweepSpec:
     steps, most = content.get("steps"), content.get("max_members")
     return SweepSpec(
         settings,
-        _without_twins("seeds", check_seeds(content.get("seeds", 1))),
+        check_seeds(content.get("seeds", 1)),
         None if steps is None else check_count("steps", steps),
         check_count("evaluations", content.get("evaluations", 20)),
         check_count("evaluation_episodes", content.get("evaluation_episodes", 320)),
@@ -214,14 +215,7 @@ def _check_listed(name: str, values: Any) -> None:
         )
     if not values:
         raise UsageError(f"{name} is empty: there is nothing to try")
-    _without_twins(name, values)
-
-
-def _without_twins(name: str, values: Any) -> Any:
-    twins = [value for number, value in enumerate(values) if value in values[:number]]
-    if twins:
-        raise UsageError(f"{name}: {twins[0]!r} is listed twice")
-    return values
+    check_different(name, values)
 
 
 def _refuse_twice(tables: Mapping[str, Mapping[str, Any]]) -> None:

@@ -21,7 +21,7 @@ from marlcomm.learners.state import LearnerState
 from marlcomm.short_repr import html_table
 from marlcomm.training.interrupt import interruptibly
 from marlcomm.training.memory import compute
-from marlcomm.validation import UsageError, check_members, check_seeds, to_python
+from marlcomm.validation import UsageError, check_different, check_members, check_seeds, to_python
 
 MEASURED = {"env_steps": "steps", "test_return": "return", "test_won": "won", "test_bits_per_step": "bits a step"}
 
@@ -198,8 +198,8 @@ def make_population(
       hparams: name -> value or values; names as in `algorithm.hparam_names()`.
 
     Raises:
-      UsageError: no seeds or one that cannot be, no values or something that is no number, an unknown name, or more
-        members than can be trained together.
+      UsageError: no seeds or one that cannot be, no values or something that is no number, a seed or a value that is
+        listed twice, an unknown name, or more members than can be trained together.
     """
     listed = check_seeds(seeds, first_seed)
     grid = {name: _values(name, values) for name, values in (hparams or {}).items()}
@@ -219,6 +219,7 @@ def _values(name: str, values: Any) -> list[float]:
     for value in listed:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise UsageError(f"{name}={value!r} must be a number, or numbers to try")
+    check_different(name, listed)
     return [float(value) for value in listed]
 
 

@@ -43,7 +43,7 @@ def test_a_run_may_go_on_with_other_workers_but_not_with_another_simulator():
     ("name", "message"),
     [
         ("petingzoo:mpe2.simple_spread_v3", "Did you mean 'pettingzoo'"),
-        ("gymnasium:", "is called 'gymnasium:'"),
+        ("gymnasium:", "gymnasium:NAME"),
         ("no_such_file.py:make", "is called"),
         (":make", "is called ':make'"),
     ],
@@ -70,3 +70,9 @@ def test_an_option_out_of_its_range_is_named(options, message):
 def test_what_workers_cannot_import_is_refused():
     with pytest.raises(UsageError, match=r"write it to one, such as my_simulator\.py"):
         bridge(lambda: None)
+
+
+@pytest.mark.parametrize("name", ["sc2", "sc2:", "gymnasium"])
+def test_a_kind_of_simulator_alone_is_told_what_is_missing(name):
+    with pytest.raises(UsageError, match=f"{name.rstrip(':')}:NAME"):
+        mc.make_env(name)

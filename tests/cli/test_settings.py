@@ -211,6 +211,11 @@ def test_a_loss_of_a_channel_is_left_out_or_set():
     assert (made.learner.losses["labels"].interval, made.learner.agent.channel.vocab_size) == (3, 8)
 
 
+def test_what_a_loss_needs_may_stand_behind_it():
+    made, _ = split_settings("vdn", "sensor", ["losses.bits.start=150k", "quantization_step=0.5", "channel=mean"])
+    assert made.learner.losses["bits"].start == 150_000
+
+
 @pytest.mark.parametrize("algorithm", ["qmix", "mappo"])
 def test_the_old_flag_of_cutting_has_its_numbers(algorithm):
     words = ["cut_share=0.5|0.9", "cut_start=9", "cut_in_training=true"]

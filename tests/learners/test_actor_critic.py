@@ -234,7 +234,7 @@ class Whisper(Environment):
 def test_a_listener_learns_to_do_what_only_the_speaker_sees():
     """With messages and without, against the closed-form optima."""
     found = {}
-    for name, channel in (("talks", MeanChannel(dims=1, hidden=16)), ("silent", None)):
+    for name, channel in (("talks", MeanChannel(dims=1, hidden=16)), ("silent", "silent")):
         algorithm = maddpg(
             Whisper(), channel=channel, hidden=32, layers=1, num_envs=32, batch_steps=128, replay_steps=20_000,
             exploration_steps=10_000, learning_rate=3e-3, critic_learning_rate=3e-3, update_interval=8,
@@ -256,7 +256,7 @@ def test_a_listener_learns_to_do_what_only_the_speaker_sees():
 def test_choices_are_learned_too_in_silence_and_with_messages():
     """Figure 1 of RGMComm: 33.325 at best in silence, 38.05 with one bit; every context counts alike."""
     found = {}
-    for name, channel in (("talks", MeanChannel(dims=4, hidden=16)), ("silent", None)):
+    for name, channel in (("talks", MeanChannel(dims=4, hidden=16)), ("silent", "silent")):
         algorithm = maddpg(
             make_env("matrix_game"), channel=channel, hidden=32, layers=1, num_envs=32, batch_steps=128,
             replay_steps=20_000, exploration_steps=10_000, learning_rate=3e-3, critic_learning_rate=1e-2,

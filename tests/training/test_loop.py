@@ -138,6 +138,8 @@ def test_another_configuration_cannot_go_on_with_a_run(sensor, finished):
         ({"hparams": {"beta": "a lot"}}, "beta='a lot'"),
         ({"hparams": {"betta": [1.0]}}, "no hyper-parameter 'betta'"),
         ({"hparams": {"beta": []}}, "no values to try"),
+        ({"hparams": {"beta": [0.1, 1, 0.1]}}, "beta: 0.1 is listed twice"),
+        ({"seeds": [3, 1, 3]}, "seeds: 3 is listed twice"),
         ({"seeds": 60_000, "hparams": {"beta": [0.1, 0.2]}}, "120000 members"),
         ({"resume": True, "out": None}, "need out"),
     ],
