@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import warnings
@@ -76,6 +77,7 @@ def connect_to_ray(address: str | None = None) -> Any:
         this machine alone.
 
     Raises:
+      UsageError: nobody answers at the address, which Ray itself would wait for for minutes.
       ImportError: Ray is not installed.
     """
     try:
@@ -83,6 +85,7 @@ def connect_to_ray(address: str | None = None) -> Any:
     except ImportError:
         raise ImportError('this engine needs Ray: pip install "marlcomm[ray]"') from None
     if not ray.is_initialized():
+        _check_that_somebody_answers(address or os.environ.get("RAY_ADDRESS", ""))
         heard = signal.getsignal(signal.SIGTERM)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="os.fork")  # it starts other programs, which is no harm
@@ -90,6 +93,16 @@ def connect_to_ray(address: str | None = None) -> Any:
         if callable(heard) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, heard)  # of a run that saves and ends: Ray would end it at once
     return ray
+
+
+def _check_that_somebody_answers(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not (host and port.isdecimal()):  # such as "auto", or nothing
+        return
+    try:
+        socket.create_connection((host.rpartition("/")[2], int(port)), 5.0).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"no Ray cluster answers at {address!r}: {error}") from None
 
 
 def keep_compiled_programs() -> None:

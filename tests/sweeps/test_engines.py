@@ -210,6 +210,13 @@ def test_an_engine_is_checked_before_anything_is_written(tmp_path, capsys):
     assert "--engine" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("address", ["localhost:1", "ray://localhost:1", "localhost:99999"])
+def test_a_cluster_that_is_not_there_is_said_so_at_once(address):
+    pytest.importorskip("ray")
+    with pytest.raises(UsageError, match=f"no Ray cluster answers at '{address}'"):
+        RayEngine(address).submit([], lambda text: None)
+
+
 @pytest.mark.parametrize(
     ("nodes", "asked", "part"),
     [
