@@ -6,7 +6,7 @@ import contextlib
 import functools
 import importlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -56,6 +56,7 @@ class RayDriver(BridgeDriver):
         super().__init__(recipe, spec, workers, limits)
         self._address, self._account, self._news = address, Account(), []
         self._nodes: dict[str, _Node] = {}
+        self._batches: list[_Batch] = []  # under way
         self._all_workers = 0  # of the nodes that were there when the first episodes were asked for
         self._sent: dict[int, tuple[Algorithm, Any]] = {}  # by identity
 
@@ -84,28 +85,27 @@ class RayDriver(BridgeDriver):
         return report._replace(summary={**report.summary, "nodes": len(playing)})
 
     def begin_rows(self, algorithm: Algorithm, asked: Asked) -> Callable[[], tuple[Episodes, Decision]]:
-        """See `BridgeDriver`; nodes are asked when the episodes are waited for."""
-        return functools.partial(self.play_rows, algorithm, asked)
-
-    def play_rows(self, algorithm: Algorithm, asked: Asked) -> tuple[Episodes, Decision]:
-        """See `BridgeDriver`."""
+        """See `BridgeDriver`: nodes play by themselves."""
         ray = connect_to_ray(self._address)
-        rows, missing, played = asked.rows, asked.rows, []
-        order = self._shared(algorithm), ray.put(jax.device_get(asked._replace(rows=rows[:0])))
-        while len(missing):
-            nodes = self._ready()
-            nodes = nodes[:1] if looks_across(asked.edit) else nodes  # it sees the rows of one node alone
-            orders = {
-                node.actor.play.remote(*order, share): (node, share)
-                for node, share in zip(nodes, _shares(missing, nodes), strict=True)
-                if len(share)
-            }
-            found = self._follow(orders)
-            played += found
-            missing = np.setdiff1d(missing, np.concatenate([share for share, _ in found]) if found else rows[:0])
+        order = self._shared(algorithm), ray.put(jax.device_get(asked._replace(rows=asked.rows[:0])))
+        # an edit that looks across episodes sees those of one node alone
+        batch = _Batch(order, 1 if looks_across(asked.edit) else None, asked.rows)
+        self._batches.append(batch)
+        with self._or_abandon():
+            self._send(batch)
+        return functools.partial(self._finish_rows, batch)
+
+    def _finish_rows(self, batch: _Batch) -> tuple[Episodes, Decision]:
+        """Waits for a batch; what nodes lost, others play."""
+        with self._or_abandon():
+            while batch.orders or len(batch.missing):
+                self._send(batch)
+                self._follow(batch)
+        self._batches.remove(batch)
         with self._account.spent("transfer"):
-            place = np.argsort(np.concatenate([share for share, _ in played]))
-            episodes, decisions = jax.tree.map(lambda *x: np.concatenate(x)[place], *(each for _, each in played))
+            rows, played = zip(*batch.played, strict=True)
+            place = np.argsort(np.concatenate(rows))
+            episodes, decisions = jax.tree.map(lambda *x: np.concatenate(x)[place], *played)
             keys = decisions.key.max(0, keepdims=True)  # of all; zero where a node was done with its rows before others
             decisions = decisions._replace(key=np.broadcast_to(keys, decisions.key.shape))
             return episodes, jax.device_put(decisions, device())
@@ -116,22 +116,33 @@ class RayDriver(BridgeDriver):
             self._sent[id(algorithm)] = algorithm, connect_to_ray(self._address).put(algorithm)
         return id(algorithm), [self._sent[id(algorithm)][1]]
 
-    def _follow(self, orders: dict[Any, tuple[_Node, np.ndarray]]) -> list[tuple[np.ndarray, Any]]:
-        """Waits for what nodes were asked for; rows and what was played of those that were not lost."""
-        ray, found = connect_to_ray(self._address), []
+    def _send(self, batch: _Batch) -> None:
+        """Asks nodes for the rows that nobody plays."""
+        if not len(batch.missing):
+            return
+        nodes = self._ready()[: batch.nodes]
+        for node, rows in zip(nodes, _shares(batch.missing, nodes), strict=True):
+            if len(rows):
+                assert node.host is not None
+                batch.orders[node.host.actor.play.remote(*batch.order, rows)] = node, node.host, rows
+        batch.missing = batch.missing[:0]
+
+    def _follow(self, batch: _Batch) -> None:
+        """Waits until every node that was asked has answered, or is lost."""
+        ray = connect_to_ray(self._address)
         with self._account.spent("simulate"):
-            while orders:
-                done, _ = ray.wait(list(orders), timeout=PATIENCE)
+            while batch.orders:
+                done, _ = ray.wait(list(batch.orders), timeout=PATIENCE)
                 if stop_requested():
-                    self._abandon(orders.values())
                     raise PlayStopped
                 for reference in done:
-                    node, rows = orders.pop(reference)
-                    if (played := self._received(node, reference, len(rows))) is not None:
-                        found.append((rows, played))
-        return found
+                    node, host, rows = batch.orders.pop(reference)
+                    if (played := self._received(node, host, reference, len(rows))) is None:
+                        batch.missing = np.sort(np.concatenate([batch.missing, rows]))
+                    else:
+                        batch.played.append((rows, played))
 
-    def _received(self, node: _Node, reference: Any, episodes: int) -> tuple[Episodes, Decision] | None:
+    def _received(self, node: _Node, host: _Host, reference: Any, episodes: int) -> tuple[Episodes, Decision] | None:
         """What a node played; None where it is lost, or its workers are, with all that it was asked for."""
         ray = connect_to_ray(self._address)
         try:
@@ -139,35 +150,45 @@ class RayDriver(BridgeDriver):
         except ray.exceptions.RayTaskError:  # a mistake in a task or a team, not of a node
             raise
         except ray.exceptions.RayError as error:
-            self._lose(node, NODE_LOST, str(error), episodes)
+            self._lose(node, host, NODE_LOST, str(error), episodes)
             return None
         self._news += [f"{node.name}, {sentence}" for sentence in answer.news]
         if answer.played is None:
-            self._lose(node, NODE_LOST, answer.failed, episodes)
+            self._lose(node, host, NODE_LOST, answer.failed, episodes)
             node.failures = self._limits.failures
             return None
         self._account.add(answer.account)
-        self._account.add(node.account, -1)
-        node.account, node.failures = answer.account, 0
+        self._account.add(host.account, -1)
+        host.account, node.failures = answer.account, 0
         return answer.played
 
-    def _lose(self, node: _Node, cause: str, why: str, episodes: int) -> None:
+    def _lose(self, node: _Node, host: _Host | None, cause: str, why: str, episodes: int) -> None:
         """Counts what is lost with a node's actor; another starts there, if the node is still one."""
         self._account.begun += episodes
         if episodes:
             self._account.lost[cause] += episodes
+        if node.host is not host:  # lost before, with what else it was asked for
+            return
         self._account.failures[cause] += 1
         node.end()
         node.failures, node.why = node.failures + 1, why.strip()
         node.again = time.monotonic() + self._limits.wait_before(node.failures)
         first = node.why.splitlines()[0] if node.why else "nobody says why"
-        self._news.append(f"{node.name}: {cause}, with {episodes} episodes, which are played again: {first}")
+        self._news.append(f"{node.name}: {cause}: {first}; its episodes are played again")
 
-    def _abandon(self, orders: Any) -> None:
-        for node, rows in orders:
-            self._account.begun += len(rows)
-            self._account.abandoned += len(rows)
-            node.end()
+    @contextlib.contextmanager
+    def _or_abandon(self) -> Iterator[None]:
+        """Forgets all that is under way, where it cannot go on."""
+        try:
+            yield
+        except BaseException:
+            for batch in self._batches:
+                for node, _, rows in batch.orders.values():
+                    self._account.begun += len(rows)
+                    self._account.abandoned += len(rows)
+                    node.end()
+            self._batches.clear()
+            raise
 
     def _ready(self) -> list[_Node]:
         """Nodes that can play, at least one, once those that start for the first time are there.
@@ -204,7 +225,7 @@ class RayDriver(BridgeDriver):
             self._news.append(f"{gone.name} has left the cluster: {len(self._nodes)} nodes are left")
         for key, found in there.items():
             node = self._nodes.setdefault(key, _Node(key, found["NodeManagerAddress"], found["Resources"]["CPU"]))
-            if node.actor is None and node.again <= now and node.failures < self._limits.failures:
+            if node.host is None and node.again <= now and node.failures < self._limits.failures:
                 workers = node.workers = self._workers or default_workers(int(node.cores))
                 node.start(ray, (self._recipe, self._spec, workers, self._limits, modules_of_users()))
                 node.again = now + self._limits.start_seconds
@@ -213,9 +234,30 @@ class RayDriver(BridgeDriver):
                     ray.get(node.starts)
                     node.starts = None
                 except ray.exceptions.RayError as error:
-                    self._lose(node, NOT_STARTED, str(error), 0)
+                    self._lose(node, node.host, NOT_STARTED, str(error), 0)
             elif node.starts is not None and node.again <= now:
-                self._lose(node, NOT_STARTED, f"no actor within start_seconds={self._limits.start_seconds:g}", 0)
+                self._lose(
+                    node, node.host, NOT_STARTED, f"no actor within start_seconds={self._limits.start_seconds:g}", 0
+                )
+
+
+@dataclass(eq=False)
+class _Batch:
+    """Rows that nodes play."""
+
+    order: tuple[Any, ...]  #: what each is told, but for which rows
+    nodes: int | None  #: how many may play it; None for all
+    missing: np.ndarray  #: rows that nobody plays
+    orders: dict[Any, tuple[_Node, _Host, np.ndarray]] = field(default_factory=dict)  #: reference -> who plays which
+    played: list[tuple[np.ndarray, Any]] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _Host:
+    """An actor, and the account that it gave last."""
+
+    actor: Any
+    account: Account = field(default_factory=Account)
 
 
 @dataclass
@@ -226,9 +268,8 @@ class _Node:
     name: str
     cores: float
     workers: int = 0
-    actor: Any = None
+    host: _Host | None = None
     starts: Any = None  #: what is to be waited for before it can be asked; None once it is there
-    account: Account = field(default_factory=Account)  #: of the actor
     failures: int = 0  #: in a row
     again: float = 0.0  #: when it is to be there, or else started again
     why: str = ""  #: it failed last
@@ -236,7 +277,7 @@ class _Node:
     @property
     def ready(self) -> bool:
         """Whether it can be asked."""
-        return self.actor is not None and self.starts is None
+        return self.host is not None and self.starts is None
 
     def start(self, ray: Any, how: tuple[Any, ...]) -> None:
         """Starts an actor."""
@@ -245,13 +286,13 @@ class _Node:
         here = NodeAffinitySchedulingStrategy(self.key, soft=False)
         cores = min(self.workers, int(self.cores))
         actor: Any = ray.remote(num_cpus=cores, max_restarts=0, scheduling_strategy=here)(_Actor)
-        self.actor, self.account = actor.remote(*how), Account()
-        self.starts = self.actor.there.remote()
+        self.host = _Host(actor.remote(*how))
+        self.starts = self.host.actor.there.remote()
 
     def end(self, seconds: float = 0.0) -> None:
         """Ends the actor and its workers: in good order, where so many seconds are given for it."""
-        actor, self.actor, self.starts = self.actor, None, None
-        if actor is None:
+        host, self.host, self.starts = self.host, None, None
+        if host is None:
             return
         import ray
         from ray.exceptions import RayError
@@ -259,8 +300,8 @@ class _Node:
         if ray.is_initialized():
             with contextlib.suppress(RayError):
                 if seconds:
-                    ray.wait([actor.close.remote()], timeout=seconds)
-                ray.kill(actor)
+                    ray.wait([host.actor.close.remote()], timeout=seconds)
+                ray.kill(host.actor)
 
 
 class _Actor:

@@ -66,9 +66,9 @@ class TestTwoNodes:
         """Tasks whose simulators are slow as long as the file `slow` is there."""
         made = []
 
-        def make(engine):
+        def make(engine, lag=0):
             recipe = Recipe(OWN, f"{Path(hints.__file__)}:Slow", {"file": str(tmp_path / "slow")})
-            made.append(BridgeTask(recipe, 2, SOON, engine))
+            made.append(BridgeTask(recipe, 2, SOON, engine, policy_lag=lag))
             return made[-1]
 
         yield make
@@ -95,7 +95,7 @@ class TestTwoNodes:
         self, nodes, cluster, make, tmp_path, monkeypatch
     ):
         small = {"hidden": 4, "num_envs": 4, "batch_episodes": 4, "replay_episodes": 16}
-        here = mc.train(mc.vdn(make(""), **small), **RUN)
+        here = mc.train(mc.vdn(make("", 1), **small), **RUN)
         follow, turns = RayDriver._follow, iter(range(1000))
 
         def losing(self, orders):
@@ -109,7 +109,7 @@ class TestTwoNodes:
             return found
 
         monkeypatch.setattr(RayDriver, "_follow", losing)
-        task = make("ray")
+        task = make("ray", 1)
         there = mc.train(mc.vdn(task, **small), out=tmp_path / "run", **RUN)
         account = task.driver.account
         assert account.lost["node lost"] == 2
