@@ -142,7 +142,7 @@ def test_a_flag_takes_several_values_or_is_repeated(tmp_path, capsys, values):
 
 
 def test_frontier_draws_and_prints(run, tmp_path, capsys):
-    out = tmp_path / "frontier.svg"
+    out = tmp_path / "pictures" / "frontier.svg"
     words = ["frontier", str(run), "--edit", "silence", "--episodes", "20", "--out", str(out)]
     assert main([*words, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)

@@ -322,6 +322,22 @@ class TestSubmitit:
         assert there.table["digest"].tolist() == here.table["digest"].tolist()
 
     @pytest.mark.slow
+    def test_an_interruption_reaches_the_jobs_which_save(self, tmp_path):
+        class Interrupted(SubmititEngine):
+            def submit(self, jobs, say):
+                tasks = super().submit(jobs, say)
+                saved_run(jobs)
+                os.kill(os.getpid(), signal.SIGINT)
+                return tasks
+
+        asked = {**SPEC, "steps": 200_000, "evaluations": 200, "checkpoint_seconds": 0}
+        with pytest.raises(KeyboardInterrupt):
+            mc.sweep(asked, tmp_path / "sweep", engine=Interrupted(cluster="local", cpus=1, timeout=30))
+        assert "interrupted after" in next((tmp_path / "sweep" / "logs").iterdir()).read_text()
+        left = [each for each in psutil.process_iter(["cmdline"]) if str(tmp_path) in str(each.info["cmdline"])]
+        assert left == []
+
+    @pytest.mark.slow
     def test_a_job_whose_time_is_over_goes_on_where_it_was(self, tmp_path):
         asked = {**SPEC, "steps": 10_000, "evaluations": 100, "checkpoint_seconds": 0}
 

@@ -27,6 +27,7 @@ PARSES = 200
 SLOW = 300.0  # microseconds for it, above which protobuf is not compiled
 GAME_MEMORY, SHARED_MEMORY, TEMPORARY = 1.5, 0.25, 2.0  # GiB that a game, the workers' block, and its files want
 GIB = 2**30
+OTHER_PYTHON = "name an interpreter in which the simulator is installed, such as smac_env/bin/python"
 ELSEWHERE = """
 import sys, types
 package = types.ModuleType("marlcomm")
@@ -138,12 +139,10 @@ def _elsewhere(python: str) -> list[Finding]:
         )
         return [Finding(**each) for each in json.loads(done.stdout.splitlines()[-1])]
     except subprocess.TimeoutExpired as error:
-        return [
-            Finding("python", f"{python} does not answer within {error.timeout:g} seconds", "wrong", "name another")
-        ]
+        return [Finding("python", f"{python} does not answer within {error.timeout:g} seconds", "wrong", OTHER_PYTHON)]
     except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip().splitlines()
-        return [Finding("python", f"{python} does not run: {said[-1] if said else error}", "wrong", "name another")]
+        return [Finding("python", f"{python} does not run: {said[-1] if said else error}", "wrong", OTHER_PYTHON)]
 
 
 def _game(sc2_path: str | None) -> Iterator[Finding]:
