@@ -6,6 +6,7 @@ Names are checked before the library is imported, which takes seconds.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -83,7 +84,8 @@ def train(
         if value is not None and task not in SIMULATORS:
             raise UsageError(f"--{option} {value}: {task} is written in JAX, and needs no workers")
         settings = settings if value is None else (*settings, f"task.{option}={value}")
-    bound, hparams = split_settings(algorithm, task, settings)
+    read = functools.partial(split_settings, algorithm, task, settings)
+    bound, hparams = read() if distributed is None else processes.together(read)
     chosen = out is not None or not processes.is_first()
     name = record.folder_name(f"{algorithm}-{task}")
     free = contextlib.nullcontext(out) if chosen else record.free_folder(Path("runs"), name)
