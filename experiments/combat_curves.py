@@ -15,7 +15,6 @@ In parts, by several processes, each (method, map, views, settings) a run folder
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,18 +22,15 @@ from typing import Any
 import numpy as np
 
 import marlcomm as mc
-from experiments.combat_maps import MAPS, TUNED, VIEWS, env_of, label_of
-from experiments.combat_talking import steps_on
+from experiments.combat_maps import MAPS, TUNED, Found, env_of, label_of, report_maps, steps_on
 from experiments.common import (
     MIDDLE_HEAD,
     Experiment,
     FinishedRun,
     as_json,
     curves_as_json,
-    markdown_table,
     middle_cells,
     percent,
-    start,
 )
 from experiments.learning_and_cuts import KINDS, CutKind
 from experiments.methods_by_tasks import Method, problem_of
@@ -77,36 +73,24 @@ class Cell:
 
 def main() -> None:
     """Trains what is asked for, draws, prints."""
-    experiment = start(
-        "combat_curves",
-        __doc__,
-        steps=2_000_000,
-        quick_steps=20_000,
-        full_steps=20_000_000,
-        seeds=3,
-        episodes=2000,
-        choices={"maps": MAPS, "methods": METHODS, "settings": SETTINGS, "views": VIEWS},
-    )
-    tables, numbers = [], {}
-    for name, views in itertools.product(experiment.chosen["maps"], experiment.chosen["views"]):
-        shown = f"{name}, {views}"
-        rows, numbers[shown] = [], {}
-        for settings in experiment.chosen["settings"]:
-            cells = {
-                method: cell_of(experiment, method, name, settings, views) for method in experiment.chosen["methods"]
-            }
-            rows += [row for method, cell in cells.items() for row in _rows(method, settings, cell)]
-            numbers[shown][settings] = {
-                method: {"problem": cell.problem, "cuts": cell.cuts, "curves": cell.curves}
-                for method, cell in cells.items()
-            }
-            if drawn := {method: cell.metrics for method, cell in cells.items() if not cell.problem}:
-                experiment.save_figure(label_of(name, settings, views=views), plot_curves(drawn, panels=["test_won"]))
-        tables += [
-            f"**{name}**, views: {views}; {steps_on(experiment, name):,} steps a seed: won, in percent.",
-            markdown_table(HEAD, rows),
-        ]
-    experiment.report("NDQ's StarCraft maps: learning, and messages cut", tables, numbers)
+    choices = {"methods": METHODS, "settings": SETTINGS}
+    title = "NDQ's StarCraft maps: learning, and messages cut"
+    report_maps("combat_curves", title, __doc__, HEAD, choices, methods_on)
+
+
+def methods_on(experiment: Experiment, name: str, views: str) -> Found:
+    """Every method on a map, with a picture of each of the settings."""
+    rows, numbers = [], {}
+    for settings in experiment.chosen["settings"]:
+        cells = {method: cell_of(experiment, method, name, settings, views) for method in experiment.chosen["methods"]}
+        rows += [row for method, cell in cells.items() for row in _rows(method, settings, cell)]
+        numbers[settings] = {
+            method: {"problem": cell.problem, "cuts": cell.cuts, "curves": cell.curves}
+            for method, cell in cells.items()
+        }
+        if drawn := {method: cell.metrics for method, cell in cells.items() if not cell.problem}:
+            experiment.save_figure(label_of(name, settings, views=views), plot_curves(drawn, panels=["test_won"]))
+    return Found(rows, numbers)
 
 
 def algorithm_of(method: str, name: str, settings: str, views: str = "ndq") -> Algorithm:

@@ -1,12 +1,14 @@
-"""NDQ's six StarCraft maps, and the settings under which experiments train on them."""
+"""NDQ's six StarCraft maps, the settings under which experiments train on them, and a table for each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import marlcomm as mc
+from experiments.common import Experiment, markdown_table, start
 from marlcomm.envs import Environment
 
 
@@ -50,3 +52,55 @@ def env_of(name: str, sight: float = SIGHT, views: str = "ndq") -> Environment[A
 def label_of(*parts: str, views: str) -> str:
     """The name of a run; NDQ's views go without saying."""
     return "-".join([*parts, *([] if views == "ndq" else [views])])
+
+
+def steps_on(experiment: Experiment, name: str) -> int:
+    """Environment steps of a seed on a map."""
+    return int(MAPS[name].share * experiment.steps)
+
+
+class Found(NamedTuple):
+    """What an experiment came to on one map with one sort of views: of a table, below it, and as numbers."""
+
+    rows: Sequence[Sequence[str]]
+    numbers: Mapping[str, Any]
+    sentences: Sequence[str] = ()
+
+
+def report_maps(
+    name: str,
+    title: str,
+    description: str | None,
+    head: Sequence[str],
+    choices: Mapping[str, Iterable[str]],
+    find: Callable[[Experiment, str, str], Found],
+) -> None:
+    """An experiment on the maps: reads the command line, and reports what was found on each.
+
+    Args:
+      name, title, description: of the experiment; see `common.start`.
+      head: of its tables.
+      choices: what can be asked for beside maps and views.
+      find: trains or reads back what is asked for, on a map with a sort of `VIEWS`.
+    """
+    experiment = start(
+        name,
+        description,
+        steps=2_000_000,
+        quick_steps=20_000,
+        full_steps=20_000_000,
+        seeds=3,
+        episodes=2000,
+        choices={"maps": MAPS, **choices, "views": VIEWS},
+    )
+    tables, numbers = [], {}
+    for each, views in itertools.product(experiment.chosen["maps"], experiment.chosen["views"]):
+        found = find(experiment, each, views)
+        numbers[f"{each}, {views}"] = found.numbers
+        steps = steps_on(experiment, each)
+        tables += [
+            f"**{each}**, views: {views}; {steps:,} steps a seed: won, in percent.",
+            markdown_table(head, found.rows),
+            *found.sentences,
+        ]
+    experiment.report(title, tables, numbers)

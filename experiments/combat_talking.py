@@ -15,7 +15,6 @@ In parts, by several processes, each (team, map, views, sight) a run folder that
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import marlcomm as mc
-from experiments.combat_maps import MAPS, TUNED, VIEWS, env_of, label_of
+from experiments.combat_maps import TUNED, Found, env_of, label_of, report_maps, steps_on
 from experiments.combat_scripts import SCRIPTS, win_rate
 from experiments.common import (
     MIDDLE_HEAD,
@@ -33,10 +32,8 @@ from experiments.common import (
     as_json,
     curves_as_json,
     interquartile_mean,
-    markdown_table,
     middle_cells,
     percent,
-    start,
 )
 from experiments.methods_by_tasks import problem_of
 from marlcomm.agents import FeedForwardAgent
@@ -92,31 +89,21 @@ class Cell:
 
 def main() -> None:
     """Trains what is asked for, prints."""
-    experiment = start(
-        "combat_talking",
-        __doc__,
-        steps=2_000_000,
-        quick_steps=20_000,
-        full_steps=20_000_000,
-        seeds=3,
-        episodes=2000,
-        choices={"maps": MAPS, "teams": TEAMS, "sights": SIGHTS, "views": VIEWS},
-    )
-    tables, numbers = [], {}
-    for name, views in itertools.product(experiment.chosen["maps"], experiment.chosen["views"]):
-        cells = {
-            (team, sight): cell_of(experiment, team, name, sight, views)
-            for team in experiment.chosen["teams"]
-            for sight in (experiment.chosen["sights"] if team not in BLIND else ("–",))
-        }
-        rows = [_row(team, sight, cell) for (team, sight), cell in cells.items()]
-        tables += [
-            f"**{name}**, views: {views}; {steps_on(experiment, name):,} steps a seed: won, in percent.",
-            markdown_table(HEAD, rows),
-        ]
-        tables += [text for sight in experiment.chosen["sights"] if (text := worth(cells, sight))]
-        numbers[f"{name}, {views}"] = {f"{team}, sight {sight}": cell for (team, sight), cell in cells.items()}
-    experiment.report("What talking is worth on NDQ's StarCraft maps", tables, numbers)
+    choices = {"teams": TEAMS, "sights": SIGHTS}
+    title = "What talking is worth on NDQ's StarCraft maps"
+    report_maps("combat_talking", title, __doc__, HEAD, choices, teams_on)
+
+
+def teams_on(experiment: Experiment, name: str, views: str) -> Found:
+    """Every team on a map, by how far it sees."""
+    cells = {
+        (team, sight): cell_of(experiment, team, name, sight, views)
+        for team in experiment.chosen["teams"]
+        for sight in (experiment.chosen["sights"] if team not in BLIND else ("–",))
+    }
+    rows = [_row(team, sight, cell) for (team, sight), cell in cells.items()]
+    numbers = {f"{team}, sight {sight}": cell for (team, sight), cell in cells.items()}
+    return Found(rows, numbers, [text for sight in experiment.chosen["sights"] if (text := worth(cells, sight))])
 
 
 def team_of(team: str, name: str, sight: float, views: str = "ndq") -> Algorithm:
@@ -146,11 +133,6 @@ def cell_of(experiment: Experiment, team: str, name: str, sight: str, views: str
         return Cell(won=won, seconds=folder.read_json("summary.json")["wall_seconds"], curves=curves_as_json(run))
     except (Exception, SystemExit) as error:  # a cell that fails is shown, and the others go on
         return Cell(problem_of(error, f"{team}-{name}-{sight}"))
-
-
-def steps_on(experiment: Experiment, name: str) -> int:
-    """Environment steps of a seed on a map."""
-    return int(MAPS[name].share * experiment.steps)
 
 
 def worth(cells: Mapping[tuple[str, str], Cell], sight: str) -> str:
