@@ -13,31 +13,38 @@ import numpy as np
 
 from marlcomm.bridge.simulator import Observed, Outcome, SimulatorFault, SimulatorSpec
 
+PLACE = "benchmarks.bridge_simulators"  # of this module
 MMM = SimulatorSpec(10, 16, 160, 290, 150)  # sizes of the battle
 FAULTS = ("crash", "restart", "killed", "exit", "nan", "shape", "mask", "hang")
 
 
 class Nothing:
-    """A simulator that computes nothing, for `sleep` seconds a step."""
+    """A simulator that computes nothing, for `sleep` seconds a step, give or take a share `spread` of them.
+
+    With `early` its episodes end somewhere between a third of the horizon and all of it.
+    """
 
     spec = MMM
 
-    def __init__(self, name: str = "", sleep: float = 0.0) -> None:
+    def __init__(self, name: str = "", sleep: float = 0.0, spread: float = 0.0, early: bool = False) -> None:
         del name
+        self._random, self._spread, self._early, self._last = random.Random(0), spread, early, MMM.horizon
         view, state = (np.ones(shape, np.float32) for shape in ((10, 160), 290))
         self._seen, self._sleep, self._time = Observed(view, state, np.ones((10, 16), bool)), sleep, 0
 
     def reset(self, seed: int) -> Observed:
         """See `Simulator`."""
-        self._time = 0
+        self._time, self._random = 0, random.Random(seed)
+        if self._early:
+            self._last = self._random.randint(MMM.horizon // 3, MMM.horizon)
         return self._seen
 
     def step(self, actions: np.ndarray) -> Outcome:
         """See `Simulator`."""
         self._time += 1
         if self._sleep:
-            time.sleep(self._sleep)
-        return Outcome(self._seen, 1.0, truncated=self._time == self.spec.horizon)
+            time.sleep(self._sleep * (1.0 + self._spread * self._random.uniform(-1.0, 1.0)))
+        return Outcome(self._seen, 1.0, truncated=self._time == self._last)
 
     def close(self) -> None:
         """See `Simulator`."""
@@ -46,24 +53,22 @@ class Nothing:
 class NothingInGymnasium(gymnasium.Env):
     """The same for gymnasium."""
 
-    def __init__(self, sleep: float = 0.0) -> None:
+    def __init__(self, sleep: float = 0.0, spread: float = 0.0, early: bool = False) -> None:
         box = gymnasium.spaces.Box
         shapes = {"view": (10, 160), "state": (290,), "mask": (10, 16)}
         self.observation_space = gymnasium.spaces.Dict({k: box(0, 1, shape) for k, shape in shapes.items()})
         self.action_space = gymnasium.spaces.MultiDiscrete([16] * 10)
-        self._seen, self._sleep, self._time = {k: np.ones(s, np.float32) for k, s in shapes.items()}, sleep, 0
+        self._seen = {k: np.ones(s, np.float32) for k, s in shapes.items()}
+        self._nothing = Nothing("", sleep, spread, early)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict]:
         """See `gymnasium.Env`."""
-        self._time = 0
+        self._nothing.reset(seed or 0)
         return self._seen, {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict]:
         """See `gymnasium.Env`."""
-        self._time += 1
-        if self._sleep:
-            time.sleep(self._sleep)
-        return self._seen, 1.0, False, self._time == MMM.horizon, {}
+        return self._seen, 1.0, False, self._nothing.step(action).truncated, {}
 
 
 class Target:
