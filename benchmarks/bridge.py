@@ -1,15 +1,16 @@
 """The bridge: how many steps a second pass between workers and learner, and what a thousand faults leave behind.
 
-    python -m benchmarks.bridge speed [--workers 1 2 8 16] [--seconds 4] [--sleep 0.005] [--spread 0.5] [--early]
+    python -m benchmarks.bridge speed [--workers 1 2 8 16] [--seconds 4] [--sleep 0.005] [--spread 0.5] [--early] [--busy]
     python -m benchmarks.bridge learning [--workers 8] [--sleep 0.005] ...
     python -m benchmarks.bridge cart_pole [--workers 1 2 8 16]
     python -m benchmarks.bridge faults [--faults 1000] [--chance 0.03] [--workers 8]
 
 `speed` plays a simulator that computes nothing, of the sizes of the battle MMM, with actions that are allowed: with
 nobody who chooses them, with a team of QMIX that does, and in gymnasium's `AsyncVectorEnv`, in the same process.
-`--sleep` is what a step takes, `--spread` by which share it varies, and `--early` lets episodes end early; of own rate
-is what is reached of what so many simulators do that wait for nobody. `learning` trains, with and without a lag of
-the policy that plays. `cart_pole` plays that task, which EnvPool has, too, if it is installed.
+`--sleep` is what a step takes, `--spread` by which share it varies, `--early` lets episodes end early, and `--busy` has
+steps take it from a processor. Of own rate is what is reached of what so many simulators do that wait for nobody, or,
+if they are busy, so many as there are processors. `learning` trains, with and without a lag of the policy that plays.
+`cart_pole` plays that task, which EnvPool has, too, if it is installed.
 
 `faults` trains while simulators crash, are killed, hang and talk nonsense at random moments, at each look at them with
 the given chance, and trains once more without all that: the parameters are compared. They are equal unless an episode
@@ -94,15 +95,16 @@ def main() -> None:
     parser.add_argument("--sleep", type=float, default=None)
     parser.add_argument("--spread", type=float, default=0.0)
     parser.add_argument("--early", action="store_true")
+    parser.add_argument("--busy", action="store_true")
     parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--chance", type=float, default=0.03)
     given = parser.parse_args()
     several, (one, *_) = given.workers or [1, 2, 8, 16], given.workers or [8]
+    sleep = given.sleep if given.sleep is not None else 0.005 if given.what == "learning" else 0.0
+    kind = bridge_speed.Kind(sleep, given.spread, given.early, given.busy)
     if given.what == "speed":
-        kind = bridge_speed.Kind(given.sleep or 0.0, given.spread, given.early)
         lines = bridge_speed.speed(several, given.seconds, kind)
     elif given.what == "learning":
-        kind = bridge_speed.Kind(0.005 if given.sleep is None else given.sleep, given.spread, given.early)
         lines = bridge_speed.learning(one, given.seconds, kind)
     elif given.what == "cart_pole":
         lines = bridge_speed.cart_pole(several, given.seconds)

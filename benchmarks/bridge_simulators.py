@@ -19,16 +19,20 @@ FAULTS = ("crash", "restart", "killed", "exit", "nan", "shape", "mask", "hang")
 
 
 class Nothing:
-    """A simulator that computes nothing, for `sleep` seconds a step, give or take a share `spread` of them.
+    """A simulator of which nothing comes, for `sleep` seconds a step, give or take a share `spread` of them.
 
-    With `early` its episodes end somewhere between a third of the horizon and all of it.
+    With `early` its episodes end somewhere between a third of the horizon and all of it; with `busy` it takes these
+    seconds from a processor, in place of waiting.
     """
 
     spec = MMM
 
-    def __init__(self, name: str = "", sleep: float = 0.0, spread: float = 0.0, early: bool = False) -> None:
+    def __init__(
+        self, name: str = "", sleep: float = 0.0, spread: float = 0.0, early: bool = False, busy: bool = False
+    ) -> None:
         del name
         self._random, self._spread, self._early, self._last = random.Random(0), spread, early, MMM.horizon
+        self._spend = _compute if busy else time.sleep
         view, state = (np.ones(shape, np.float32) for shape in ((10, 160), 290))
         self._seen, self._sleep, self._time = Observed(view, state, np.ones((10, 16), bool)), sleep, 0
 
@@ -43,23 +47,29 @@ class Nothing:
         """See `Simulator`."""
         self._time += 1
         if self._sleep:
-            time.sleep(self._sleep * (1.0 + self._spread * self._random.uniform(-1.0, 1.0)))
+            self._spend(self._sleep * (1.0 + self._spread * self._random.uniform(-1.0, 1.0)))
         return Outcome(self._seen, 1.0, truncated=self._time == self._last)
 
     def close(self) -> None:
         """See `Simulator`."""
 
 
+def _compute(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
+
+
 class NothingInGymnasium(gymnasium.Env):
     """The same for gymnasium."""
 
-    def __init__(self, sleep: float = 0.0, spread: float = 0.0, early: bool = False) -> None:
+    def __init__(self, **how: Any) -> None:
         box = gymnasium.spaces.Box
         shapes = {"view": (10, 160), "state": (290,), "mask": (10, 16)}
         self.observation_space = gymnasium.spaces.Dict({k: box(0, 1, shape) for k, shape in shapes.items()})
         self.action_space = gymnasium.spaces.MultiDiscrete([16] * 10)
         self._seen = {k: np.ones(s, np.float32) for k, s in shapes.items()}
-        self._nothing = Nothing("", sleep, spread, early)
+        self._nothing = Nothing(**how)
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict]:
         """See `gymnasium.Env`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -20,48 +21,51 @@ from marlcomm.bridge.simulator import SimulatorSpec
 
 
 class Kind(NamedTuple):
-    """A simulator that computes nothing: seconds a step, their spread, and whether episodes end early."""
+    """A simulator of which nothing comes; see `Nothing`."""
 
     sleep: float = 0.0
     spread: float = 0.0
     early: bool = False
+    busy: bool = False
 
     def recipe(self) -> Recipe:
         """For workers."""
         return Recipe(f"{PLACE}:Nothing", "", self._asdict())
 
-    def own_seconds(self) -> float:
-        """Of a step of one that nobody else waits for, on average."""
+    def own_rate(self, workers: int) -> float:
+        """Steps a second of so many that wait for nobody: of one alone times how many can step at once."""
+        if not self.sleep:
+            return np.nan
+        at_once = min(workers, os.cpu_count() or 1) if self.busy else workers
         simulator, actions, steps = Nothing(**self._asdict()), np.zeros((10,), np.int32), 200
         simulator.reset(0)
         began = time.perf_counter()
         for _ in range(steps):
             simulator.step(actions)
-        return (time.perf_counter() - began) / steps
+        return at_once * steps / (time.perf_counter() - began)
 
 
 def speed(workers: list[int], seconds: float, kind: Kind) -> Iterator[str]:
     """A row for each number of workers."""
     yield "| workers | nobody acts, steps/s | they wait | a team acts | they wait | of own rate | AsyncVectorEnv |"
     yield "|---|---|---|---|---|---|---|"
-    own = kind.own_seconds() if kind.sleep else np.nan
     for count in workers:
         alone, waits = transport(kind.recipe(), MMM, count, seconds)
         acting, wait = with_a_team(kind, count, seconds)
-        share = f"{acting * own / count:.1%}" if kind.sleep else "-"
-        theirs = of_gymnasium([functools.partial(NothingInGymnasium, *kind)] * count, seconds)
-        yield f"| {count} | {alone:,.0f} | {waits:.1%} | {acting:,.0f} | {wait:.1%} | {share} | {theirs:,.0f} |"
+        share = acting / kind.own_rate(count)
+        theirs = of_gymnasium([functools.partial(NothingInGymnasium, **kind._asdict())] * count, seconds)
+        yield f"| {count} | {alone:,.0f} | {waits:.1%} | {acting:,.0f} | {wait:.1%} | {share:.1%} | {theirs:,.0f} |"
 
 
 def learning(workers: int, seconds: float, kind: Kind) -> Iterator[str]:
     """A row for each lag of the policy that plays."""
     yield "| policy_lag | steps/s | of their own rate | workers wait | simulate | infer | transfer | learn |"
     yield "|---|---|---|---|---|---|---|---|"
-    own = kind.own_seconds()
+    own = kind.own_rate(workers)
     for lag in (0, 1):
         rate, waits, parts = training(kind, workers, seconds, lag)
         shares = " | ".join(f"{share:.0%}" for share in parts.values())
-        yield f"| {lag} | {rate:,.0f} | {rate * own / workers:.1%} | {waits:.1%} | {shares} |"
+        yield f"| {lag} | {rate:,.0f} | {rate / own:.1%} | {waits:.1%} | {shares} |"
 
 
 def cart_pole(workers: list[int], seconds: float) -> Iterator[str]:
