@@ -1,6 +1,6 @@
 """The bridge: how many steps a second pass between workers and learner, and what a thousand faults leave behind.
 
-    python -m benchmarks.bridge speed [--workers 1 2 8 16] [--seconds 4] [--sleep 0.005] [--spread 0.5] [--early] [--busy]
+    python -m benchmarks.bridge speed [--workers 1 2 8 16] [--sleep 0.005] [--spread 0.5] [--early] [--busy]
     python -m benchmarks.bridge learning [--workers 8] [--sleep 0.005] ...
     python -m benchmarks.bridge cart_pole [--workers 1 2 8 16]
     python -m benchmarks.bridge faults [--faults 1000] [--chance 0.03] [--workers 8]

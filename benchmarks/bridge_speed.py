@@ -146,7 +146,7 @@ def with_a_team(kind: Kind, workers: int, seconds: float) -> tuple[float, float]
 
 
 def training(kind: Kind, workers: int, seconds: float, lag: int) -> tuple[float, float, dict[str, float]]:
-    """The same of QMIX that learns 8 episodes at a time; and how the time divides."""
+    """The same of QMIX that learns from 32 episodes at a time; and how the time divides."""
     import jax.numpy as jnp
 
     import marlcomm as mc
@@ -154,7 +154,7 @@ def training(kind: Kind, workers: int, seconds: float, lag: int) -> tuple[float,
     from marlcomm.training.population import make_population
 
     env = BridgeTask(kind.recipe(), workers, policy_lag=lag)
-    algorithm = mc.qmix(env, num_envs=workers, batch_episodes=8, replay_episodes=64)
+    algorithm = mc.qmix(env, num_envs=workers, batch_episodes=32, replay_episodes=64)
     population, limit = make_population(algorithm, 1, 0, None), jnp.int32(10**9)
     program, state = env.driver.trainer(algorithm, population), population.init(algorithm)
 
@@ -163,7 +163,7 @@ def training(kind: Kind, workers: int, seconds: float, lag: int) -> tuple[float,
         state, _ = program(state, limit, jnp.int32(1))
 
     try:
-        for _ in range(3):
+        for _ in range(32 // workers + 2):  # until it learns, and all is compiled
             step()
         account, before = env.driver.account, int(state.env_steps[0])
         account.busy, account.seconds = 0.0, dict.fromkeys(account.seconds, 0.0)

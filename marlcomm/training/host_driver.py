@@ -138,8 +138,8 @@ class _Begun(NamedTuple):
 class _HostTrainer:
     """Training steps: members play and learn together.
 
-    Where the policy that plays is one training step behind, the episodes of the next step are begun before this one
-    learns. A state says by itself what they are, so that one who goes on from it begins the same.
+    Where the policy that plays is one training step behind, the episodes of the next step are begun beside those of
+    this one, and go on while it learns. A state says by itself what they are: whoever goes on from it begins the same.
     """
 
     def __init__(self, driver: HostDriver, algorithm: Algorithm, population: Population) -> None:
@@ -161,15 +161,15 @@ class _HostTrainer:
         length = min(int(length), self._driver.steps_at_once or int(length))
         while len(taken) < length and (not taken or self._goes_on(state, total_steps)):
             begun, self._ahead = self._ahead or self._begun(who_plays(state), total_steps), None
+            ahead = self._begun(state, total_steps) if self._algorithm.policy_lag else None
             try:
                 played = [each()._replace(states=None) for each in begun.played]
             except CannotPlay:
                 if taken:  # what was learned before goes back; the next call finds the same
                     break
                 raise
+            self._ahead = ahead
             self._driver.learns_from(len(played) * len(played[0].episodes.won), _most(state.updates) - begun.updates)
-            if self._algorithm.policy_lag:
-                self._ahead = self._begun(state, total_steps)
             learn = functools.partial(self._learn, state, played, total_steps)
             state, metrics = self._driver.meanwhile(learn)
             taken.append(metrics)
