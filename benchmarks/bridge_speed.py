@@ -34,8 +34,6 @@ class Kind(NamedTuple):
 
     def own_rate(self, workers: int) -> float:
         """Steps a second of so many that wait for nobody: of one alone times how many can step at once."""
-        if not self.sleep:
-            return np.nan
         at_once = min(workers, os.cpu_count() or 1) if self.busy else workers
         simulator, actions, steps = Nothing(**self._asdict()), np.zeros((10,), np.int32), 200
         simulator.reset(0)
@@ -52,9 +50,9 @@ def speed(workers: list[int], seconds: float, kind: Kind) -> Iterator[str]:
     for count in workers:
         alone, waits = transport(kind.recipe(), MMM, count, seconds)
         acting, wait = with_a_team(kind, count, seconds)
-        share = acting / kind.own_rate(count)
+        share = f"{acting / kind.own_rate(count):.1%}" if kind.sleep else "-"
         theirs = of_gymnasium([functools.partial(NothingInGymnasium, **kind._asdict())] * count, seconds)
-        yield f"| {count} | {alone:,.0f} | {waits:.1%} | {acting:,.0f} | {wait:.1%} | {share:.1%} | {theirs:,.0f} |"
+        yield f"| {count} | {alone:,.0f} | {waits:.1%} | {acting:,.0f} | {wait:.1%} | {share} | {theirs:,.0f} |"
 
 
 def learning(workers: int, seconds: float, kind: Kind) -> Iterator[str]:

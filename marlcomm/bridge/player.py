@@ -16,7 +16,7 @@ from marlcomm.types import Episodes
 
 PATIENCE = 0.2  # seconds after which waiting looks around, at the latest
 FEWEST_WAVES = 2  # of one the simulators step while the team acts for the other
-BUSY = 0.5  # share of its time that a player works, at most, where it can choose
+BUSY = 0.75  # share of its time that a player works, at most, where it can choose
 
 
 class Player:
