@@ -249,6 +249,24 @@ def saved_run(jobs):
     return run
 
 
+def interrupt(engine, folder):
+    """Begins a long sweep and interrupts it as soon as its run has saved."""
+
+    class Interrupted:
+        elsewhere = True
+
+        def submit(self, jobs, say):
+            tasks = engine.submit(jobs, say)
+            saved_run(jobs)
+            os.kill(os.getpid(), signal.SIGINT)
+            return tasks
+
+    asked = {**SPEC, "steps": 200_000, "evaluations": 200, "checkpoint_seconds": 0}
+    with pytest.raises(KeyboardInterrupt):
+        mc.sweep(asked, folder, engine=Interrupted())
+    assert "interrupted after" in next((folder / "logs").iterdir()).read_text()
+
+
 @pytest.mark.slow
 class TestRay:
     def test_two_nodes_find_the_numbers_of_one_process(self, nodes, tmp_path):
@@ -282,17 +300,7 @@ class TestRay:
         assert found.table["digest"].tolist() == here.table["digest"].tolist()
 
     def test_an_interruption_reaches_the_nodes_which_save(self, nodes, tmp_path):
-        class Interrupted(RayEngine):
-            def submit(self, jobs, say):
-                tasks = super().submit(jobs, say)
-                saved_run(jobs)
-                os.kill(os.getpid(), signal.SIGINT)
-                return tasks
-
-        asked = {**SPEC, "steps": 200_000, "evaluations": 200, "checkpoint_seconds": 0}
-        with pytest.raises(KeyboardInterrupt):
-            mc.sweep(asked, tmp_path / "sweep", engine=Interrupted())
-        assert "interrupted after" in next((tmp_path / "sweep" / "logs").iterdir()).read_text()
+        interrupt(RayEngine(), tmp_path / "sweep")
         assert (tmp_path / "sweep" / "sweep.csv").read_text().count("not finished") == 1
 
 
@@ -323,17 +331,7 @@ class TestSubmitit:
 
     @pytest.mark.slow
     def test_an_interruption_reaches_the_jobs_which_save(self, tmp_path):
-        class Interrupted(SubmititEngine):
-            def submit(self, jobs, say):
-                tasks = super().submit(jobs, say)
-                saved_run(jobs)
-                os.kill(os.getpid(), signal.SIGINT)
-                return tasks
-
-        asked = {**SPEC, "steps": 200_000, "evaluations": 200, "checkpoint_seconds": 0}
-        with pytest.raises(KeyboardInterrupt):
-            mc.sweep(asked, tmp_path / "sweep", engine=Interrupted(cluster="local", cpus=1, timeout=30))
-        assert "interrupted after" in next((tmp_path / "sweep" / "logs").iterdir()).read_text()
+        interrupt(SubmititEngine(cluster="local", cpus=1, timeout=30), tmp_path / "sweep")
         left = [each for each in psutil.process_iter(["cmdline"]) if str(tmp_path) in str(each.info["cmdline"])]
         assert left == []
 
