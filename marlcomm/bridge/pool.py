@@ -174,6 +174,7 @@ class WorkerPool:
         if self._closed:
             return
         self._closed = True
+        self.account.abandoned += int((self._playing >= 0).sum())
         for slot in np.flatnonzero(self._state == READY):
             self._close(int(slot))
         until = time.monotonic() + CLOSE_SECONDS

@@ -34,8 +34,8 @@ class Acting(NamedTuple):
 class HostDriver(abc.ABC):
     """Plays with a simulator outside JAX: a subclass says how one team plays, all else follows.
 
-    Members of a population play one after the other, and learn together. What is made of episodes runs on the host as
-    it is written, operation by operation.
+    Members of a population play one after the other, or as a driver shares itself among them, and learn together. What
+    is made of episodes runs on the host as it is written, operation by operation.
 
     Attributes:
       steps_at_once: training steps after which, at the latest, progress is shown, a checkpoint may be saved and a

@@ -205,7 +205,9 @@ def test_with_a_lag_the_policy_of_one_training_step_before_plays(task):
     assert int(state.updates) == steps > 3
     ages = result.summary["simulators"]["policy_age"]
     assert ages == {"0": 2, "1": 2 * (steps - 1)}
+    account = env.driver.account
     env.close()
+    assert account.begun == account.delivered + account.abandoned  # some of what was begun for a step that never came
 
 
 def test_who_learns_from_its_own_policy_alone_has_no_lag(task):
