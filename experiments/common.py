@@ -61,6 +61,7 @@ class Experiment:
       steps: environment steps of each member.
       seeds: how many.
       episodes: of each evaluation at the end.
+      evaluation_episodes: of each evaluation in training.
       read_only: whether runs are only read back, and none is trained.
       chosen: what of it was asked for, such as `tasks` -> their names.
     """
@@ -72,6 +73,7 @@ class Experiment:
     steps: int
     seeds: int
     episodes: int
+    evaluation_episodes: int = EVALUATION_EPISODES
     read_only: bool = False
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
@@ -93,7 +95,7 @@ class Experiment:
         steps = self.steps if steps is None else steps
         folder = self.runs / f"{label}-{steps}-steps-{self.seeds}-seeds"
         print(f"[{label}] {folder}", file=sys.stderr)
-        if not _is_finished(folder, algorithm, steps, self.seeds, hparams):
+        if not self._is_finished(folder, algorithm, steps, hparams):
             if self.read_only:
                 raise NotTrained(f"not finished: {folder.name}")
             train(
@@ -102,9 +104,30 @@ class Experiment:
                 seeds=self.seeds,
                 hparams=hparams,
                 out=folder,
-                **TRAINING,
+                **{**TRAINING, "evaluation_episodes": self.evaluation_episodes},
             )
         return finished_run(folder, algorithm)
+
+    def _is_finished(
+        self, folder: Path, algorithm: Algorithm, steps: int, hparams: Mapping[str, Sequence[float]] | None
+    ) -> bool:
+        """Whether the folder holds this very run, complete. Raises RunFolderError if it holds another one."""
+        if not (folder / "summary.json").exists():
+            return False
+        population = make_population(algorithm, self.seeds, 0, hparams)
+        members = zip(population.seeds, population.changes, strict=True)
+        asked = {
+            **algorithm.describe(),
+            "steps": steps,
+            "evaluations": EVALUATIONS,
+            "evaluation_episodes": self.evaluation_episodes,
+            "members": [{"seed": seed, **changes} for seed, changes in members],
+        }
+        try:
+            RunFolder(folder).check_same(asked)
+        except RunFolderError as error:
+            raise SystemExit(f"{error}\nRemove that folder, or choose another with --runs.") from None
+        return True
 
     def save_figure(self, name: str, figure: Figure) -> None:
         """Saves a picture as PNG."""
@@ -213,28 +236,6 @@ def _add_choices(parser: argparse.ArgumentParser, choices: Mapping[str, Iterable
         parser.add_argument(f"--{option}", nargs="+", choices=names, default=names, metavar="NAME", help=said)
     if choices:
         parser.add_argument("--read", action="store_true", help="trains nothing: what is not finished is shown as such")
-
-
-def _is_finished(
-    folder: Path, algorithm: Algorithm, steps: int, seeds: int, hparams: Mapping[str, Sequence[float]] | None
-) -> bool:
-    """Whether the folder holds this very run, complete. Raises RunFolderError if it holds another one."""
-    if not (folder / "summary.json").exists():
-        return False
-    population = make_population(algorithm, seeds, 0, hparams)
-    members = zip(population.seeds, population.changes, strict=True)
-    asked = {
-        **algorithm.describe(),
-        "steps": steps,
-        "evaluations": EVALUATIONS,
-        "evaluation_episodes": EVALUATION_EPISODES,
-        "members": [{"seed": seed, **changes} for seed, changes in members],
-    }
-    try:
-        RunFolder(folder).check_same(asked)
-    except RunFolderError as error:
-        raise SystemExit(f"{error}\nRemove that folder, or choose another with --runs.") from None
-    return True
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
