@@ -22,7 +22,6 @@ from experiments.common import (
     start,
 )
 from marlcomm.analysis import plot_curves
-from marlcomm.bridge.task import bridge
 
 WORKERS = 2
 SETTINGS = {"num_envs": 8}
@@ -36,7 +35,7 @@ TASKS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {  # in JAX, its optio
 def both(experiment: Experiment, task: str) -> dict[str, FinishedRun]:
     """Trained runs in JAX and through the bridge."""
     name, options, simulator = TASKS[task]
-    outside = bridge(simulator, workers=WORKERS)
+    outside: Any = mc.make_env(simulator, workers=WORKERS)
     try:
         sides = {"jax": mc.make_env(name, **options), "mpe2": outside}
         return {side: experiment.train(f"qmix-{task}-{side}", mc.qmix(env, **SETTINGS)) for side, env in sides.items()}

@@ -13,10 +13,11 @@ class _Bridge(types.ModuleType):
     """This package, which can be called: it and the function that it is about have one name."""
 
     def __call__(self, simulator: Any, **options: Any) -> Any:
-        """See `marlcomm.bridge.task.bridge`."""
-        from marlcomm.bridge.task import bridge
+        """See `marlcomm.bridge.task.bridge`; the task is recorded by its name, as one of `make_env`."""
+        from marlcomm.bridge.task import name_of
+        from marlcomm.envs import make_env
 
-        return bridge(simulator, **options)
+        return make_env(name_of(simulator, options.pop("map_name", None)), **options)
 
 
 sys.modules[__name__].__class__ = _Bridge

@@ -132,9 +132,7 @@ def bridge(
     Raises:
       UsageError: no such simulator, one that cannot be made (with its own words), or a limit out of its range.
     """
-    name = simulator if isinstance(simulator, str) else _place_of(simulator)
-    if map_name is not None:
-        name = f"{name}:{map_name}"
+    name = name_of(simulator, map_name)
     limits = Limits(
         start_seconds=check_above_zero("start_seconds", start_seconds),
         reset_seconds=check_above_zero("reset_seconds", reset_seconds),
@@ -151,6 +149,12 @@ def bridge(
         check_choice("engine", engine, (RAY,))
     recipe = Recipe(place, what, _plain(options), python, tuple(imports))
     return BridgeTask(recipe, workers, limits, engine, address, policy_lag)
+
+
+def name_of(simulator: str | Callable[..., Any], map_name: str | None = None) -> str:
+    """What `make_env` calls a simulator. Raises UsageError where workers could not import it."""
+    name = simulator if isinstance(simulator, str) else _place_of(simulator)
+    return name if map_name is None else f"{name}:{map_name}"
 
 
 def _found(name: str) -> tuple[str, str]:

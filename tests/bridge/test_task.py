@@ -22,8 +22,11 @@ def test_it_has_the_sizes_of_its_simulator(make):
         env.reset(None)
 
 
-def test_it_is_recorded_as_what_makes_it_again():
-    env = mc.make_env("hints:Hints", workers=2)
+@pytest.mark.parametrize(
+    "make", [lambda: mc.make_env("hints:Hints", workers=2), lambda: mc.bridge(hints.Hints, workers=2)]
+)
+def test_it_is_recorded_as_what_makes_it_again(make):
+    env = make()
     described = mc.vdn(env, hidden=4).describe()
     assert described["task"] == "hints:Hints"
     assert described["task_options"] == {"workers": 2}
