@@ -112,7 +112,7 @@ class TestTwoNodes:
         task = make("ray", 1)
         there = mc.train(mc.vdn(task, **small), out=tmp_path / "run", **RUN)
         account = task.driver.account
-        assert account.lost["node lost"] == 2
+        assert account.lost["node lost"] in (2, 4)  # its share of a batch, and of the next if that was begun
         assert account.begun == account.delivered + sum(account.lost.values())
         assert there.summary["simulators"]["nodes"] == 1
         jax.tree.map(np.testing.assert_array_equal, here.params, there.params)
