@@ -254,9 +254,10 @@ def plot(
     """
     if not runs:
         raise UsageError("plot needs at least one run folder")
+    check_choice("the suffix of --out", out.suffix, PICTURES)
     for run in runs:
         _check_run(run)
-    _make_place(out)
+    out.parent.mkdir(parents=True, exist_ok=True)  # before anything is measured
     from marlcomm.analysis import plot_curves, read_metrics, run_labels
 
     tables = {label: read_metrics(run) for label, run in zip(run_labels(runs), runs, strict=True)}
@@ -295,10 +296,11 @@ def frontier(
     """
     if not runs:
         raise UsageError("frontier needs at least one run folder")
+    check_choice("the suffix of --out", out.suffix, PICTURES)
     check_choice("--measure", measure, ("return", "won"))
     for run in runs:
         _check_run(run, edit)
-    _make_place(out)
+    out.parent.mkdir(parents=True, exist_ok=True)  # before anything is measured
     from marlcomm.analysis import frontier as measured
     from marlcomm.analysis import plot_frontier
 
@@ -387,12 +389,6 @@ def _check_run(run: Path, edits: Sequence[str] = ()) -> None:
         raise UsageError(f"{run.absolute()} is not a run folder: it has no config.json")
     for edit in edits:
         edit_name(edit)
-
-
-def _make_place(out: Path) -> None:
-    """Makes the folder of a picture before anything is measured. Raises UsageError where it has another suffix."""
-    check_choice("the suffix of --out", out.suffix, PICTURES)
-    out.parent.mkdir(parents=True, exist_ok=True)
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
