@@ -14,14 +14,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from marlcomm.cli.printing import (
-    print_findings,
-    print_frontier,
-    print_members,
-    print_plan,
-    print_tables,
-    print_training,
-)
+from marlcomm.cli import printing
 from marlcomm.cli.text import Count, OptionalCount, OptionalName, OptionalNumber, OptionalPath, Seeds
 from marlcomm.devices import join_processes
 from marlcomm.names import ALGORITHMS, LISTS, SIMULATORS, TASKS, edit_name
@@ -106,7 +99,7 @@ def train(
             progress=not quiet,
         )
     if processes.is_first():
-        print_training(result)
+        printing.print_training(result)
     return 0 if any(member["healthy"] for member in result.summary["members"]) else 1
 
 
@@ -138,7 +131,7 @@ def sweep(
 
     folder = Path("runs") / file.stem if out is None else out
     if dry_run:
-        print_plan(run.plan_sweep(file, folder))
+        printing.print_plan(run.plan_sweep(file, folder))
         return 0
     from marlcomm.cli.settings import read_pairs
     from marlcomm.sweeps.engines import make_engine
@@ -187,7 +180,7 @@ def evaluate(
     if as_json:
         print(json.dumps({"run": str(saved.path), "edits": list(edit), "episodes": episodes, "members": members}))
     else:
-        print_members(members, [saved.population.name(m) for m in range(len(members))])
+        printing.print_members(members, [saved.population.name(m) for m in range(len(members))])
     return 0
 
 
@@ -310,7 +303,7 @@ def frontier(
     if as_json:
         print(json.dumps(found.as_json() | {"episodes": episodes, "picture": str(out)}))
     else:
-        print_frontier(found)
+        printing.print_frontier(found)
         print(out)
     return 0
 
@@ -365,7 +358,7 @@ def doctor(
     if as_json:
         print(written(found))
     else:
-        print_findings(found)
+        printing.print_findings(found)
     return 1 if any(each.state == "wrong" for each in found) else 0
 
 
@@ -379,7 +372,9 @@ def list_names(what: Annotated[Positional[str], arg(metavar="WHAT")] = "everythi
     from marlcomm.cli.listing import describe
 
     titles = {LISTS[kind]: kind for kind in LISTS if chosen in (kind, "everything")}
-    print_tables({title: describe(kind) for title, kind in titles.items()}, ("name", "what", "settings and defaults"))
+    printing.print_tables(
+        {title: describe(kind) for title, kind in titles.items()}, ("name", "what", "settings and defaults")
+    )
     return 0
 
 
