@@ -123,8 +123,9 @@ def test_who_is_at_which_step_changes_nothing(algorithm, params, task, monkeypat
     driver.close()
 
 
-def test_lost_episodes_leave_no_trace(algorithm, params, played, task):
+def test_lost_episodes_leave_no_trace(algorithm, params, played, task, monkeypatch):
     """Whatever fails, what is learned from is what would have been without it."""
+    monkeypatch.setattr(wave, "SAME_SEED", 1000)  # bad luck alone loses an episode five times in a row now and then
     recipe = recipe_of("Faulty", faults=["crash", "killed", "nan", "restart"], chance=0.1)
     driver = BridgeDriver(recipe, task._spec, 3, SOON)
     for _ in range(3):
