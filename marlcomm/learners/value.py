@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.learners.actions import GreedyActions
-from marlcomm.learners.config import LearnerConfig, OffPolicyHParams, Ranges
+from marlcomm.learners.config import LearnerConfig, OffPolicyHParams, Ranges, check_range
 from marlcomm.learners.joint_critic import Part
 from marlcomm.learners.off_policy import OffPolicyLearner
 from marlcomm.learners.packing import EXACT, check_precision
 from marlcomm.learners.replay import EpisodeReplay
 from marlcomm.learners.schedules import Progress, explored
 from marlcomm.learners.state import AgentMemory, LearnerState
-from marlcomm.losses.temporal_difference import double_q_target
+from marlcomm.losses.temporal_difference import double_q_target, lambda_return
 from marlcomm.messages.edits import Edit
 from marlcomm.types import ActionValues, Episodes, Scalar, Unroll
 from marlcomm.validation import UsageError
@@ -33,6 +33,8 @@ class ValueConfig(LearnerConfig):
       replay_episodes: episodes kept for replay.
       updates_per_step: gradient steps after every collection.
       target_interval: gradient steps between copies into the target network (0: moved softly by `target_rate`).
+      td_lambda: 0 learns from one-step targets, above from lambda-returns (see `lambda_return`), which reach farther
+        back at once and are biased by what was explored; 1 learns from whole returns.
       replay_precision: of observations in replay: "exact", or "bfloat16" for half the memory of those that are kept
         as float32, rounded to three digits.
     """
@@ -41,6 +43,7 @@ class ValueConfig(LearnerConfig):
     replay_episodes: int = 5000
     updates_per_step: int = 1
     target_interval: int = 13
+    td_lambda: float = 0.0
     replay_precision: str = EXACT
 
     COUNTS: ClassVar[tuple[str, ...]] = ("num_envs", "batch_episodes", "replay_episodes", "updates_per_step")
@@ -50,6 +53,7 @@ class ValueConfig(LearnerConfig):
         check_precision(self.replay_precision)
         if self.target_interval < 0:
             raise ValueError(f"target_interval is {self.target_interval}: must be at least 0 (0 for soft updates)")
+        check_range({"td_lambda": (0.0, 1.0)}, "td_lambda", self.td_lambda)
         if self.replay_episodes < max(self.batch_episodes, self.num_envs):
             raise ValueError(
                 f"replay_episodes is {self.replay_episodes}: must hold at least batch_episodes "
@@ -151,7 +155,7 @@ class ValueLearner(OffPolicyLearner):
         reward = batch.reward.mean(-1, keepdims=True) if self.mixer.team else batch.reward
         # agents that are not alive are taught too: what follows is worth what it gives, and is bootstrapped from
         weight = jnp.broadcast_to(batch.valid[..., None], reward.shape).astype(jnp.float32)
-        target = double_q_target(reward, batch.terminal, next_value, hparams.discount)
+        target = self._target(reward, batch, next_value, hparams.discount)
         unroll = Unroll(q, target_q, value, target, weight, messages, auxiliary)
         unroll = unroll._replace(target_auxiliary=target_auxiliary, mixing=mixing)
         for name, part in self.parts.items():
@@ -163,6 +167,12 @@ class ValueLearner(OffPolicyLearner):
         """[..., G] values that are trained, and what else the mixer reports, of [..., N, A] and [..., S]."""
         mixed = self.mixer.apply(params["mixer"], self._mixed(values), state)
         return mixed if _reads_actions(self.mixer) else (mixed, {})
+
+    def _target(self, reward: jax.Array, batch: Episodes, next_value: jax.Array, discount: Scalar) -> jax.Array:
+        """[B, T, G] what values learn from, of rewards and next values of that shape."""
+        if self.config.td_lambda == 0:
+            return double_q_target(reward, batch.terminal, next_value, discount)
+        return lambda_return(reward, batch.terminal, batch.valid, next_value, discount, self.config.td_lambda)
 
     def _check_mixed(self, mixed: Any) -> None:
         """Raises UsageError where this is not what the mixer makes of the values [1, N] of one step."""

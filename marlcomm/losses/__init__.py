@@ -18,7 +18,7 @@ from marlcomm.losses.labels import LabelLoss, joint_critic_loss
 from marlcomm.losses.policy import entropy_loss, gate_loss, generalized_advantage, policy_loss, value_loss
 from marlcomm.losses.qtran import counterfactual_loss, nonoptimality_loss, optimality_loss
 from marlcomm.losses.request_reply import reply_gate_loss, teammate_value_loss
-from marlcomm.losses.temporal_difference import double_q_target, temporal_difference_loss
+from marlcomm.losses.temporal_difference import double_q_target, lambda_return, temporal_difference_loss
 from marlcomm.losses.value_messages import robustness_loss, smoothness_loss, variance_loss
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "counterfactual_loss",
     "critic_loss",
     "double_q_target",
+    "lambda_return",
     "entropy_loss",
     "expressiveness_loss",
     "gate_loss",

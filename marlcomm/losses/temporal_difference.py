@@ -1,4 +1,4 @@
-"""Temporal-difference loss of (mixed) action values, and its double Q-learning target, as in PyMARL."""
+"""Temporal-difference loss of (mixed) action values, and its double Q-learning targets, as in PyMARL."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from marlcomm.losses.policy import generalized_advantage
 from marlcomm.types import Episodes, Scalar, Unroll
 
 
@@ -21,6 +22,32 @@ def double_q_target(reward: jax.Array, terminal: jax.Array, next_value: jax.Arra
       [B, T, G].
     """
     return jax.lax.stop_gradient(reward + discount * jnp.where(terminal[..., None], 0.0, next_value))
+
+
+def lambda_return(
+    reward: jax.Array,
+    terminal: jax.Array,
+    valid: jax.Array,
+    next_value: jax.Array,
+    discount: Scalar,
+    td_lambda: Scalar,
+) -> jax.Array:
+    """Lambda-return, the mixture of n-step targets with weights (1 - lambda) lambda^(n - 1). No gradient.
+
+    Nothing is bootstrapped after a terminal step; a truncated episode bootstraps from its last value. Returns are not
+    cut where an agent explored: Peng and Williams's Q(lambda) (1996), as in PyMARL.
+
+    Args:
+      reward, terminal, next_value, discount: as in `double_q_target`.
+      valid: [B, T] bool.
+      td_lambda: lambda, in 0 .. 1: 1 takes whole returns, 0 is `double_q_target`.
+
+    Returns:
+      [B, T, G]; where not valid, whatever is there.
+    """
+    value = jnp.pad(next_value, ((0, 0), (1, 0), (0, 0)))  # [B, T+1, G]; the first cancels
+    advantage = generalized_advantage(reward, value, terminal, valid, discount, td_lambda)
+    return jax.lax.stop_gradient(value[:, :-1] + advantage)
 
 
 def temporal_difference_loss(

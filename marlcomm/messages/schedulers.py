@@ -79,11 +79,14 @@ class PairScheduler(nn.Module):
 
     def _encode(self, known: jax.Array, heard: jax.Array) -> jax.Array:
         """Every receiver's own encodings of all nodes of the graph, as far as it knows them."""
-        size = known.shape[-1]
-        features = Linear(self.heads * size, name="encoder")(known)  # [..., receiver, node, heads * E]
+        *lead, n, _, size = known.shape
+        # one leading axis: jaxlib 0.10.2 to 0.11.0 can crash on a CPU where it reduces arrays of seven axes (jax#39257)
+        known, heard = known.reshape(-1, n, n, size), heard.reshape(-1, n, n)
+        features = Linear(self.heads * size, name="encoder")(known)  # [L, receiver, node, heads * E]
         scores = AdditiveScores(self.heads, name="encoder_scores")(features[..., :, None, :], features[..., None, :, :])
-        weights = attention(scores, heard[..., None, :, None])  # [..., receiver, heads, node from, node to]
-        return jnp.einsum("...hij,...ihe->...je", weights, in_heads(features, self.heads)) / self.heads
+        weights = attention(scores, heard[..., None, :, None])  # [L, receiver, heads, node from, node to]
+        encoded = jnp.einsum("...hij,...ihe->...je", weights, in_heads(features, self.heads)) / self.heads
+        return encoded.reshape(*lead, n, n, size)
 
 
 class SequenceScheduler(nn.Module):

@@ -9,7 +9,7 @@ import pytest
 from batches import AGENTS, BATCH, HPARAMS, STEPS, make_batch, real_steps, scramble_after_end
 from hypothesis import strategies as st
 
-from marlcomm.losses import double_q_target, temporal_difference_loss
+from marlcomm.losses import double_q_target, lambda_return, temporal_difference_loss
 
 SEEDS = st.integers(0, 2**31)
 settings = hypothesis.settings(max_examples=25, deadline=None)
@@ -94,6 +94,46 @@ def test_target_bootstraps_unless_the_task_ended(seed, discount):
             np.testing.assert_allclose(target[b, t, 0], expected, rtol=1e-5, atol=1e-5)
 
 
+def n_step_returns(reward, following, terminal, discount):
+    """Targets of 1, 2, ... steps, of one real step, to the end of its episode."""
+    found, total = [], 0.0
+    for n, (paid, value, last) in enumerate(zip(reward, following, terminal, strict=True)):
+        total += discount**n * paid
+        found.append(total + (0.0 if last else discount ** (n + 1) * value))
+    return np.array(found)
+
+
+@settings
+@hypothesis.given(seed=SEEDS, discount=st.floats(0, 1), td_lambda=st.floats(0, 1))
+def test_lambda_return_is_the_mixture_of_n_step_targets(seed, discount, td_lambda):
+    """The longest one has the weight that is left: of a terminal end without bootstrap, of a limit with."""
+    batch = make_batch(seed)
+    reward, following = np.asarray(batch.unroll.value), np.asarray(batch.unroll.target)
+    terminal, valid = np.asarray(batch.episodes.terminal), batch.episodes.valid
+    found = lambda_return(reward, terminal, valid, following, discount, td_lambda)
+    for b, t in real_steps(batch):
+        to_end = b, slice(t, batch.lengths[b])
+        targets = n_step_returns(reward[to_end][:, 0], following[to_end][:, 0], terminal[to_end], discount)
+        weights = (1 - td_lambda) * td_lambda ** np.arange(len(targets))
+        weights[-1] = td_lambda ** (len(targets) - 1)
+        np.testing.assert_allclose(weights.sum(), 1)
+        np.testing.assert_allclose(found[b, t, 0], weights @ targets, rtol=1e-4, atol=1e-5)
+
+
+def test_lambda_zero_is_the_one_step_target_and_one_the_whole_return():
+    batch = make_batch(5)
+    reward, following = batch.unroll.value, batch.unroll.target
+    of = batch.episodes.terminal, batch.episodes.valid
+    one_step = double_q_target(reward, of[0], following, 0.9)
+    none, whole = (np.asarray(lambda_return(reward, *of, following, 0.9, at)) for at in (0.0, 1.0))
+    moved = lambda_return(reward, *of, following + 1, 0.9, 1.0)
+    for b, t in real_steps(batch):
+        np.testing.assert_allclose(none[b, t], one_step[b, t], rtol=1e-5)
+        ended = of[0][b, batch.lengths[b] - 1]
+        left = batch.lengths[b] - t
+        np.testing.assert_allclose(moved[b, t] - whole[b, t], 0.0 if ended else 0.9**left, atol=1e-5)
+
+
 def test_at_weight_one_it_is_the_published_loss():
     batch = make_batch(1)
     loss, _ = temporal_difference_loss(batch.unroll, batch.episodes, SimpleNamespace(overestimate_weight=1.0))
@@ -107,8 +147,12 @@ def test_target_has_no_gradient():
     def total(reward, following):
         return double_q_target(reward, batch.episodes.terminal, following, 0.9).sum()
 
-    for gradient in jax.grad(total, (0, 1))(batch.unroll.value, batch.unroll.target):
-        assert not np.any(gradient)
+    def of_lambda(reward, following):
+        return lambda_return(reward, batch.episodes.terminal, batch.episodes.valid, following, 0.9, 0.8).sum()
+
+    for target in (total, of_lambda):
+        for gradient in jax.grad(target, (0, 1))(batch.unroll.value, batch.unroll.target):
+            assert not np.any(gradient)
 
 
 def test_a_batch_without_real_steps_is_worth_nothing():
