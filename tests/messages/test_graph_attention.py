@@ -13,6 +13,7 @@ from marlcomm.messages import GraphAttentionChannel, trial
 from marlcomm.messages.channel import bits_sent
 from marlcomm.messages.channels.graph_attention import difference_of_links
 from marlcomm.messages.edits import CutPairs, Noise, Silence
+from marlcomm.messages.schedulers import PairScheduler
 from marlcomm.messages.transmission import Transmission
 
 AGENTS, INPUTS, HIDDEN, SIZE = 4, 3, 5, 4
@@ -158,6 +159,25 @@ def test_no_scheduler_where_no_graph_is_learned():
     channel = GraphAttentionChannel(**SMALL, first_graph="complete", second_graph="complete")
     params = params_of(channel.clone(num_agents=AGENTS, num_actions=2, input_size=INPUTS))
     assert not {"scheduler", "state_encoder"} & params["params"].keys()
+
+
+def test_axes_before_the_agents_change_nothing():
+    """Of members, steps and episodes, of two agents: so many axes crash jaxlib 0.10.2 (jax#39257)."""
+    known = jax.random.normal(KEY, (1, 15, 32, 2, 2, 8))
+    heard = jnp.ones(known.shape[:-1], bool)
+    scheduler = PairScheduler(2, heads=4)
+    params = scheduler.init(KEY, known[0, 0, 0], heard[0, 0, 0])
+
+    @jax.jit
+    def logits_and_gradient(known, heard):
+        logits, pull = jax.vjp(lambda p: scheduler.apply(p, known, heard), params)
+        return logits, pull(jnp.ones_like(logits))[0]
+
+    logits, gradient = logits_and_gradient(known, heard)
+    alone = [logits_and_gradient(known[0, t], heard[0, t]) for t in range(15)]
+    np.testing.assert_allclose(logits[0], jnp.stack([each[0] for each in alone]), rtol=1e-4, atol=1e-6)
+    added = jax.tree.map(lambda *x: sum(x), *(each[1] for each in alone))
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-3), gradient, added)
 
 
 def test_a_link_is_drawn_as_often_as_its_logit_says():
