@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -32,10 +32,25 @@ class Measured:
 
 
 def measure(
-    algorithms: Mapping[str, Any], members: int, *, chunk: int, repeats: int, compilations: int = 1
+    algorithms: Mapping[str, Any],
+    members: int,
+    *,
+    chunk: int,
+    repeats: int,
+    compilations: int = 1,
+    blocks: Sequence[int] = (),
 ) -> list[Measured]:
-    """Compiles and times every algorithm, by label, in turns; `chunk` is in training steps."""
-    variants = [Variant(label, algorithm, members, chunk) for label, algorithm in algorithms.items()]
+    """Compiles and times every algorithm, by label, in turns.
+
+    Args:
+      chunk: in training steps.
+      blocks: sizes in which members are computed together, each a variant; without any, as `Population` chooses.
+    """
+    variants = [
+        Variant(f"{label}, blocks of {block}" if block else label, algorithm, members, chunk, block)
+        for label, algorithm in algorithms.items()
+        for block in [each for each in blocks if each <= members] or [None]
+    ]
     for _ in range(compilations):
         for variant in variants:
             variant.compile()
@@ -50,10 +65,10 @@ def measure(
 class Variant:
     """A chunk of training and the state that it moves."""
 
-    def __init__(self, label: str, algorithm: Any, members: int, chunk: int) -> None:
-        """Names what is measured: `chunk` training steps of so many members."""
+    def __init__(self, label: str, algorithm: Any, members: int, chunk: int, block: int | None = None) -> None:
+        """Names what is measured: `chunk` training steps of so many members, `block` of them together."""
         self.label, self.members, self._algorithm = label, members, algorithm
-        self._population = make_population(algorithm, members)
+        self._population = replace(make_population(algorithm, members), block=block)
         self._state = self._population.init(algorithm)
         self._limit, self._chunk = jnp.int32(jnp.iinfo(jnp.int32).max), jnp.int32(chunk)
         self._compile_seconds, self._compile_cpu_seconds, self._env_steps, self._updates = [], [], [], []

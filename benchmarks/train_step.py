@@ -3,7 +3,8 @@
 By default ndq on hallway 4x4 with the published settings (16 environments, batches of 32 episodes, 64 hidden units),
 for 1 and for 8 members, beside the floor: a plainly written step, measured once on two cores. `--baseline plain`
 measures the same step with a plain agent in turns with ours, so that load on the machine meets both alike.
-`--channels` measures QMIX with every channel instead, in turns too, each held to silence. Nothing compiled is cached.
+`--blocks 1 4` measures members one after the other beside four at a time. `--channels` measures QMIX with every channel
+instead, in turns too, each held to silence. Nothing compiled is cached.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def main() -> None:
     print(f"{cores} of {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, jax {jax.__version__}", flush=True)
     by_channel = given.channels is not None
     algorithms = _channels(given) if by_channel else _algorithms(given)
-    times = {"chunk": given.chunk, "repeats": given.repeats}
+    times = {"chunk": given.chunk, "repeats": given.repeats, "blocks": given.blocks}
     times |= {"compilations": CHANNEL_COMPILATIONS} if by_channel else {}
     found = [each for members in given.members for each in measure(algorithms, members, **times)]
     called = "QMIX with each channel" if by_channel else given.algorithm
@@ -60,6 +61,8 @@ def _arguments() -> argparse.Namespace:
     add("--algorithm", default="ndq")
     add("--task", default="hallway")
     add("--members", type=int, nargs="+", default=[1, 8], help="sizes of population (default: 1 8)")
+    add("--blocks", type=int, nargs="+", default=[], metavar="SIZE", help="how many members are computed together, "
+        "each measured in turns (default: as a run chooses)")  # fmt: skip
     add("--baseline", choices=("none", "plain"), default="none", help="what to measure in turns with ours")
     add("--channels", nargs="*", metavar="NAME", help="QMIX with these channels in turns (default: all); with the "
         "ending +memory, a channel reads memory too")  # fmt: skip
