@@ -1,7 +1,8 @@
 """QMIX on MPE2's own tasks, through the bridge, and on the same tasks in JAX: one learning curve, within the spread.
 
 Steps, views and rewards are the same to rounding (`tests/envs/particle/test_against_mpe2.py`). First positions are
-drawn by other generators, and the mixer is shown another state: of MPE2 all views in a row.
+drawn by other generators, and the mixer is shown another state: of MPE2 all views in a row. On spread, MPE2's views end
+with zeros: what the others say, who have no words.
 """
 
 from __future__ import annotations
@@ -22,10 +23,17 @@ from experiments.common import (
     start,
 )
 from marlcomm.analysis import plot_curves
+from marlcomm.bridge.task import BridgeTask
 
 WORKERS = 2
 SETTINGS = {"num_envs": 8}
-SPREAD = {"num_agents": 3, "reward": "farama", "num_landmark_neighbors": None, "num_agent_neighbors": None}
+SPREAD = {
+    "num_agents": 3,
+    "steps": 25,
+    "reward": "farama",
+    "num_landmark_neighbors": None,
+    "num_agent_neighbors": None,
+}
 TASKS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {  # in JAX, its options, MPE2's
     "spread": ("navigation", SPREAD, "pettingzoo:mpe2.simple_spread_v3"),
     "reference": ("reference", {}, "pettingzoo:mpe2.simple_reference_v3"),
@@ -35,9 +43,14 @@ TASKS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {  # in JAX, its optio
 def both(experiment: Experiment, task: str) -> dict[str, FinishedRun]:
     """Trained runs in JAX and through the bridge."""
     name, options, simulator = TASKS[task]
-    outside: Any = mc.make_env(simulator, workers=WORKERS)
+    inside, outside = mc.make_env(name, **options), mc.make_env(simulator, workers=WORKERS)
+    assert isinstance(outside, BridgeTask)
     try:
-        sides = {"jax": mc.make_env(name, **options), "mpe2": outside}
+        if (inside.horizon, inside.num_agents) != (outside.horizon, outside.num_agents):
+            raise SystemExit(
+                f"{task}: here {inside.num_agents} agents take {inside.horizon} steps, there another number."
+            )
+        sides = {"jax": inside, "mpe2": outside}
         return {side: experiment.train(f"qmix-{task}-{side}", mc.qmix(env, **SETTINGS)) for side, env in sides.items()}
     finally:
         outside.close()
