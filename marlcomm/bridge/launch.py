@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from marlcomm.bridge.simulator import SimulatorSpec
+from marlcomm.names import SIMULATORS
 from marlcomm.validation import UsageError
 
 HERE = Path(__file__).parent
@@ -191,7 +192,9 @@ def spec_as_json(spec: SimulatorSpec) -> dict[str, Any]:
 
 
 def _what(recipe: Recipe) -> str:
-    return f"the simulator {recipe.name or recipe.place!r}"
+    """The simulator by the name that users call it by."""
+    schemes = [scheme for scheme in SIMULATORS.schemes() if SIMULATORS.place(scheme) == recipe.place]
+    return f"the simulator {':'.join([*schemes[:1], recipe.name])!r}"
 
 
 def _line(channel: socket.socket, seconds: float) -> dict[str, Any] | None:

@@ -79,3 +79,8 @@ def test_what_workers_cannot_import_is_refused():
 def test_a_kind_of_simulator_alone_is_told_what_is_missing(name):
     with pytest.raises(UsageError, match=f"{name.rstrip(':')}:NAME"):
         mc.make_env(name)
+
+
+def test_a_simulator_that_cannot_be_made_is_called_as_the_user_called_it():
+    with pytest.raises(UsageError, match="the simulator 'gymnasium:Nowhere-v0' cannot be made"):
+        mc.make_env("gymnasium:Nowhere-v0", workers=1)
