@@ -26,7 +26,7 @@ from marlcomm.analysis import plot_curves
 from marlcomm.bridge.task import BridgeTask
 
 WORKERS = 2
-SETTINGS = {"num_envs": 8}
+SETTINGS = {"num_envs": 8, "target_interval": 0}  # copied at every 13th update, values on spread run away
 SPREAD = {
     "num_agents": 3,
     "steps": 25,
