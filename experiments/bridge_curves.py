@@ -1,8 +1,8 @@
-"""QMIX on MPE2's own tasks, through the bridge, and on the same tasks in JAX: one learning curve, within the spread.
+"""VDN on MPE2's own tasks, through the bridge, and on the same tasks in JAX: one learning curve, within the spread.
 
 Steps, views and rewards are the same to rounding (`tests/envs/particle/test_against_mpe2.py`). First positions are
-drawn by other generators, and the mixer is shown another state: of MPE2 all views in a row. On spread, MPE2's views end
-with zeros: what the others say, who have no words.
+drawn by other generators, and on spread MPE2's views end with zeros: what the others say, who have no words. The state
+is another, of MPE2 all views in a row: hence VDN, which sums and reads none.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def both(experiment: Experiment, task: str) -> dict[str, FinishedRun]:
                 f"{task}: here {inside.num_agents} agents take {inside.horizon} steps, there another number."
             )
         sides = {"jax": inside, "mpe2": outside}
-        return {side: experiment.train(f"qmix-{task}-{side}", mc.qmix(env, **SETTINGS)) for side, env in sides.items()}
+        return {side: experiment.train(f"vdn-{task}-{side}", mc.vdn(env, **SETTINGS)) for side, env in sides.items()}
     finally:
         outside.close()
 
@@ -75,7 +75,7 @@ def main() -> None:
     experiment = start(
         "bridge_curves",
         __doc__,
-        steps=200_000,
+        steps=150_000,
         quick_steps=4_000,
         seeds=3,
         episodes=3200,  # of the last evaluation in training, which is what is shown
