@@ -1,6 +1,7 @@
 """What the learner makes of whole episodes, against loops over the networks' outputs."""
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -96,6 +97,22 @@ def test_value_target_and_weight_by_loop(case):
             np.testing.assert_allclose(unroll.value[b, t], value, rtol=1e-3, atol=1e-4)
             np.testing.assert_allclose(unroll.target[b, t], target, rtol=1e-3, atol=1e-4)
     assert min(differed.values()) > 0, "these episodes cannot tell double Q or masks from their absence"
+
+
+def test_with_lambda_a_target_mixes_its_own_next_value_with_what_follows(case):
+    """From the last real step back; the one-step targets are those of the test above."""
+    learner = replace(case.learner, config=replace(case.learner.config, td_lambda=0.6))
+    found = jax.jit(learner.unroll)(case.params, case.target_params, case.episodes, case.hparams, KEY).target
+    one_step, script = case.unroll().target, jax.tree.map(lambda x: np.asarray(x)[:, 0], case.states)
+    reward = np.asarray(case.episodes.reward)
+    reward = reward.mean(-1, keepdims=True) if case.algorithm.name != "iql" else reward
+    for b in range(BATCH):
+        later = one_step[b, script.length[b] - 1]
+        np.testing.assert_allclose(found[b, script.length[b] - 1], later, rtol=1e-3, atol=1e-4)
+        for t in reversed(range(script.length[b] - 1)):
+            later = 0.4 * one_step[b, t] + 0.6 * (reward[b, t] + 0.9 * later)
+            np.testing.assert_allclose(found[b, t], later, rtol=1e-3, atol=1e-4)
+    assert not np.allclose(found, one_step)
 
 
 def test_a_mixer_that_reads_actions_is_given_all_of_them():
