@@ -27,16 +27,11 @@ from marlcomm.bridge.task import BridgeTask
 
 WORKERS = 2
 SETTINGS = {"num_envs": 8, "target_interval": 0}  # copied at every 13th update, values on spread run away
-SPREAD = {
-    "num_agents": 3,
-    "steps": 25,
-    "reward": "farama",
-    "num_landmark_neighbors": None,
-    "num_agent_neighbors": None,
-}
+FARAMA = {"integration": "farama", "steps": 25}
+SPREAD = {"num_agents": 3, "reward": "farama", "num_landmark_neighbors": None, "num_agent_neighbors": None, **FARAMA}
 TASKS: Mapping[str, tuple[str, Mapping[str, Any], str]] = {  # in JAX, its options, MPE2's
     "spread": ("navigation", SPREAD, "pettingzoo:mpe2.simple_spread_v3"),
-    "reference": ("reference", {}, "pettingzoo:mpe2.simple_reference_v3"),
+    "reference": ("reference", FARAMA, "pettingzoo:mpe2.simple_reference_v3"),
 }
 
 
