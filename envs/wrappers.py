@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import chex
@@ -39,6 +40,11 @@ class Wrapper(Environment[State]):
         if "graph" not in self.__dict__ and self.num_agents == env.num_agents:
             self.graph = env.graph
         super().__init__()
+
+    @property
+    def training_settings(self) -> Mapping[str, Mapping[str, Any]]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Those of the task inside."""
+        return self.env.training_settings
 
     @property
     def unwrapped(self) -> Any:

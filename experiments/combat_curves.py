@@ -3,7 +3,7 @@
 The paper: NDQ above TarMAC+QMIX above QMIX on all maps, most on 1o2r_vs_4r, 3b_vs_1h1m and 1o10b_vs_1r, and TarMAC
 alone at the bottom; with 80 % of the messages cut NDQ wins as often, TarMAC+QMIX much less; with all cut, NDQ falls.
 `tarmac_qmix-weakened` is TarMAC+QMIX as NDQ's authors compared themselves with it. Once with the settings of Table 1,
-once with one setting for all maps that learns faster (`combat_maps.TUNED`). With `--views position` agents also see
+once with the one setting that all maps have by default and that learns faster. With `--views position` agents also see
 where on the map they are.
 
 In parts, by several processes, each (method, map, views, settings) a run folder that goes on where it stopped:
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 import marlcomm as mc
-from experiments.combat_maps import MAPS, TUNED, Found, env_of, label_of, report_maps, steps_on
+from experiments.combat_maps import MAPS, Found, env_of, label_of, report_maps, steps_on
 from experiments.common import (
     MIDDLE_HEAD,
     Experiment,
@@ -35,7 +35,6 @@ from experiments.common import (
 from experiments.learning_and_cuts import KINDS, CutKind
 from experiments.methods_by_tasks import Method, problem_of
 from marlcomm.algorithms import Algorithm
-from marlcomm.algorithms.registry import learner_of
 from marlcomm.analysis import cut_curve, plot_curves
 from marlcomm.training.record import RunFolder, commit
 
@@ -100,8 +99,6 @@ def algorithm_of(method: str, name: str, settings: str, views: str = "ndq") -> A
     if settings == "published":
         chosen |= {"paper": True}
         chosen |= {"beta": MAPS[name].beta, "message_dims": 3} if algorithm == "ndq" else {}
-    elif learner_of(algorithm) == "value":
-        chosen |= TUNED
     return mc.make_algorithm(algorithm, env_of(name, views=views), **chosen)
 
 

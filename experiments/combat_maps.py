@@ -38,16 +38,6 @@ SIGHT = 2  # cells, in the paper; 9 is SMAC's
 # What agents see: as NDQ has it, or also where on the map they are, without which nobody can say where the enemy is.
 VIEWS: Mapping[str, Mapping[str, Any]] = {"ndq": {}, "position": {"obs_own_pos": True}}
 
-# One setting for all maps. Published, one update follows 16 episodes: 2,500 updates in two million steps. Where more is
-# learned from each episode, and target networks are copied at every 13th update, values on 1o2r_vs_4r grow far beyond
-# what an episode can pay (experiments/RESULTS.md).
-TUNED: Mapping[str, Any] = {
-    "updates_per_step": 16,
-    "num_envs": 32,
-    "target_interval": 0,
-    "exploration_steps": 50_000,
-}
-
 
 def env_of(name: str, sight: float = SIGHT, views: str = "ndq") -> Environment[Any]:
     """The map with NDQ's settings, another range of sight, and what `VIEWS` adds."""

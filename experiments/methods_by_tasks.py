@@ -37,13 +37,12 @@ from experiments.common import (
 from experiments.table2_search import SETTINGS as SEARCH_SETTINGS
 from marlcomm.algorithms import Algorithm
 from marlcomm.algorithms.registry import learner_of
+from marlcomm.envs.small.traffic_junction import TrafficJunction
 from marlcomm.training import evaluate
 from marlcomm.training.record import RunFolder, commit
 from marlcomm.validation import UsageError
 
-# With one update for 16 episodes of 20 steps, every channel, the oracle too, was still at "always drive" (27 % without
-# a collision) after 500,000 steps, which are 1,560 updates.
-TRAFFIC_SETTINGS = {"updates_per_step": 4, "num_envs": 8, "batch_episodes": 16, "discount": 0.95}
+TRAFFIC_SETTINGS = TrafficJunction.training_settings["value"]
 
 
 @dataclass(frozen=True)
@@ -72,16 +71,13 @@ TASKS = {
     "hallway-4x4": Task("hallway", 1.0),
     "hallway-delays-to-6": Task("hallway", 1.0, options={"start_delay": 6}),
     "search": Task("search", 0.25, "return", settings=SEARCH_SETTINGS, others={"discount": 0.9}),
-    "traffic-junction-easy": Task(
-        "traffic_junction", 0.5, options={"difficulty": "easy"}, settings=TRAFFIC_SETTINGS, others={"discount": 0.95}
-    ),
+    "traffic-junction-easy": Task("traffic_junction", 0.5, options={"difficulty": "easy"}),
     # a step of training costs half a second for five seeds; with --full ten times as many
     "traffic-junction-medium": Task(
         "traffic_junction",
         0.1,
         options={"difficulty": "medium"},
-        settings={**TRAFFIC_SETTINGS, "replay_episodes": 500},  # with 5,000, seven gigabytes for five seeds
-        others={"discount": 0.95},
+        settings={"replay_episodes": 500},  # with 5,000, seven gigabytes for five seeds
         most_episodes=1000,
     ),
     # Foraging-8x8-2p-2f-coop, sight 1: both must stand at the food, and see each other only from the next cell

@@ -68,9 +68,10 @@ class Recipe:
         return own | flags | {name: it for name, it in known.items() if name not in self.fixed}
 
     def make(self, name: str, env: Environment, given: Settings) -> Algorithm:
-        """The algorithm called `name`, which remembers what was given. Raises as `build`."""
+        """The algorithm called `name`, which remembers what was given or the task chose. Raises as `build`."""
         check_task(env)
         given = with_todays_names(given, lambda chosen: [*self.known(parts_of(chosen)), *OBJECTS])
+        given = {**self.chosen_by_task(env, given), **given}
         refuse_unused(given.get("optimizer"), given)
         try:
             made = build(self.learner, env, name=name, aliases=self.short_names, **self.on_defaults(given))
@@ -80,6 +81,20 @@ class Recipe:
         typed = known.keys() - OBJECTS
         plain = {key: as_kind(key, value, known[key][0]) if key in typed else value for key, value in given.items()}
         return replace(made, settings=to_python(plain))
+
+    def chosen_by_task(self, env: Environment, given: Settings) -> dict[str, Any]:
+        """Settings that the task chooses where they are not given: its `training_settings`, none with paper=True.
+
+        Raises:
+          UsageError: the task chooses for a learner that there is not.
+        """
+        for learner in env.training_settings:
+            LEARNERS.check(learner)
+        if given.get("paper"):
+            return {}
+        short_names = {**self.short_names, **self.kind.short_names}
+        taken = {short_names.get(name, name) for name in given} | self.fixed.keys()
+        return {name: it for name, it in env.training_settings.get(self.learner, {}).items() if name not in taken}
 
     def on_defaults(self, given: Settings) -> dict[str, Any]:
         """What is given on top of the defaults, by full names."""

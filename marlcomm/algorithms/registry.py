@@ -15,7 +15,7 @@ from marlcomm.algorithms.parts import by_part, parts_of
 from marlcomm.algorithms.recipe import Recipe, recipe_of
 from marlcomm.envs.api import Environment
 from marlcomm.names import ALGORITHMS, LEARNERS
-from marlcomm.renamed import with_todays_names
+from marlcomm.renamed import recorded_names, with_todays_names
 from marlcomm.validation import UsageError, nearest
 
 Factory = Callable[..., Algorithm]
@@ -47,6 +47,15 @@ def make_algorithm(name: str, env: Environment, **settings: Any) -> Algorithm:
     types = {setting: kind for setting, (kind, _) in known.items() if setting not in objects}
     settings = convert(types, settings)
     return changed(checked(factory)(env, **settings), name=name, settings=settings)
+
+
+def make_recorded(name: str, env: Environment, settings: Mapping[str, Any]) -> Algorithm:
+    """The algorithm of a record, which may be older than names of today and than what the task chooses today."""
+    settings = recorded_names(settings, lambda chosen: setting_names(name, chosen))
+    if follows := recipe_of(factory_of(name)):
+        known = follows.known(settings)
+        settings |= {key: known[key][1] for key in follows.chosen_by_task(env, settings)}
+    return make_algorithm(name, env, **settings)
 
 
 def register_algorithm(

@@ -11,9 +11,8 @@ from typing import Any, TypeVar
 import jax
 
 from marlcomm.algorithms.algorithm import Algorithm
-from marlcomm.algorithms.registry import make_algorithm, setting_names
+from marlcomm.algorithms.registry import make_recorded
 from marlcomm.envs.registry import make_env
-from marlcomm.renamed import recorded_names
 from marlcomm.training.checkpoint import CheckpointError, Checkpoints
 from marlcomm.training.policy import Policy, best_member, policy_of
 from marlcomm.training.population import Population
@@ -128,5 +127,4 @@ def _make_again(folder: RunFolder, config: Mapping[str, Any]) -> Algorithm:
             f"algorithm=..., to load_run or load in Python; evaluate and inspect_run take what load_run gives"
         )
     env = make_env(config["task"], **config["task_options"])
-    name, settings = config["algorithm"], config["settings"]
-    return make_algorithm(name, env, **recorded_names(settings, lambda chosen: setting_names(name, chosen)))
+    return make_recorded(config["algorithm"], env, config["settings"])

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from experiments import combat_curves, combat_talking
-from experiments.combat_maps import MAPS, TUNED, env_of
+from experiments.combat_maps import MAPS, env_of
 from experiments.combat_scripts import FAR, SCRIPTS, ways
 from experiments.combat_talking import TEAMS, Cell, TimeOnly, worth
 from experiments.common import NotTrained
@@ -27,7 +27,7 @@ def test_every_team_and_method_can_be_made_on_every_map(name: str):
         for settings in combat_curves.SETTINGS:
             assert made(method, settings=settings).env.scenario.name == name
     assert made("ndq", settings="published").settings["beta"] == (1e-3 if name == "5z_vs_1ul" else 1e-5)
-    assert made("ndq", settings="tuned").settings.items() >= TUNED.items()
+    assert made("ndq", settings="tuned").settings == env_of(name).training_settings["value"]
     for team in TEAMS[1:]:
         assert combat_talking.team_of(team, name, 4.0).env.unwrapped.sight_range == 4.0
     seen = combat_talking.team_of("recurrent", name, 4.0, "position").env.unwrapped

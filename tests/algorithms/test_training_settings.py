@@ -1,0 +1,69 @@
+"""A task may choose settings of a learner: they stand above an algorithm's own, and below what is given."""
+
+from __future__ import annotations
+
+import pytest
+
+import marlcomm as mc
+from marlcomm.algorithms.registry import algorithm_settings, make_recorded
+from marlcomm.envs import FullObservation
+from marlcomm.validation import UsageError
+
+CHOSEN = {"num_envs": 3, "discount": 0.5, "weights.succinctness": 0.25}
+
+
+def task(**chosen):
+    env = mc.make_env("hallway", lengths=(2, 2))
+    env.training_settings = chosen
+    return env
+
+
+def test_what_the_task_chooses_is_taken_and_remembered():
+    made = mc.ndq(task(value=CHOSEN))
+    assert (made.learner.config.num_envs, made.hparams.discount) == (3, 0.5)
+    assert made.hparams.weights["succinctness"] == 0.25
+    assert made.settings == CHOSEN
+
+
+def test_what_is_given_stands_above_it_also_by_a_short_name():
+    made = mc.make_algorithm("ndq", task(value=CHOSEN), num_envs=5, beta=0.125)
+    assert (made.learner.config.num_envs, made.hparams.weights["succinctness"]) == (5, 0.125)
+    assert made.settings == {"discount": 0.5, "num_envs": 5, "beta": 0.125}
+
+
+@pytest.mark.parametrize("name", ["commnet", "maddpg"])
+def test_other_learners_are_left_as_they_are(name):
+    assert mc.make_algorithm(name, task(value=CHOSEN)).settings == {}
+
+
+def test_published_settings_are_published_settings():
+    made, published = (mc.ndq(task(**chosen), paper=True) for chosen in ({"value": CHOSEN}, {}))
+    assert made.describe()["resolved"] == published.describe()["resolved"]
+
+
+def test_a_wrapped_task_chooses_what_the_task_inside_does():
+    assert mc.qmix(FullObservation(task(value={"num_envs": 3}))).learner.config.num_envs == 3
+
+
+def test_a_record_is_made_again_as_it_was_whatever_the_task_chooses_by_then():
+    made = mc.ndq(task(value=CHOSEN), hidden=8)
+    again = make_recorded("ndq", task(value={"batch_episodes": 4, "discount": 0.9}), made.settings)
+    assert again.describe()["resolved"] == made.describe()["resolved"]
+    before = make_recorded("ndq", task(value=CHOSEN), {"hidden": 8})  # by a version whose tasks chose nothing
+    assert before.describe()["resolved"] == mc.ndq(task(), hidden=8).describe()["resolved"]
+
+
+def test_what_no_learner_or_algorithm_has_is_refused_by_name():
+    with pytest.raises(UsageError, match="No learner is called 'num_envs'"):
+        mc.ndq(task(num_envs=3))
+    with pytest.raises(UsageError, match="no setting 'num_env'"):
+        mc.ndq(task(value={"num_env": 3}))
+
+
+@pytest.mark.parametrize("name", ["traffic_junction", "3m", "1o2r_vs_4r"])
+def test_settings_that_the_packages_tasks_choose_are_no_defaults_already(name):
+    env = mc.make_env(name)
+    assert env.training_settings
+    for learner, chosen in env.training_settings.items():
+        known = algorithm_settings({"value": "qmix", "on_policy": "mappo"}[learner])
+        assert all(known[setting][1] != value for setting, value in chosen.items())
