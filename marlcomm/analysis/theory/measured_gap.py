@@ -61,7 +61,7 @@ class SeenTable(ShortRepr):
     Attributes:
       observation: [J, O] each different view of the sender, in lexicographic order.
       context: [C, N - 1, O] each different view of all others together.
-      probability: [J, C] how often both came together.
+      probability: [J, C] how often both came together, of the steps that count.
       label: [J] int, the number of what the sender said most often with that view.
       consistency: share of the steps on which the sender said that; below 1 where it also goes by something else than
         its view, or samples.
@@ -77,22 +77,25 @@ class SeenTable(ShortRepr):
 def tabulate(recorded: RecordedEpisodes, sender: int) -> SeenTable:
     """Counts observations and labels over valid steps, for tasks with few distinct views.
 
-    What a sender says is what arrives at the next agent (`sender` + 1, from 0 again after the last): meant for channels
-    that tell everybody the same, such as `ClusterChannel`.
+    What a sender says is what it sends to the next agent (`sender` + 1, from 0 again after the last): meant for
+    channels that tell everybody the same, such as `ClusterChannel`. Steps count on which both are alive.
 
     Raises:
-      ValueError: no such agent.
+      ValueError: no such agent, or the two are never alive together.
     """
     views = recorded.episodes.agents_view
     agents = views.shape[2]
     if not 0 <= sender < agents:
         raise ValueError(f"sender is {sender}: must be in 0 .. {agents - 1}")
-    real = np.asarray(recorded.episodes.valid)
+    receiver = (sender + 1) % agents
+    real = recorded.offered[:, :, sender, receiver]  # else zeros would count as seen and said
+    if not real.any():
+        raise ValueError(f"sender is {sender}: it is never alive together with agent {receiver}, which is to hear it")
     seen = np.asarray(views)[:, :-1][real]  # [M, N, O]
     others = np.delete(seen, sender, 1)
     observation, own = _number(seen[:, sender])
     context, around = _number(others.reshape(len(seen), -1))
-    _, said = _number(recorded.content[:, :, sender, (sender + 1) % agents][real])
+    _, said = _number(recorded.content[:, :, sender, receiver][real])
     probability = _count(own, around) / len(seen)
     by_view = _count(own, said)
     return SeenTable(

@@ -12,11 +12,14 @@ from marlcomm.types import Episodes
 FIG_1 = np.moveaxis(np.array(RGMCOMM_TABLE), 2, 0)  # [o2, o1, a]
 
 
-def recorded(reward, valid, views=None, content=None):
-    """Episodes of which only these parts matter."""
+def recorded(reward, valid, views=None, content=None, alive=None):
+    """Episodes of which only these parts matter; all agents live if nobody says otherwise."""
     blank = np.zeros((*valid.shape, 2, 2, 1))
     views = np.zeros((len(valid), valid.shape[1] + 1, 2, 1)) if views is None else views
-    episodes = Episodes(*[None] * len(Episodes._fields))._replace(agents_view=views, reward=reward, valid=valid)
+    alive = np.ones(views.shape[:-1], bool) if alive is None else alive
+    episodes = Episodes(*[None] * len(Episodes._fields))._replace(
+        agents_view=views, reward=reward, valid=valid, alive=alive
+    )
     parts = dict.fromkeys(("importance", "sent", "bits", "mean", "scores", "states"))
     return RecordedEpisodes(episodes, blank if content is None else content, **parts, edited=False)
 
@@ -67,6 +70,21 @@ def test_a_sender_that_does_not_go_by_its_view_is_noticed():
     np.testing.assert_allclose(seen.probability, [[0.5], [0.5]])
 
 
+def test_where_sender_or_receiver_is_not_alive_nothing_is_seen_or_said():
+    alive = np.ones((10, 2, 2), bool)
+    alive[3:8, :, 1] = False  # the receiver, so that nothing arrives
+    alive[8:, :, 0] = False  # the sender, whose view is then zero
+    views = np.zeros((10, 2, 2, 1))
+    views[:8, :, 0, 0] = np.where(np.arange(8) % 2, 1, 2)[:, None]
+    content = np.zeros((10, 1, 2, 2, 1))
+    content[:3, 0, 0, 1] = 10 * views[:3, 0, 0]
+    seen = tabulate(recorded(np.zeros((10, 1, 2)), np.ones((10, 1), bool), views, content, alive), sender=0)
+    assert seen.observation.tolist() == [[1], [2]]
+    assert seen.label.tolist() == [0, 1]
+    assert seen.consistency == 1
+    np.testing.assert_allclose(seen.probability, [[1 / 3], [2 / 3]])
+
+
 def test_returns_per_step_are_discounted_and_padding_counts_for_nothing():
     valid = np.array([[True, True, True], [True, False, False]])
     reward = np.array([[[1.0, 3.0], [0.0, 0.0], [4.0, 4.0]], [[6.0, 2.0], [99.0, 99.0], [99.0, 99.0]]])
@@ -87,3 +105,5 @@ def test_bad_input_is_named():
         measure_gap(two, one, discount=0.9)
     with pytest.raises(ValueError, match=r"sender is 2: must be in 0 .. 1"):
         tabulate(two, sender=2)
+    with pytest.raises(ValueError, match=r"sender is 0: .* together with agent 1"):
+        tabulate(recorded(np.zeros((1, 1, 2)), np.ones((1, 1), bool), alive=np.zeros((1, 2, 2), bool)), sender=0)
