@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
-from marlcomm.analysis.measures.talk import SPOKEN
+from marlcomm.analysis.measures.talk import spoken_threshold
 from marlcomm.envs.api import Environment
 from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.frames import animate_episode
@@ -33,8 +33,8 @@ def animate_run(
 ) -> Path:
     """Writes one greedy episode of a run, with who says what to whom; one frame a real step, and one for the end.
 
-    Without edits, messages whose |mean| is below 2.0 (the paper's threshold) are drawn as silence: the receivers
-    got them, but they say next to nothing. With edits, what the edits let pass is drawn.
+    Without edits, messages of the Gaussian channel whose |mean| is below 2.0 (the NDQ paper's threshold) are drawn as
+    silence: the receivers got them, but they say next to nothing. Else all that is sent and passes the edits is drawn.
 
     Args:
       run: a run folder, or what `train` or `load_run` gave.
@@ -77,6 +77,5 @@ def has_drawing(env: Environment[Any], state: Any) -> bool:
 
 
 def drawn_as_sent(recorded: RecordedEpisodes) -> np.ndarray:
-    """[B, T, N, N, D] bool: what a picture shows as sent. An edit decides; without one, the paper's threshold."""
-    by_threshold = recorded.mean is not None and not recorded.edited
-    return recorded.above(SPOKEN if by_threshold else 0.0)
+    """[B, T, N, N, D] bool: what a picture shows as sent. An edit decides; without one, `who_talks`' threshold."""
+    return recorded.above(0.0 if recorded.edited else spoken_threshold(recorded))

@@ -33,11 +33,22 @@ class Talk(ShortRepr):
         return sorted(found, key=lambda pair: -self.share[pair])
 
 
-def who_talks(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> Talk:
+def spoken_threshold(recorded: RecordedEpisodes) -> float:
+    """Importance from which on a dimension counts as sent where nobody says otherwise.
+
+    The NDQ paper's 2.0 where dimensions are sampled around a mean, as |mean| is the only importance with a published
+    threshold; else 0, so that all that is sent counts.
+    """
+    return 0.0 if recorded.mean is None else SPOKEN
+
+
+def who_talks(recorded: RecordedEpisodes, threshold: float | None = None) -> Talk:
     """How much each agent sends to each other, over valid steps on which both are alive.
 
-    A step counts if the edits let a dimension pass and its importance is at least `threshold`.
+    A step counts if the edits let a dimension pass and its importance is at least `threshold`: by default 2.0, the NDQ
+    paper's, where messages are sampled around a mean, and 0 for all other channels.
     """
+    threshold = spoken_threshold(recorded) if threshold is None else threshold
     offered = recorded.offered  # [B, T, N, N]
     steps = offered.sum((0, 1)).astype(float)
     steps[steps == 0] = np.nan  # messages to oneself never count, nor does a pair that is never alive together
@@ -65,8 +76,9 @@ class TalkOverTime(ShortRepr):
     threshold: float
 
 
-def talk_over_time(recorded: RecordedEpisodes, threshold: float = SPOKEN) -> TalkOverTime:
+def talk_over_time(recorded: RecordedEpisodes, threshold: float | None = None) -> TalkOverTime:
     """Communication by time step; a message counts as in `who_talks`."""
+    threshold = spoken_threshold(recorded) if threshold is None else threshold
     valid = np.asarray(recorded.episodes.valid)
     alive = np.asarray(recorded.episodes.alive)[:, :-1] & valid[..., None]  # [B, T, N]
     count = alive.sum(0).astype(float)

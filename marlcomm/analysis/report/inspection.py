@@ -16,7 +16,7 @@ from marlcomm.analysis.measures.intervention import Intervention, intervene
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.measures.signalling import Signalling, measure_signalling
 from marlcomm.analysis.measures.tables import read_metrics
-from marlcomm.analysis.measures.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, who_talks
+from marlcomm.analysis.measures.talk import Talk, TalkOverTime, talk_over_time, who_talks
 from marlcomm.short_repr import ShortRepr
 from marlcomm.training.policy import Policy
 from marlcomm.training.saved import SavedRun
@@ -116,7 +116,6 @@ def _cut(
 
 def _look_into(policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: int, say: Say) -> MessageFindings:
     """All but `whole`, which is about all members."""
-    threshold = 0.0 if recorded.mean is None else SPOKEN  # |mean| is the only importance with a published threshold
     say("sorting what is said into codes")
     codes = find_codes(recorded)
     say("asking what receivers would do, had they been told something else")
@@ -128,8 +127,8 @@ def _look_into(policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: 
     say("looking for the fewest pairs that need to talk")
     graph = smallest_graph(policy, episodes=episodes, seed=seed)
     return MessageFindings(
-        who=who_talks(recorded, threshold),
-        when=talk_over_time(recorded, threshold),
+        who=who_talks(recorded),
+        when=talk_over_time(recorded),
         codes=codes,
         signalling=signalling,
         intervention=intervention,

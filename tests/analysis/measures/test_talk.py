@@ -1,8 +1,10 @@
 import dataclasses
 
 import numpy as np
+import pytest
+from handmade import recorded_with
 
-from marlcomm.analysis import talk_table, who_talks
+from marlcomm.analysis import talk_over_time, talk_table, who_talks
 
 SELF = np.eye(3, dtype=bool)
 
@@ -34,6 +36,15 @@ def test_steps_after_the_end_do_not_count(hallway):
     assert not real.all()
     importance = np.where(real[..., None, None, None], 0.0, 9.0) + np.zeros(recorded.importance.shape)
     assert who_talks(dataclasses.replace(recorded, importance=importance)).pairs() == []
+
+
+@pytest.mark.parametrize(("mean", "threshold"), [(None, 0), (np.full((4, 1, 2, 2, 1), 0.3), 2)])
+def test_the_papers_threshold_holds_only_where_messages_have_a_mean(mean, threshold):
+    faint = np.full((4, 1, 2, 2, 1), 0.3)  # as an attention weight, which is never more than 1
+    recorded = dataclasses.replace(recorded_with(faint), mean=mean)
+    for talk, said in ((who_talks(recorded), "share"), (talk_over_time(recorded), "said")):
+        assert talk.threshold == threshold
+        assert np.nanmax(getattr(talk, said)) == (mean is None)
 
 
 def test_what_an_edit_cut_is_not_said(hallway):

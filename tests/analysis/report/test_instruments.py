@@ -197,7 +197,7 @@ def test_talk_over_time_counts_bits(plain):
 def test_talk_over_time_counts_real_steps():
     content = np.zeros((4, 3, 2, 2, 1))
     content[:2, :, 0, 1] = 5.0  # agent 0 speaks up in two of four episodes, of which one is short
-    talk = talk_over_time(recorded_with(content, lengths=np.array([3, 1, 1, 2])))
+    talk = talk_over_time(recorded_with(content, lengths=np.array([3, 1, 1, 2])), 2.0)
     np.testing.assert_array_equal(talk.going, [1, 0.5, 0.25])
     np.testing.assert_array_equal(talk.said, [[0.5, 0], [0.5, 0], [1, 0]])
     np.testing.assert_array_equal(talk.bits_per_step, [32, 32])
