@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,6 +29,7 @@ from marlcomm.algorithms.optimizers import MakeOptimizer, Own, apart, as_functio
 from marlcomm.algorithms.parts import as_kind, by_part, make_part, make_training_edit, parts_of, quantized
 from marlcomm.algorithms.team import communicating_agent
 from marlcomm.envs.api import Environment
+from marlcomm.learners.config import check_range
 from marlcomm.messages import Channel
 from marlcomm.names import LEARNERS
 from marlcomm.renamed import with_todays_names
@@ -253,6 +255,7 @@ def _optimizer(kind: LearnerKind, learns_apart: bool, plain: dict[str, Any]) -> 
     optimizer, rate = as_function(plain.pop("optimizer", kind.optimizer)), plain.pop("channel_rate", None)
     if rate is None and not learns_apart:
         return optimizer
+    check_range({"channel_rate": (0.0, math.inf)}, "channel_rate", rate)
     if isinstance(optimizer, Own):
         if rate is not None:
             raise UsageError(f"channel_rate={rate} says nothing to an optimizer of your own: leave it out.")

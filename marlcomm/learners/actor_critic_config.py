@@ -23,7 +23,8 @@ class ActorCriticConfig(LearnerConfig):
       batch_steps: environment steps in a learning batch, drawn one by one; where agents remember, as many whole
         episodes as hold at least that many.
       replay_steps: environment steps kept for replay, at least.
-      update_interval: environment steps between gradient steps, as if every episode lasted to the horizon.
+      update_interval: environment steps between gradient steps, as if every episode lasted to the horizon; a
+        collection is followed by one at least.
       critics_see: "state" (the task's global state) or "observations" (all agents' views).
       noise: standard deviation of the Gaussian noise that explores continuous actions, at full exploration.
       discrete_gradient: what actors of discrete actions climb: "expected", the mean of their critic over their own
@@ -70,7 +71,7 @@ class ActorCriticHParams(OffPolicyHParams):
     discount: Scalar = 0.95
     exploration_start: Scalar = 0.3
     exploration_steps: Scalar = 100_000
-    temperature: Scalar = 1.0  #: of the softmax that gives discrete actions their gradient
+    temperature: Scalar = 1.0  #: of the softmax that gives drawn discrete actions their gradient; "expected" has none
     team_share: Scalar = 1.0  #: of the team's mean in each agent's reward; 0: each is paid for itself
 
     RANGES: ClassVar[Ranges] = OffPolicyHParams.RANGES | {

@@ -78,5 +78,9 @@ class OffPolicyHParams(LearnerHParams):
 def check_range(ranges: Ranges, name: str, value: object) -> None:
     """Raises ValueError where a hyper-parameter, as a plain number, lies outside its range."""
     low, high = ranges.get(name, (-math.inf, math.inf))
-    if isinstance(value, int | float) and not low <= value <= high:
+    if not isinstance(value, int | float):
+        return
+    if not low <= value <= high:
         raise ValueError(f"{name} is {value}: must be in {low:g} .. {high:g}")
+    if math.isinf(value) and (name not in ranges or name.endswith("learning_rate")):
+        raise ValueError(f"{name} is {value}: must be finite")

@@ -19,7 +19,7 @@ from marlcomm.learners.return_scale import ReturnScale
 from marlcomm.learners.schedules import Progress, first_half
 from marlcomm.learners.state import AgentMemory, Decision, LearnerState, learning_key
 from marlcomm.learners.update import choose, still_finite
-from marlcomm.losses.policy import generalized_advantage, normalize
+from marlcomm.losses.policy import generalized_advantage, normalize, talk_loss
 from marlcomm.messages.edits import Edit
 from marlcomm.types import Episodes, PolicyUnroll, Scalar
 
@@ -122,8 +122,9 @@ class OnPolicyLearner(Learner):
         """The learning rate and the entropy's weight fall; the price of talk, which a run without an end pays in full,
         grows as the entropy falls: whoever paid before there is something to say would never say it."""
         h, done = super().hparams_now(state, progress), first_half(progress)
-        paid = jnp.where(progress.has_end, done, 1.0)
-        factors = {"entropy": 1.0 + done * (h.entropy_decay_to - 1.0), "talk": paid}
+        factors = {"entropy": 1.0 + done * (h.entropy_decay_to - 1.0)}
+        if self.losses.get("talk") is talk_loss:  # a user's own loss of that name counts in full from the start
+            factors["talk"] = jnp.where(progress.has_end, done, 1.0)
         return h.replace(weights={name: weight * factors.get(name, 1.0) for name, weight in h.weights.items()})
 
     def take_in(self, state: LearnerState, episodes: Episodes, decisions: Decision | None, active: jax.Array) -> Intake:

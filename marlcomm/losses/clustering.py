@@ -8,7 +8,7 @@ evaluates the critic, `action_value_vectors` normalizes rows, so that only their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
@@ -119,7 +119,7 @@ def action_value_matrix(
 def action_value_vectors(
     values: jax.Array, normalization: str = "range", activation: str = "tanh", num_actions: int | None = None
 ) -> jax.Array:
-    """f((Q - alpha) / beta), row by row (section 4.2). Rows that do not vary become zero, but for "none".
+    """f((Q - alpha) / beta), row by row (section 4.2). Rows that do not vary become zero, but by "none" or "softmax".
 
     Args:
       values: [..., K1, K2] action values.
@@ -138,22 +138,19 @@ def action_value_vectors(
     Raises:
       ValueError: an unknown name, or K2 that is no multiple of `num_actions`.
     """
-    check_names(normalization, activation)
+    check_names(normalization=normalization, activation=activation)
     columns = values.shape[-1]
     group = columns if num_actions is None else num_actions
     if group < 1 or columns % group:
         raise ValueError(f"num_actions is {num_actions}: must divide the {columns} columns")
-    return _ACTIVATIONS[activation](_NORMALISATIONS[normalization](values, group))
+    return _ACTIVATIONS[activation](_NORMALIZATIONS[normalization](values, group))
 
 
-def check_names(normalization: str, activation: str) -> None:
-    """Raises ValueError where `action_value_vectors` does not know a name."""
-    for what, name, known in (
-        ("normalization", normalization, _NORMALISATIONS),
-        ("activation", activation, _ACTIVATIONS),
-    ):
-        if name not in known:
-            raise ValueError(f"{what} is {name!r}: must be one of {', '.join(known)}")
+def check_names(**chosen: str) -> None:
+    """Raises ValueError where `normalization`, `activation`, `pull` or `labels` is none of those that there are."""
+    for what, name in chosen.items():
+        if name not in _NAMES[what]:
+            raise ValueError(f"{what} is {name!r}: must be one of {', '.join(_NAMES[what])}")
 
 
 def cosine_similarity(vectors: jax.Array) -> jax.Array:
@@ -212,8 +209,7 @@ def clustering_loss(
     Raises:
       ValueError: an unknown name, numbers of rows that differ, or too many neighbors.
     """
-    if labels not in ("soft", "integer"):
-        raise ValueError(f"labels is {labels!r}: must be soft or integer")
+    check_names(pull=pull, labels=labels)
     if len(logits) != len(vectors):
         raise ValueError(f"logits have {len(logits)} rows and vectors {len(vectors)}: must be one each an observation")
     share = jnp.ones(len(logits)) if frequency is None else frequency
@@ -227,8 +223,6 @@ def clustering_loss(
 
 
 def _locality(assignment: jax.Array, vectors: jax.Array, share: jax.Array, neighbors: int, pull: str) -> jax.Array:
-    if pull not in ("similarity", "distance"):
-        raise ValueError(f"pull is {pull!r}: must be similarity or distance")
     similarity = cosine_similarity(vectors)
     near = nearest_neighbors(jnp.where(share > 0, similarity, -jnp.inf), neighbors)  # [K1, j]
     found = jnp.take_along_axis(similarity, near, -1)
@@ -273,7 +267,7 @@ def _advantage(values: jax.Array, num_actions: int) -> jax.Array:
     return _divide(advantage, jnp.abs(advantage).max(-1, keepdims=True))
 
 
-_NORMALISATIONS: Mapping[str, Callable[[jax.Array, int], jax.Array]] = {
+_NORMALIZATIONS: Mapping[str, Callable[[jax.Array, int], jax.Array]] = {
     "range": _by_range,
     "published": _as_published,
     "advantage": _advantage,
@@ -283,4 +277,10 @@ _ACTIVATIONS: Mapping[str, Callable[[jax.Array], jax.Array]] = {
     "tanh": jnp.tanh,
     "softmax": jax.nn.softmax,
     "none": lambda values: values,
+}
+_NAMES: Mapping[str, Collection[str]] = {
+    "normalization": _NORMALIZATIONS,
+    "activation": _ACTIVATIONS,
+    "pull": ("similarity", "distance"),
+    "labels": ("soft", "integer"),
 }

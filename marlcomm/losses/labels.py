@@ -31,7 +31,7 @@ class _Steps(NamedTuple):
     """Time steps of a batch, R of one stretch of the episodes; or a choice of them, as rows or contexts."""
 
     views: jax.Array  # [R, N, O]
-    action: jax.Array  # [R, N, A] the joint critic's greedy action, one-hot; where continuous, the action taken
+    action: jax.Array  # [R, N, A] what `JointQ.action` has, one-hot; where continuous, the action taken
     allowed: jax.Array  # [R, N, A] bool
     logits: jax.Array  # [R, N, M]
     counts: jax.Array  # [R, N] bool: whether an agent acted there
@@ -92,7 +92,8 @@ class LabelLoss:
         for name, least in (("rows", 0), ("stretches", 1), ("contexts", 1), ("actions", 1), ("neighbors", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: must be at least {least}")
-        check_names(self.normalization or "range", self.activation)
+        check_names(normalization=self.normalization or "range", activation=self.activation)
+        check_names(pull=self.pull, labels=self.labels)
 
     def __call__(
         self, unroll: Unroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
@@ -138,8 +139,13 @@ class LabelLoss:
         around = [steps.views] if discrete else [steps.views, steps.action]
         others = jnp.concatenate([jnp.where(is_sender, 0.0, x).reshape(len(real), -1) for x in around], -1)
         context, _ = with_frequency(others, self.contexts, real)
+        if not discrete or self._normalization(discrete) != "advantage":  # by which what is not real becomes zero
+            context = jnp.where(real[context], context, context[0])
         at_rows, at_contexts = (jax.tree.map(lambda x, i=i: x[i], steps) for i in (row, context))
         return _Chosen(sender, at_rows, frequency, at_contexts)
+
+    def _normalization(self, discrete: bool) -> str:
+        return self.normalization or ("advantage" if discrete else "range")
 
     def _vectors(self, chosen: _Chosen, joint_q: JointQ, discrete: bool) -> jax.Array:
         """[stretches, N, K1, K2] of every sender in every stretch. No gradient."""
@@ -156,7 +162,7 @@ class LabelLoss:
             worth = functools.partial(self._values, joint_q, discrete, chosen.sender)
             values = action_value_matrix(worth, chosen.rows, (chosen.contexts, numbers), at_once)
             values = jnp.where(chosen.frequency[:, None] > 0, values, 0.0)  # who may do nothing has no best action
-            normalization = self.normalization or ("advantage" if discrete else "range")
+            normalization = self._normalization(discrete)
             return action_value_vectors(values, normalization, self.activation, asked if discrete else None)
 
         senders_at_once = at_once // (chosen.frequency.shape[-1] * self.contexts)

@@ -7,5 +7,5 @@ import jax.numpy as jnp
 
 
 def masked_mean(x: jax.Array, weight: jax.Array) -> jax.Array:
-    """[] weighted mean of `x` over the entries of positive `weight` (the same shape); the divisor is at least 1."""
+    """[] mean of `x` over the entries whose `weight` (the same shape, 0 or 1) is 1; 0 where there are none."""
     return jnp.where(weight > 0, x, 0.0).sum() / jnp.maximum(weight.sum(), 1.0)

@@ -34,6 +34,10 @@ class CentralCritic(nn.Module):
 
     hidden: int = 64
 
+    def __post_init__(self) -> None:
+        check_positive(self, "hidden")
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, memory: jax.Array, state: jax.Array) -> jax.Array:
         """[..., N, H], [..., S] -> [..., N]."""

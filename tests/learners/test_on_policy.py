@@ -18,6 +18,7 @@ from marlcomm.learners import playing_key
 from marlcomm.learners.schedules import progress_of
 from marlcomm.learners.update import weighted_sum
 from marlcomm.losses import When, gate_loss
+from marlcomm.losses.policy import talk_loss
 from marlcomm.messages import Channel, ChannelLoss, GaussianChannel, Noise, SilentChannel
 from marlcomm.messages.channel import by_receiver, offer
 from marlcomm.networks import CentralCritic
@@ -296,13 +297,20 @@ def test_gates_are_taught_by_their_score():
     [(0, 1000, 0.5, 0.0), (250, 1000, 0.3, 0.1), (500, 1000, 0.1, 0.2), (900, 1000, 0.1, 0.2), (900, np.inf, 0.5, 0.2)],
 )
 def test_talk_gets_dearer_as_the_entropy_falls_and_is_paid_in_full_without_a_limit(env_steps, limit, entropy, talk):
-    algorithm = build("on_policy", Toy(), hidden=4, num_envs=BATCH, entropy_decay_to=0.2)
+    talk_costs = {"losses": {"talk": talk_loss}, "weights": {"talk": 0.2}}
+    algorithm = build("on_policy", Toy(), hidden=4, num_envs=BATCH, entropy_decay_to=0.2, **talk_costs)
     state = algorithm.init(KEY)
     state = state.replace(hparams=state.hparams.replace(weights={"entropy": 0.5, "talk": 0.2, "value": 0.7}))
     now = algorithm.learner.hparams_now(state, progress_of(jnp.int32(env_steps), limit))
     assert {name: float(weight) for name, weight in now.weights.items()} == pytest.approx(
         {"entropy": entropy, "talk": talk, "value": 0.7}
     )
+
+
+def test_a_users_own_loss_counts_in_full_from_the_start_whatever_it_is_called():
+    mine = build("on_policy", Toy(), hidden=4).with_loss("talk", lambda unroll, *_: (unroll.entropy.mean(), {}), 0.3)
+    now = mine.learner.hparams_now(mine.init(KEY), progress_of(jnp.int32(0), 1000))
+    assert float(now.weights["talk"]) == pytest.approx(0.3)
 
 
 @pytest.fixture(scope="module")

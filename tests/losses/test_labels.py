@@ -204,6 +204,22 @@ def test_stretches_that_are_padded_and_rows_that_are_none_are_safe(continuous):
     assert np.abs(gradient).max() > 0
 
 
+def test_what_stands_in_padding_is_no_context():
+    """Fewer contexts than are asked for, and continuous actions: nothing says there that a step is none."""
+    unroll, episodes = make_case(continuous=True)
+    real = episodes._replace(valid=np.asarray(episodes.valid) & (np.arange(len(episodes.valid)) < 3)[:, None])
+    logits, loss = jnp.asarray(unroll.auxiliary["label_logits"]), LabelLoss(contexts=16, neighbors=2, stretches=1)
+    padded = ~np.pad(real.valid, [(0, 0), (0, 1)])[..., None, None]
+
+    @jax.jit
+    def filled_with(value: jax.Array) -> jax.Array:
+        views = jnp.where(padded, value, real.agents_view)
+        action = jnp.where(padded[:, :-1], value, real.action)
+        return loss_of(unroll, real._replace(agents_view=views, action=action), logits, loss)[0]
+
+    assert filled_with(0.0) == filled_with(0.5) == filled_with(-0.25)
+
+
 def test_rows_are_enough_for_every_label_and_its_neighbors():
     """Views that all differ: as many rows are taught as the vocabulary asks for."""
     batch, vocab_size = 400, 16
@@ -269,6 +285,8 @@ def test_what_is_missing_is_named():
         {"neighbors": 0},
         {"activation": "relu"},
         {"normalization": "x"},
+        {"pull": "x"},
+        {"labels": "x"},
     ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             LabelLoss(**wrong)

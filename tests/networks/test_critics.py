@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from marlcomm.networks import ActionCritic, DecomposedCritic
+from marlcomm.networks import ActionCritic, CentralCritic, DecomposedCritic
 from marlcomm.networks.layers import side_by_side
 
 AGENTS, ACTIONS, SEEN, HIDDEN = 3, 2, 4, 5
@@ -99,3 +99,5 @@ def test_all_critics_say_the_same_of_the_same_joint_action():
 def test_sizes_are_checked(kind):
     with pytest.raises(ValueError, match="layers is 0: must be at least 1"):
         kind(layers=0)
+    with pytest.raises(ValueError, match="hidden is 0: must be at least 1"):
+        CentralCritic(hidden=0)

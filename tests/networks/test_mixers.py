@@ -131,6 +131,7 @@ def test_sum_is_the_sum_and_independent_is_identity(seed):
     assert (SumMixer().team, MonotonicMixer().team, IndependentMixer().team) == (True, True, False)
 
 
-def test_a_hypernetwork_has_layers():
-    with pytest.raises(ValueError, match="hypernet_layers is 0"):
-        MonotonicMixer(hypernet_layers=0)
+@pytest.mark.parametrize("size", ["embedding", "hypernet_layers", "hypernet_hidden"])
+def test_a_mixing_network_has_units_and_layers(size):
+    with pytest.raises(ValueError, match=f"{size} is 0"):
+        MonotonicMixer(**{size: 0})

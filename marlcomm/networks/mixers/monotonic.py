@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from marlcomm.networks.layers import MLP, Linear
+from marlcomm.networks.layers import MLP, Linear, check_positive
 
 
 class MonotonicMixer(nn.Module):
@@ -31,8 +31,7 @@ class MonotonicMixer(nn.Module):
     team: bool = True
 
     def __post_init__(self) -> None:
-        if self.hypernet_layers < 1:
-            raise ValueError(f"hypernet_layers is {self.hypernet_layers}: must be at least 1")
+        check_positive(self, "embedding", "hypernet_layers", "hypernet_hidden")
         super().__post_init__()
 
     @nn.compact
