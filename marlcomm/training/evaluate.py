@@ -97,7 +97,8 @@ def calibrate_cut(player: Player, key: jax.Array, fraction: Scalar, whole: bool 
     and so the share is that of messages.
 
     A cut changes what agents do and so what they say: every threshold is tried with itself in force, by bisection.
-    Where agents say only a few different things, no threshold cuts the very share: look at `sent_fraction`.
+    Where agents say only a few different things, no threshold cuts the very share: look at `sent_fraction`
+    (which also lacks what the channel withholds by itself).
     """
     return CutBelow(find_threshold(player, key, fraction, whole), whole)
 

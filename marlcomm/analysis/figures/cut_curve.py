@@ -1,4 +1,4 @@
-"""Return over the share of message entries that is cut."""
+"""Return over the share of message entries that is not sent, as more and more is cut."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ def plot_cut_curve(
     measure: Literal["team_return", "won"] = "team_return",
     references: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Return over the share of message entries that is actually cut: members thin, their mean thick.
+    """Return over the share of message entries that is not sent: members thin, their mean thick.
+
+    That share is what was reached, not what was asked for. It counts what is cut and what the channel withholds by
+    itself: a gated team begins where its gates leave it.
 
     Args:
       curves: label -> from `cut_curve`; a solid line is a fixed threshold, a dashed one a rank at every step.
@@ -32,12 +35,12 @@ def plot_cut_curve(
     for number, (label, curve) in enumerate(curves.items()):
         style, marker, _ = _KINDS[curve.kind]
         heights, color = getattr(curve, measure), agent_color(number)
-        cut = 100 * (1 - curve.sent_fraction)  # [F, P] what was reached, not what was asked for
+        unsent = 100 * (1 - curve.sent_fraction)  # [F, P]
         for member in range(heights.shape[1]):
-            axes.plot(cut[:, member], heights[:, member], style, color=color, alpha=0.25, linewidth=0.8)
-        axes.plot(cut.mean(1), heights.mean(1), style, marker=marker, ms=4.5, color=color, linewidth=2, label=label)
+            axes.plot(unsent[:, member], heights[:, member], style, color=color, alpha=0.25, linewidth=0.8)
+        axes.plot(unsent.mean(1), heights.mean(1), style, marker=marker, ms=4.5, color=color, linewidth=2, label=label)
     title = {"team_return": "return", "won": "episodes won"}[measure]
-    axes.set(xlabel="message entries cut, %", ylabel=title, xlim=(-3, 103))
+    axes.set(xlabel="message entries not sent, %", ylabel=title, xlim=(-3, 103))
     if measure == "won":
         axes.set_ylim(-0.03, 1.03)
     draw_references(axes, references or {})

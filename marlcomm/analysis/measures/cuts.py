@@ -30,7 +30,8 @@ class CutCurve(ShortRepr):
       fraction: [F] share that was to be cut.
       team_return: [F, P] undiscounted return.
       won: [F, P] share of episodes won; NaN where the task knows no winning.
-      sent_fraction: [F, P] share of the entries between agents alive that was sent.
+      sent_fraction: [F, P] share of the entries between agents alive that was sent: neither cut nor withheld by the
+        channel.
       bits_per_step: [F, P] bits of the whole team in an environment step.
       threshold: [F, P] importance below which entries were cut; 0 where nothing is, NaN for "rank_cut".
     """

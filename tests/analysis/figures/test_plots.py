@@ -66,3 +66,12 @@ def test_cut_curves(tmp_path):
     }
     figure = plot_cut_curve(curves, measure="won", references={"qmix": 0.2})
     assert is_picture(figure, tmp_path / "cut.png")
+
+
+def test_what_a_channel_withholds_by_itself_is_not_called_cut():
+    ones = np.ones((3, 1))
+    sent = ones * [[0.4], [0.2], [0]]  # of a gated team, of which at first nothing is cut
+    axes = plot_cut_curve({"gated": CutCurve("cut", np.array([0, 0.5, 1]), ones, ones, sent, ones, ones)}).axes[0]
+    assert axes.get_xlabel() == "message entries not sent, %"
+    for line in axes.lines:
+        np.testing.assert_allclose(line.get_xdata(), [60, 80, 100])
