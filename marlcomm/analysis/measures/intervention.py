@@ -12,7 +12,7 @@ import numpy as np
 
 from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.analysis.measures.codes import Codes
-from marlcomm.analysis.measures.recorded import AnyTeam, chosen, play_and_keep, team_of
+from marlcomm.analysis.measures.recorded import AnyTeam, chosen, delay_of, later, play_and_keep, team_of
 from marlcomm.envs.api import Observation
 from marlcomm.learners.collect import episode_keys
 from marlcomm.learners.episodes import observations
@@ -28,12 +28,12 @@ from marlcomm.validation import check_seed
 
 @dataclass(frozen=True, repr=False)
 class Intervention(ShortRepr):
-    """Causal effect of one sender's message on its receiver's action at the same step, all else equal.
+    """Causal effect of one sender's message on its receiver's action at the step in which it arrives, all else equal.
 
     K is the largest number of codes of a pair; NaN on the diagonal and beyond a pair's codes. Sender first.
 
     Attributes:
-      muted: [N, N] share of steps on which the receiver's greedy action changes if the message is zero.
+      muted: [N, N] share of steps on which the receiver's greedy action changes if the message that arrives is zero.
       swapped: [N, N] the same if the message is that of another episode at the same step.
       response: [N, N, K, A] distribution of the receiver's action if the message is code k at every step.
       usual: [N, A] distribution of each agent's action without intervention.
@@ -49,8 +49,8 @@ def intervene(policy: AnyTeam, codes: Codes, *, episodes: int = 500, seed: int =
     """Counterfactual actions of every receiver at every step of greedy episodes, for replaced messages of every sender.
 
     The episodes themselves are not disturbed: memories, views and all other messages are the team's own. Of a
-    continuous action, the index of the entry largest in size counts. With a delayed channel nothing changes at the
-    same step.
+    continuous action, the index of the entry largest in size counts. With a delayed channel, what arrives is replaced:
+    what was sent `delay` steps before. Steps count on which sender and receiver are alive, and were when it was sent.
 
     Args:
       policy: as for `record_episodes`.
@@ -71,7 +71,8 @@ def intervene(policy: AnyTeam, codes: Codes, *, episodes: int = 500, seed: int =
     content = jnp.moveaxis(jnp.nan_to_num(jnp.asarray(codes.content, jnp.float32)), 2, 0)  # [K, N, N, D]
     played, *answers = jax.device_get((played, *compute(_asker(Same(algorithm)), params, key, played, content)))
     muted, swapped, forced, done = (chosen(each, algorithm.env.continuous) for each in (*answers, played.action))
-    pairs = np.asarray(pairs_at_work(played))  # [B, T, N, N]
+    pairs = np.asarray(pairs_at_work(played))
+    pairs = pairs & later(pairs, delay_of(algorithm))  # [B, T, N, N] between whom something arrives
     both = pairs & np.roll(pairs, 1, 0)  # where the other episode has this step too
     action = done[:, :, None]  # [B, T, 1, N] the receiver's, for every sender
     agents, choices = action.shape[-1], algorithm.env.num_actions
@@ -95,30 +96,36 @@ def _asker(algorithm: Same[Algorithm]) -> Any:
 def ask_receivers(
     algorithm: Algorithm, params: Any, key: jax.Array, episodes: Episodes, told: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """What each receiver would have done at each step of episodes, had each sender said something else.
+    """What each receiver would have done at each step of episodes, had it heard something else of each sender.
 
     Args:
       algorithm, params: who played.
       key: of the episodes.
       episodes: [B, ...] greedy ones.
-      told: [K, N, N, D] what else may be said, sender first.
+      told: [K, N, N, D] what else may be heard, sender first.
 
     Returns:
-      actions [B, T, N, N] where the sender is not heard, the same where what it said in another episode is heard, and
+      actions [B, T, N, N] where the sender is not heard, the same where it is heard as in another episode, and
       [B, T, K, N, N] where each of `told` is; sender first, and A last if continuous.
     """
-    senders = jnp.arange(algorithm.env.num_agents)
+    senders, delay = jnp.arange(algorithm.env.num_agents), delay_of(algorithm)
 
     def ask(memory: AgentMemory, now: tuple[Observation, jax.Array, jax.Array]) -> tuple[AgentMemory, jax.Array]:
         observation, action, key = now
         _, after, decision = algorithm.act(params, observation, memory, key)
-        said, sent = decision.messages.content, decision.messages.sent  # [B, N, N, D]
+        arriving = memory.hidden.under_way[-1] if delay else decision.messages
+        said, sent = arriving.content, arriving.sent  # [B, N, N, D]
 
         def instead(content: jax.Array, sent: jax.Array) -> jax.Array:
-            """[B, N, N] what each receiver does, for each sender who says `content` [..., N, N, D] instead."""
+            """[B, N, N] what each receiver does, for each sender of whom `content` [..., N, N, D] arrives instead."""
 
             def one(sender: jax.Array) -> jax.Array:
-                return algorithm.act(params, observation, memory, key, edit=ReplaceSender(sender, content, sent))[0]
+                replace = ReplaceSender(sender, content, sent)
+                if not delay:
+                    return algorithm.act(params, observation, memory, key, edit=replace)[0]
+                under_way = (*memory.hidden.under_way[:-1], replace(arriving, key))
+                hidden = memory.hidden._replace(under_way=under_way)
+                return algorithm.act(params, observation, memory._replace(hidden=hidden), key)[0]
 
             return jax.vmap(one, out_axes=1)(senders)
 

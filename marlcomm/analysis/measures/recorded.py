@@ -77,10 +77,14 @@ class RecordedEpisodes(ShortRepr):
     @property
     def received(self) -> np.ndarray:
         """[B, T, N, N, D] messages as received at each step: `content`, between agents `delay` steps later."""
-        late = np.zeros_like(self.content)
-        late[:, self.delay :] = self.content[:, : max(self.content.shape[1] - self.delay, 0)]
         between = np.asarray(others(self.content.shape[2]))
-        return np.where((between & ~self.offered)[..., None], 0.0, np.where(between[..., None], late, self.content))
+        content = np.where(between[..., None], later(self.content, self.delay), self.content)
+        return np.where((between & ~self.offered)[..., None], 0.0, content)
+
+    @property
+    def arriving(self) -> np.ndarray:
+        """[B, T, N, N] bool: pairs of different agents alive now and when they sent what is received now."""
+        return self.offered & later(self.offered, self.delay)
 
     def above(self, threshold: float) -> np.ndarray:
         """[B, T, N, N, D] bool: entries between agents that were sent and have at least this importance."""
@@ -128,7 +132,7 @@ def record_episodes(
         states=played.states,
         edited=bool(listed),
         said=messages.offered,
-        delay=_delay(algorithm, edit),
+        delay=delay_of(algorithm, edit),
     )
 
 
@@ -151,7 +155,14 @@ def team_of(run: AnyTeam, member: int | None = None) -> tuple[Algorithm, Any]:
     return run[0], run[1]
 
 
-def _delay(algorithm: Algorithm, edit: Edit | None) -> int:
+def later(values: np.ndarray, steps: int) -> np.ndarray:
+    """[B, T, ...] moved so many steps later, with zeros before."""
+    moved = np.zeros_like(values)
+    moved[:, steps:] = values[:, : max(values.shape[1] - steps, 0)]
+    return moved
+
+
+def delay_of(algorithm: Algorithm, edit: Edit | None = None) -> int:
     """Steps that messages are under way; none where the team's agents know no channel."""
     learner, _ = with_delay(algorithm.learner, edit)
     return getattr(getattr(learner.agent, "channel", None), "delay", 0)

@@ -9,7 +9,7 @@ from scipy.stats import false_discovery_control
 
 from marlcomm.analysis.measures.codes import MAX_CODES, discretize, find_codes
 from marlcomm.analysis.measures.information import permutation_test
-from marlcomm.analysis.measures.recorded import RecordedEpisodes, chosen
+from marlcomm.analysis.measures.recorded import RecordedEpisodes, chosen, later
 from marlcomm.short_repr import ShortRepr
 
 
@@ -43,8 +43,8 @@ class Signalling(ShortRepr):
 
     Attributes:
       about_view: positive signalling: message and the sender's view of that step.
-      about_action: positive listening: message and the receiver's action at that step. Not causal, as both may follow
-        what sender and receiver observe alike: see `intervene`.
+      about_action: positive listening: message and the receiver's action at the step in which it arrives. Not causal,
+        as both may follow what sender and receiver observe alike: see `intervene`.
     """
 
     about_view: Dependence
@@ -69,13 +69,16 @@ def measure_signalling(recorded: RecordedEpisodes, *, permutations: int = 499, s
         raise ValueError(f"permutations is {permutations}: must be at least 1")
     rng = np.random.default_rng(seed)
     said, pairs = find_codes(recorded, MAX_CODES).label, recorded.offered
+    heard, arriving = later(said, recorded.delay), recorded.arriving
     seen = _views(recorded)
     done = chosen(np.asarray(recorded.episodes.action), recorded.episodes.action.ndim == 4)
     agents = pairs.shape[-1]
     found = np.full((2, 3, agents, agents), np.nan)
     for i, j in np.argwhere(pairs.any((0, 1))).tolist():
-        for number, label in enumerate((seen[:, :, i], done[:, :, j])):
-            found[number, :, i, j] = permutation_test(said[:, :, i, j], label, pairs[:, :, i, j], permutations, rng)
+        tests = (said, seen[:, :, i], pairs), (heard, done[:, :, j], arriving)
+        for number, (code, label, counted) in enumerate(tests):
+            table = code[:, :, i, j], label, counted[:, :, i, j]
+            found[number, :, i, j] = permutation_test(*table, permutations, rng)
     return Signalling(*(_dependence(*table) for table in found))
 
 
