@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.messages.channel import Channel, Heard, Received, as_heard, deliver
-from marlcomm.messages.edits import Budget, Edit, ReplaceSender
+from marlcomm.messages.edits import Budget, Edit, ReplaceSender, with_mask
 from marlcomm.types import Messages, others
 from marlcomm.validation import UsageError
 
@@ -22,6 +22,8 @@ class Transmission:
 
     `Channel.talk` is given one: ``arrived = transmit(messages)`` is one round. Each goes the same way, in this order:
     the channel's graph and who is alive, the edit, the channel's bandwidth, the delay. The bits of all rounds count.
+    Entries that the edit cuts leave their part of the bandwidth to others. The mask of the bandwidth is paid for where
+    the edit lets a pair talk at all: one that takes masks away, such as `Silence`, takes that one too.
 
     Attributes:
       channel: whose `graph`, `bandwidth` and `delay` hold.
@@ -132,13 +134,17 @@ class Transmission:
             )
 
     def _edited(self, messages: Messages) -> Messages:
+        bandwidth = self.channel.bandwidth
+        if bandwidth is not None:  # its mask is there before the edit, which takes it from pairs that it closes
+            messages = with_mask(messages, messages.sent.shape[-1])
         if self.edit is not None:
             first = sum(earlier.sent.shape[-1] for earlier in self._rounds)
             entries = slice(first, first + messages.sent.shape[-1])
             edit = self.edit.only(entries) if isinstance(self.edit, ReplaceSender) else self.edit
             messages = edit(messages, jax.random.fold_in(self.key, len(self._rounds)))
-        if self.channel.bandwidth is not None:
-            messages = Budget(self.channel.bandwidth - sum(self._spent))(messages, self.key)
+        if bandwidth is not None:
+            left = Budget(bandwidth - sum(self._spent))
+            messages = left(messages, self.key)._replace(mask=messages.mask)
             self._spent.append((messages.sent & self._between).sum((-2, -1)))  # what is lost has been sent
         return messages
 

@@ -152,8 +152,7 @@ def test_edits(name, options):
         np.testing.assert_allclose(x[1], x[2], rtol=1e-4, atol=1e-5, err_msg="all is lost, or nothing is said")
     for found in jax.tree.leaves(jax.tree.map(lambda new, old: new - old * 1.0, replaced, (plain, said))):
         np.testing.assert_allclose(found, 0.0, atol=1e-4, err_msg="replaced by itself")
-    if channel.bandwidth is None:  # it has a mask, whatever is sent
-        assert np.all(bits[2] == 0)
+    assert np.all(bits[2] == 0), "silence costs nothing, not even the mask of a bandwidth"
     if said.sent[:, BETWEEN].any():
         assert np.all(bits[1].sum(-1) > bits[2].sum(-1)), "what is lost is paid for"
         assert options != "plain" or np.any(late[0] != late[2])

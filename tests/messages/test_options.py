@@ -17,11 +17,15 @@ from marlcomm.messages import (
     MeanChannel,
     QuantizedChannel,
     RequestReplyChannel,
+    SelfOnly,
+    Silence,
     SilentChannel,
     VarianceGatedChannel,
+    chain_edits,
     within_reach,
 )
 from marlcomm.messages.channel import bits_sent, by_receiver, offer
+from marlcomm.messages.edits import CutPairs, OneOf
 from marlcomm.messages.transmission import Transmission
 from marlcomm.validation import UsageError
 
@@ -86,6 +90,31 @@ def test_what_is_lost_has_used_up_its_part_of_the_cap():
     *arrived, account = jax.tree.map(np.asarray, carried(channel, list(contents), everybody, Drop(1.0)))
     assert not any(each.sent[~np.eye(AGENTS, dtype=bool)].any() for each in arrived)
     np.testing.assert_array_equal(bits_sent(account), np.full(AGENTS, 5 * 32.0 + 2 * 4))
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+@pytest.mark.parametrize(
+    ("edit", "open_pairs"),
+    [
+        (None, [2, 2, 2]),
+        (CutBelow(9.0), [2, 2, 2]),
+        (Silence(), [0, 0, 0]),
+        (SelfOnly(), [0, 0, 0]),
+        (CutPairs(jnp.asarray(np.eye(AGENTS, k=1, dtype=bool))), [1, 1, 2]),
+        (chain_edits([CutBelow(0.5), CutPairs(jnp.ones((AGENTS, AGENTS), bool))]), [0, 0, 0]),
+        (OneOf(jnp.int32(1), (None, Silence(), CutBelow(0.5))), [0, 0, 0]),
+        (OneOf(jnp.int32(0), (None, Silence())), [2, 2, 2]),
+    ],
+)
+def test_the_mask_of_a_cap_is_paid_only_where_the_edit_lets_a_pair_talk(edit, open_pairs, rounds):
+    contents = [np.ones((AGENTS, AGENTS, 2), np.float32)] * rounds
+    _, account = jax.tree.map(
+        np.asarray, carried(SilentChannel(bandwidth=1), contents, np.ones(AGENTS, bool), edit)[-2:]
+    )
+    said = np.where(account.sent & (account.price > 0), 1, 0).sum(-1)[..., ~np.eye(AGENTS, dtype=bool)]
+    expected = 32 * said.reshape(AGENTS, -1).sum(-1) + 2 * rounds * np.array(open_pairs)
+    np.testing.assert_array_equal(bits_sent(account), expected)
+    assert said.sum() == (0 if isinstance(edit, CutBelow) or not any(open_pairs) else AGENTS)
 
 
 @pytest.mark.parametrize(

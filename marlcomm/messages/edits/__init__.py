@@ -12,6 +12,7 @@ from marlcomm.messages.edits.cuts import (
     Silence,
     importance_quantile,
     pairs_at_work,
+    with_mask,
 )
 from marlcomm.messages.edits.damage import Drop, Noise, Quantize
 from marlcomm.messages.edits.edit import Delay, Edit, OneOf, chain_edits, looks_across, split_delay
@@ -43,4 +44,5 @@ __all__ = [
     "parse_edit",
     "parse_edits",
     "split_delay",
+    "with_mask",
 ]

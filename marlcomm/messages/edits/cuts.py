@@ -114,6 +114,13 @@ class CalibratedCut(struct.PyTreeNode):
         raise TypeError("a calibrated cut needs episodes to find its threshold: pass it to evaluate(edits=...)")
 
 
+def with_mask(messages: Messages, decisions: int) -> Messages:
+    """The messages with a mask that tells each receiver what was sent, one bit a decision; a second mask over the same
+    entries costs no more."""
+    mask = jnp.full(messages.overhead.shape, decisions, jnp.float32)
+    return messages._replace(mask=mask if messages.mask is None else jnp.maximum(messages.mask, mask))
+
+
 def pairs_at_work(episodes: Episodes) -> Any:
     """[B, T, N, N] bool: pairs of different agents, both alive, at real steps, sender first; an array of the kind that
     `alive` is, of JAX or NumPy."""
@@ -155,10 +162,7 @@ def _count(fraction: Scalar, total: jax.Array) -> jax.Array:
 
 
 def _cut(messages: Messages, keep: jax.Array) -> Messages:
-    # the receiver is told what was sent: one bit a decision; a second mask over the same entries costs no more
-    mask = jnp.full(messages.overhead.shape, min(keep.shape[-1], messages.sent.shape[-1]), jnp.float32)
-    return messages._replace(
+    return with_mask(messages, min(keep.shape[-1], messages.sent.shape[-1]))._replace(
         content=jnp.where(keep, messages.content, 0.0),  # for gradients; delivery looks at `sent`
         sent=messages.sent & keep,
-        mask=mask if messages.mask is None else jnp.maximum(messages.mask, mask),
     )
