@@ -193,6 +193,20 @@ def test_quantized_numbers_cost_what_they_say(seed, bits):
     assert np.abs(squash(said) - squash(content[:, ~SELF])).max() <= 1 / 2**bits + 1e-4
 
 
+@pytest.mark.parametrize("bits", [1.0, 1.01, 1.5, np.log2(3), 2.0, 2.05, 3.3, np.log2(7), np.log2(11), 6.0])
+def test_no_more_values_are_sent_than_are_paid_for(bits):
+    content = np.sinh(np.linspace(-20, 20, 3 * 2**12)).astype(np.float32).reshape(-1, 2, 2, 1)
+    for traced in (False, True):
+        quantized = (
+            jax.jit(Quantize.__call__)(Quantize(bits), offer(content), KEY)
+            if traced
+            else Quantize(bits)(offer(content), KEY)
+        )
+        values = np.unique(np.asarray(quantized.content)[:, ~np.eye(2, dtype=bool)].round(5))
+        assert len(values) == int(2**bits + 1e-6)
+        np.testing.assert_allclose(values, -values[::-1], atol=1e-5)
+
+
 def test_quantizing_does_not_touch_what_is_cheap_and_lets_gradient_pass():
     labels = offer(jnp.ones(SHAPE), bits=2.0)
     after, spent = edited(Quantize, labels, 4.0)

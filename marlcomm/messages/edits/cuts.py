@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from marlcomm.messages.edits.edit import INFINITY, between_agents, require
+from marlcomm.messages.edits.edit import INFINITY, between_agents, require, to_whole
 from marlcomm.types import Episodes, Messages, Scalar
 
 _MOST_ENTRIES = 2**31 - 1  # more than any message has
@@ -155,10 +155,8 @@ def _said(messages: Messages, whole: bool) -> jax.Array:
 
 
 def _count(fraction: Scalar, total: jax.Array) -> jax.Array:
-    """[] int32: the share `fraction` of `total` things, rounded up; what is whole but for its float32 is whole."""
-    exact = fraction * total.astype(jnp.float32)
-    nearest = jnp.round(exact)
-    return jnp.where(jnp.abs(exact - nearest) <= exact * 2.0**-22, nearest, jnp.ceil(exact)).astype(jnp.int32)
+    """[] int32: the share `fraction` of `total` things, rounded up."""
+    return to_whole(fraction * total.astype(jnp.float32), jnp.ceil).astype(jnp.int32)
 
 
 def _cut(messages: Messages, keep: jax.Array) -> Messages:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from marlcomm.messages.edits.edit import between_agents, require
+from marlcomm.messages.edits.edit import between_agents, require, to_whole
 from marlcomm.types import Messages, Scalar
 
 _LOUDEST_NOISE = 1e6  # beyond it nothing is left of a message, and networks overflow
@@ -49,8 +49,9 @@ class Quantize(struct.PyTreeNode):
     Numbers that a `QuantizedChannel` sends in a code of varying length are all sent in `bits` bits: a receiver that is
     not told which code an entry comes in could not read it.
 
-    The 2^bits values are evenly spaced in x / (1 + |x|): fine around 0, coarse for large numbers, the largest being
-    2^bits - 1, so that no range needs to be agreed on. One bit says -1 or 1. Gradient passes straight through.
+    The M = 2^bits values, rounded down to a whole number, are evenly spaced in x / (1 + |x|): fine around 0, coarse for
+    large numbers, the largest being M - 1, so that no range needs to be agreed on. One bit says -1 or 1. Gradient
+    passes straight through.
     """
 
     bits: Scalar = 8.0
@@ -60,7 +61,7 @@ class Quantize(struct.PyTreeNode):
 
     def __call__(self, messages: Messages, key: jax.Array) -> Messages:
         """See `Edit`."""
-        content, levels = messages.content, 2.0**self.bits
+        content, levels = messages.content, to_whole(2.0**self.bits, jnp.floor)
         within = content / (1.0 + jnp.abs(content))  # -1 .. 1
         cell = jnp.clip(jnp.floor((within + 1.0) / 2.0 * levels), 0.0, levels - 1.0)
         middle = (cell + 0.5) / levels * 2.0 - 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from marlcomm.types import Messages, others
+from marlcomm.types import Messages, Scalar, others
 
 INFINITY = float("inf")
 
@@ -109,6 +109,12 @@ def require(name: str, value: Any, low: float, high: float, whole: bool = False)
         raise ValueError(f"{name} is {value}: must be a whole number")
     if not low <= value <= high:
         raise ValueError(f"{name} {value} is outside {low} .. {high}")
+
+
+def to_whole(x: Scalar, rounded: Callable[[Any], jax.Array]) -> jax.Array:
+    """[] x above 0 made whole by `rounded`, such as `jnp.floor`; what is whole but for its float32 is that number."""
+    nearest = jnp.round(x)
+    return jnp.where(jnp.abs(x - nearest) <= x * 2.0**-22, nearest, rounded(x))
 
 
 def between_agents(messages: Messages) -> jax.Array:
