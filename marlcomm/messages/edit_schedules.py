@@ -83,7 +83,8 @@ class RandomCut:
       largest: how often the largest share is drawn, 0 .. 1.
       nothing: how often nothing is cut, 0 .. 1.
       between: the share that is cut otherwise; None draws it between nothing and the largest.
-      power: of the uniform number that this is drawn by: 1 draws evenly, 0.5 more large shares than small.
+      power: of the uniform number that this is drawn by, at least 0: 1 draws evenly, 0.5 more large shares than small,
+        0 the largest alone.
 
     Raises:
       UsageError: a number out of its range, or `largest` and `nothing` together above 1.
@@ -154,8 +155,8 @@ class RandomCut:
         if self.between is not None:
             middle = jnp.minimum(force * self.between, largest)
             return jnp.where(ramp < 0, 0.0, jnp.where(ramp < 1, middle, largest))
-        height = jnp.clip(ramp, 0.0, 1.0)
-        return largest * (height if self.power == 1.0 else height**self.power)
+        height = jnp.clip(ramp, 0.0, 1.0)  # 0 ** 0 is 1, and yet nothing is cut there
+        return largest * (height if self.power == 1.0 else jnp.where(height > 0, height**self.power, 0.0))
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def test_nothing_is_cut_before_its_time_and_more_and_more_after_it(env_steps, sh
         ({"largest": 0.5, "nothing": 0.25, "between": 0.8}, {0.0: 0.25, 0.79: 0.25, 0.8: 0.5, 0.94: 0.5, 0.95: 1.0}),
         ({"largest": 0.0, "nothing": 0.0, "power": 0.5}, {0.0: 0.0, 0.475: 0.25, 0.95: 1.0}),
         ({"largest": 0.0, "nothing": 1.0}, {0.0: 1.0}),
+        ({"largest": 0.5, "nothing": 0.25, "power": 0.0}, {0.0: 0.25, 0.94: 0.25, 0.95: 1.0}),
         ({"share": 0.5, "largest": 1.0, "nothing": 0.0}, {0.49: 0.0, 0.5: 1.0}),
     ],
 )

@@ -139,11 +139,37 @@ def run(edit):
         (lambda: Noise(float("inf")), "sigma"),
         (lambda: Quantize(0), "bits"),
         (lambda: Delay(1.5), "steps"),
+        (lambda: Drop("0.5"), "probability is '0.5': must be a number"),
+        (lambda: Budget("2"), "entries is '2': must be a whole number"),
+        (lambda: Drop(np.array(2.0)), r"probability 2\.0"),
+        (lambda: Budget(np.array([3, -1, 2])), "entries -1"),
+        (lambda: Budget(np.array([3.0, 1.0])), r"entries is 3\.0: must be a whole number"),
+        (lambda: Budget(np.float32(2.0)), "entries"),
+        (lambda: Quantize(np.array(np.nan)), "bits nan"),
     ],
 )
 def test_an_edit_made_in_python_is_checked_too(make, name):
     with pytest.raises(ValueError, match=name):
         make()
+
+
+@pytest.mark.parametrize("edit", [Drop(0.5), Budget(2), Quantize(np.float32(3.0)), CutBelow(jnp.float32(2.0))])
+def test_jax_may_take_edits_apart(edit):
+    """It fills them with shapes, None, numbers that are traced, and gradients, which have no range."""
+    stacked = jax.tree.map(lambda x: jnp.stack([x, x]), edit)
+    assert jax.tree.structure(stacked) == jax.tree.structure(edit)
+    jax.eval_shape(lambda edit: edit, edit)
+    jax.tree.map(lambda x: None, edit)
+    jax.tree.map(jnp.shape, edit)
+    each = jax.jit(jax.vmap(lambda edit: run(edit).sent)).lower(stacked).compile()(stacked)
+    np.testing.assert_array_equal(each[0], run(edit).sent)
+
+
+def test_an_edit_has_a_gradient():
+    words = -jnp.ones((1, 2, 2, 1))
+    gradient = jax.grad(lambda edit: (words * edit(offer(words), jax.random.PRNGKey(0)).content).sum())(Noise(0.5))
+    noise = Noise(1.0)(offer(0 * words), jax.random.PRNGKey(0)).content
+    np.testing.assert_allclose(gradient.sigma, -noise.sum(), rtol=1e-5)
 
 
 def test_a_budget_of_more_than_there_can_be_cuts_nothing():

@@ -102,13 +102,15 @@ def as_pytree(edit: Edit) -> Edit:
 
 
 def require(name: str, value: Any, low: float, high: float, whole: bool = False) -> None:
-    """Raises ValueError where a plain number, one that is not traced, is out of its range."""
-    if not isinstance(value, int | float | np.number):
-        return
-    if whole and not isinstance(value, int | np.integer):
-        raise ValueError(f"{name} is {value}: must be a whole number")
-    if not low <= value <= high:
-        raise ValueError(f"{name} {value} is outside {low} .. {high}")
+    """Raises ValueError where a number, or one in an array of NumPy, is out of its range, or is text.
+
+    All else passes: JAX makes edits of shapes, gradients and None, too, as of any pytree.
+    """
+    for number in np.ravel(value).tolist() if isinstance(value, np.ndarray | np.number) else [value]:
+        if isinstance(number, str | bytes) or (whole and isinstance(number, float)):
+            raise ValueError(f"{name} is {number!r}: must be a {'whole ' if whole else ''}number")
+        if isinstance(number, int | float) and not low <= number <= high:
+            raise ValueError(f"{name} {number} is outside {low} .. {high}")
 
 
 def to_whole(x: Scalar, rounded: Callable[[Any], jax.Array]) -> jax.Array:
