@@ -203,6 +203,22 @@ def test_bits_are_those_of_what_is_sent_to_the_living(scenes):
             assert scenes.bits[scene, i] == pytest.approx(expected)
 
 
+def test_importance_is_the_weight_of_what_can_be_heard(scenes):
+    """Those who are not alive take nothing of it."""
+    if "attention" not in scenes.reported:
+        pytest.skip("nothing is weighed")
+    np.testing.assert_allclose(scenes.messages.importance[..., -1], scenes.reported["attention"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["attention", "memory", "graph_attention", "graph_convolution"])
+def test_those_out_of_reach_take_nothing_of_the_importance(name):
+    channel = sized(CASES[name].channel).clone(graph="within_reach:1")
+    scene = scenes_of(name).inputs, scenes_of(name).memory, scenes_of(name).alive
+    _, messages, reported = jax.jit(lambda *x: talk(channel, scenes_of(name).params, *x))(*scene)
+    np.testing.assert_allclose(messages.importance[..., -1], reported["attention"], rtol=1e-5)
+    np.testing.assert_allclose(messages.importance[0, ..., -1].sum(0), 1.0, rtol=1e-5)
+
+
 def test_the_sender_learns_from_what_others_do(scenes):
     of_params, of_inputs = scenes.gradient
     if scenes.case.bits == 0:

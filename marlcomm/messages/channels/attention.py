@@ -24,8 +24,8 @@ class AttentionChannel(Channel):
     senders that are alive, the receiver among them, and j is given sum_i weight_ij v_i (eq. 3 and 4 of the paper). In
     further rounds the agents' states are tanh(W [state; what was heard]).
 
-    The importance of a message is the weight that the receiver would give it, were everything sent, so that cuts cut
-    by attention. `talk` reports the weights of the last round as `attention` [..., N, N].
+    The importance of a message is the weight that the receiver would give it, if all that reaches it were sent, so that
+    cuts cut by attention. `talk` reports the weights of the last round as `attention` [..., N, N].
 
     Attributes:
       signature: size of signatures and queries (published: 16; 32 in NDQ's baseline).
@@ -81,7 +81,7 @@ class AttentionChannel(Channel):
         return heard, {"attention": weights}
 
     def _attend(self, content: jax.Array, query: jax.Array, transmit: Transmit) -> tuple[jax.Array, jax.Array]:
-        offered = attention(self._scores(content, query), jnp.ones(content.shape[:-1], bool))
+        offered = attention(self._scores(content, query), transmit.reaches)
         arrived = transmit(offer(content, jnp.broadcast_to(offered[..., None], content.shape)))
         weights = attention(self._scores(arrived.content, query), arrived.sent.any(-1))
         if not self.renormalize:

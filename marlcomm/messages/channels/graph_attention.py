@@ -174,7 +174,8 @@ class GraphAttentionChannel(Channel):
         def scores_for(content: jax.Array) -> jax.Array:  # [..., heads, N, N]
             return scores_of(content, values[..., None, :, :])
 
-        would_be = jax.lax.stop_gradient(attention(scores_for(content), asked[..., None, :, :])).max(-3)
+        could_arrive = (asked & transmit.reaches)[..., None, :, :]
+        would_be = jax.lax.stop_gradient(attention(scores_for(content), could_arrive)).max(-3)
         messages = offer(content, jnp.broadcast_to(would_be[..., None], content.shape))
         arrived = transmit(messages._replace(sent=messages.sent & asked[..., None]))
         heard = arrived.sent.any(-1)

@@ -21,7 +21,7 @@ class GraphConvolutionChannel(Channel):
 
     with a W and b for each round. j is given its last embedding plus its first (the residual connection of the paper).
     In the softmax, what did not arrive counts for nothing. No graph is drawn, and nothing is held back. Importance is
-    mu. `talk` reports it as `attention` [..., N, N], of the last round.
+    mu, if all that reaches j were sent. `talk` reports it as `attention` [..., N, N], of the last round.
 
     In the original a central executor sees all; here every agent computes its own row from what it hears.
 
@@ -52,7 +52,7 @@ class GraphConvolutionChannel(Channel):
             return jnp.einsum("...ijd,...jd->...ij", content, query)
 
         embedding, scores = first, scores_of(to_everybody(first))
-        met = jnp.ones(scores.shape, bool)  # heard in this round and in all before
+        met = transmit.reaches  # heard in this round and in all before
         weights = importance = attention(scores, met)
         for number in range(self.rounds):
             content = to_everybody(embedding)

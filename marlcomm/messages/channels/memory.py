@@ -21,8 +21,8 @@ class MemoryChannel(Channel):
     All of it at the same step. What SARNet keeps beside the recurrent state as m is here read from that state: the
     agent's recurrent layer is given what the channel gives, and so keeps it.
 
-    The importance of a message is its weight, were everything sent. `talk` reports the weights as `attention`
-    [..., N, N].
+    The importance of a message is its weight, if all that reaches the receiver were sent. `talk` reports the weights as
+    `attention` [..., N, N].
 
     Attributes:
       width: size of queries, keys, values and m (published: 32). D is twice that.
@@ -55,7 +55,7 @@ class MemoryChannel(Channel):
         state = nn.relu(self.encoder(seen_by(inputs, memory)))
         query, remembered = self.query_head(state), self.memory_head(memory)
         content = to_everybody(jnp.concatenate([self.key_head(state), self.value_head(state)], -1))
-        offered = attention(self._scores(content, query), jnp.ones(content.shape[:-1], bool))
+        offered = attention(self._scores(content, query), transmit.reaches)
         arrived = transmit(offer(content, jnp.broadcast_to(offered[..., None], content.shape)))
         weights = attention(self._scores(arrived.content, query), arrived.sent.any(-1))
         values = arrived.content[..., self.width :]
