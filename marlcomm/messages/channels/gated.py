@@ -25,9 +25,10 @@ class GatedChannel(MeanChannel):
 
     A gate is a yes or no decision with a logit of its own. The gate of a step is decided in that step, from what the
     agent knows before it hears anything (the original decides it a step ahead, and keeps all gates shut at the first).
-    Telling the receivers whether there is a message costs one bit each.
+    Telling the receivers whether there is a message costs one bit each, in the first round: one gate holds for all
+    rounds of a step.
 
-    One gate holds for all rounds of a step. `dims`, `hidden` and `rounds` are as in `MeanChannel`.
+    `dims`, `hidden` and `rounds` are as in `MeanChannel`.
 
     `talk` reports `gate` [..., N] (1 open, 0 shut), its `gate_logit` and its `gate_log_prob`, both [..., N].
 
@@ -67,10 +68,10 @@ class GatedChannel(MeanChannel):
             soft_pair = soft[..., :, None] * soft[..., None, :]
             both = both + (soft_pair - jax.lax.stop_gradient(soft_pair))
 
-        def offer_through_gates(content: jax.Array) -> Messages:
+        def offer_through_gates(content: jax.Array, number: int) -> Messages:
             messages = offer(content * both[..., None])
             sent = messages.sent & (both[..., None] > 0.5)
-            return messages._replace(sent=sent, overhead=jnp.ones_like(messages.overhead))
+            return messages._replace(sent=sent, overhead=jnp.full_like(messages.overhead, number == 0))
 
         heard = self._rounds(seen, offer_through_gates, transmit)
         log_prob = jnp.asarray(distrax.Bernoulli(logits=logit).log_prob(gate))

@@ -44,14 +44,15 @@ class MeanChannel(Channel):
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array, transmit: Transmit
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
         """See `Channel.talk`; M is D."""
-        return self._rounds(seen_by(inputs, memory), offer, transmit), {}
+        return self._rounds(seen_by(inputs, memory), lambda content, _: offer(content), transmit), {}
 
-    def _rounds(self, seen: jax.Array, offer: Callable[[jax.Array], Messages], transmit: Transmit) -> jax.Array:
+    def _rounds(self, seen: jax.Array, offered: Callable[[jax.Array, int], Messages], transmit: Transmit) -> jax.Array:
+        """[..., N, D] what is heard in the last round; `offered` makes messages of contents and the round's number."""
         state = self.encoder(seen)
-        heard = mean_of_others(transmit(offer(to_everybody(state))).content)
-        for _ in range(self.rounds - 1):
+        heard = mean_of_others(transmit(offered(to_everybody(state), 0)).content)
+        for number in range(1, self.rounds):
             state = jnp.tanh(self.update(jnp.concatenate([state, heard], -1)))
-            heard = mean_of_others(transmit(offer(to_everybody(state))).content)
+            heard = mean_of_others(transmit(offered(to_everybody(state), number)).content)
         return heard
 
 
