@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import jax
@@ -100,10 +101,11 @@ class Channel(nn.Module, kw_only=True):
     says_numbers: ClassVar[bool] = True  # False: symbols alone, so that there is nothing to quantize
 
     def __post_init__(self) -> None:
-        if self.delay < 0:
-            raise ValueError(f"delay is {self.delay}: a message is under way for 0 steps or more")
-        if self.bandwidth is not None and self.bandwidth < 0:
-            raise ValueError(f"bandwidth is {self.bandwidth}: must be at least 0 entries, or None for no cap")
+        _check_whole("delay", self.delay, "a message is under way for a whole number of steps, 0 or more")
+        if self.bandwidth is not None:
+            _check_whole(
+                "bandwidth", self.bandwidth, "must be a whole number of entries, 0 or more, or None for no cap"
+            )
         if isinstance(self.graph, str):
             self.graph = _graph_of_word(self.graph, self.num_agents)
         elif self.graph is not None:
@@ -266,6 +268,11 @@ def within_reach(num_agents: int, reach: int) -> np.ndarray:
     """[N, N] bool: a graph of agents in a row, each of which reaches those at most `reach` places away."""
     place = np.arange(num_agents)
     return np.abs(place[:, None] - place) <= reach
+
+
+def _check_whole(name: str, value: Any, right: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+        raise UsageError(f"{name} is {value!r}: {right}")
 
 
 def _graph_of_word(word: str, num_agents: int) -> Any:

@@ -31,6 +31,7 @@ NDQ = {
     "members": [{"seed": 0}],
     "format": 2,
 }
+AS_WIDE_AS_THE_AGENT = {**NDQ, "settings": {**NDQ["settings"], "encoder_hidden": 0}}
 QMIX = {
     "algorithm": "qmix",
     "settings": {"cut_share": 0.5, "cut_in_training": True, "hidden": 8},
@@ -68,7 +69,7 @@ def found(record, **changes):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("record", [NDQ, RGMCOMM, QMIX])
+@pytest.mark.parametrize("record", [NDQ, AS_WIDE_AS_THE_AGENT, RGMCOMM, QMIX])
 def test_the_same_run_is_the_same(record):
     different, _ = found(record)
     assert different == []
@@ -99,6 +100,7 @@ def test_another_run_is_refused_by_todays_name(record, changes, name):
         ("ndq", {"paper": True, "cut_share": 0.5}, {"paper": True}),
         ("ndq", {"cut_share": 0.5}, {"cut_share": 0.5}),
         ("qmix", {"cut_in_training": False, "cut_start": 9.0}, {"cut_in_training": False}),
+        ("ndq", {"encoder_hidden": 0, "hidden": 8}, {"hidden": 8}),
     ],
 )
 def test_what_changed_nothing_is_left_out(algorithm, settings, kept):

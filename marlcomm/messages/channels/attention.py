@@ -47,6 +47,8 @@ class AttentionChannel(Channel):
 
     def __post_init__(self) -> None:
         check_positive(self, "signature", "value", "rounds")
+        if self.hidden < 0:
+            raise ValueError(f"hidden is {self.hidden}: must be at least 0 (0 for heads that read directly)")
         if self.scale is not None and self.scale <= 0:
             raise ValueError(f"scale is {self.scale}: must be above 0, or None for the root of signature")
         super().__post_init__()

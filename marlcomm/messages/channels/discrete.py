@@ -16,6 +16,7 @@ from marlcomm.messages.channel import Channel, by_receiver, offer, seen_by
 from marlcomm.networks.layers import MLP
 from marlcomm.renamed import old_names
 from marlcomm.types import Messages
+from marlcomm.validation import check_number
 
 
 @old_names(symbols="vocab_size", words="message_length")
@@ -50,6 +51,7 @@ class DiscreteChannel(Channel):
                 raise ValueError(f"{name} is {getattr(self, name)}: must be at least {least}")
         if self.temperature <= 0:
             raise ValueError(f"temperature is {self.temperature}: must be above 0")
+        check_number("noise", self.noise, 0.0)
         super().__post_init__()
 
     def setup(self) -> None:

@@ -10,8 +10,9 @@ from flax import linen as nn
 
 from marlcomm.losses.information import expressiveness_loss, succinctness_loss
 from marlcomm.messages.channel import Channel, ChannelLoss, by_receiver, offer
-from marlcomm.networks.layers import MLP
+from marlcomm.networks.layers import MLP, check_positive
 from marlcomm.types import Messages, others
+from marlcomm.validation import check_number
 
 
 class GaussianChannel(Channel):
@@ -41,6 +42,8 @@ class GaussianChannel(Channel):
     def __post_init__(self) -> None:
         if self.dims < 1:
             raise ValueError(f"dims is {self.dims}: a message has at least 1 dimension (SilentChannel has none)")
+        check_positive(self, "hidden", "posterior_width")
+        check_number("sigma", self.sigma, 0.0)
         super().__post_init__()
 
     @nn.nowrap
