@@ -222,6 +222,14 @@ def others(num_agents: int) -> jax.Array:
     return ~jnp.eye(num_agents, dtype=bool)
 
 
+def pairs_at_work(episodes: Episodes) -> Any:
+    """[B, T, N, N] bool: pairs of different agents, both alive, at valid steps, sender first; an array of the kind that
+    `alive` is, of JAX or NumPy."""
+    alive = episodes.alive[:, : episodes.valid.shape[1]]
+    pairs = alive[..., :, None] & alive[..., None, :] & ~np.eye(alive.shape[-1], dtype=bool)
+    return pairs & episodes.valid[..., None, None]
+
+
 def bits_sent(messages: Messages) -> jax.Array:
     """[..., N] bits that each sender spends on others at a step; what an agent tells itself is free."""
     spent = jnp.where(messages.sent, messages.price, 0.0).sum(-1) + overhead_paid(messages)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.losses.masking import masked_mean
-from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll, others
+from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll, pairs_at_work
 
 
 def teammate_model_loss(
@@ -25,10 +25,8 @@ def teammate_model_loss(
     taught. Needs `teammate_mean`, `teammate_variance`, `posterior_mean` and `posterior_variance` [B, T+1, N, N, L] in
     `unroll.auxiliary`, which the incentive channel reports in training.
     """
-    steps = episodes.valid.shape[1]
-    alive = episodes.alive[:, :steps]
-    pairs = alive[..., :, None] & alive[..., None, :] & others(alive.shape[-1])
-    counts = episodes.valid[..., None, None] & pairs
+    counts = pairs_at_work(episodes)
+    steps = counts.shape[1]
 
     def gaussian(name: str) -> distrax.Normal:
         mean, variance = (unroll.auxiliary[f"{name}_{part}"][:, :steps] for part in ("mean", "variance"))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from marlcomm.losses.masking import masked_mean
-from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll, others
+from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll, pairs_at_work
 
 AnyUnroll = Unroll | PolicyUnroll | ActorCriticUnroll
 
@@ -20,7 +20,7 @@ def reply_gate_loss(unroll: AnyUnroll, episodes: Episodes, hparams: Any) -> tupl
     Mean over pairs of different agents alive of which it is known. Needs `gate_logit`, and 1 or 0 as `gate_label` and
     `gate_taught`, each [B, T+1, N, N], in `unroll.auxiliary`.
     """
-    pairs = _pairs_alive(episodes)
+    pairs = pairs_at_work(episodes)
     steps = pairs.shape[1]
     taught = pairs & (unroll.auxiliary["gate_taught"][:, :steps] > 0)
     given = (unroll.auxiliary[name][:, :steps] for name in ("gate_logit", "gate_label"))
@@ -40,14 +40,8 @@ def teammate_value_loss(unroll: AnyUnroll, episodes: Episodes, hparams: Any) -> 
     Mean over pairs of different agents alive, and actions. Needs `teammate_values` [B, T+1, N, N, A], of receiver and
     other, and `own_values` [B, T+1, N, A] in `unroll.auxiliary`. No gradient reaches what is predicted.
     """
-    pairs = _pairs_alive(episodes)
+    pairs = pairs_at_work(episodes)
     steps = pairs.shape[1]
     predicted, own = (unroll.auxiliary[name][:, :steps] for name in ("teammate_values", "own_values"))
     error = jnp.where(pairs[..., None], predicted - jax.lax.stop_gradient(own)[..., None, :, :], 0.0)
     return masked_mean((error**2).mean(-1), pairs.astype(jnp.float32)), {}
-
-
-def _pairs_alive(episodes: Episodes) -> jax.Array:
-    """[B, T, N, N] bool: pairs of different agents alive, on valid steps."""
-    alive = episodes.alive[:, : episodes.valid.shape[1]]
-    return episodes.valid[..., None, None] & alive[..., :, None] & alive[..., None, :] & others(alive.shape[-1])

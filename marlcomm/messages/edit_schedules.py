@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.messages.channel import said_by_channel
-from marlcomm.messages.edits import CutBelow, Edit, chain_edits, importance_quantile, pairs_at_work
+from marlcomm.messages.edits import CutBelow, Edit, chain_edits, importance_quantile
 from marlcomm.messages.edits.edit import as_pytree
-from marlcomm.types import Episodes, Messages, Scalar
+from marlcomm.types import Episodes, Messages, Scalar, pairs_at_work
 from marlcomm.validation import UsageError, check_number
 
 Range = tuple[float, float]

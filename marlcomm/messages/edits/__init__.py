@@ -11,13 +11,13 @@ from marlcomm.messages.edits.cuts import (
     RankCut,
     Silence,
     importance_quantile,
-    pairs_at_work,
     with_mask,
 )
 from marlcomm.messages.edits.damage import Drop, Noise, Quantize
 from marlcomm.messages.edits.edit import Delay, Edit, OneOf, chain_edits, looks_across, split_delay
 from marlcomm.messages.edits.pairs import CutPairs, ReplaceSender, SwapPairs
 from marlcomm.messages.edits.parse import parse_edit, parse_edits
+from marlcomm.types import pairs_at_work
 
 __all__ = [
     "Budget",

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
 
 from marlcomm.messages.edits.edit import INFINITY, between_agents, require, to_whole
-from marlcomm.types import Episodes, Messages, Scalar
+from marlcomm.types import Messages, Scalar
 
 _MOST_ENTRIES = 2**31 - 1  # more than any message has
 
@@ -119,14 +118,6 @@ def with_mask(messages: Messages, decisions: int) -> Messages:
     entries costs no more."""
     mask = jnp.full(messages.overhead.shape, decisions, jnp.float32)
     return messages._replace(mask=mask if messages.mask is None else jnp.maximum(messages.mask, mask))
-
-
-def pairs_at_work(episodes: Episodes) -> Any:
-    """[B, T, N, N] bool: pairs of different agents, both alive, at real steps, sender first; an array of the kind that
-    `alive` is, of JAX or NumPy."""
-    alive = episodes.alive[:, :-1]
-    pairs = alive[..., :, None] & alive[..., None, :] & ~np.eye(alive.shape[-1], dtype=bool)
-    return pairs & episodes.valid[..., None, None]
 
 
 def importance_quantile(importance: jax.Array, counts: jax.Array, fraction: Scalar) -> jax.Array:
