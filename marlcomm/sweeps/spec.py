@@ -81,7 +81,7 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> SweepSpec:
         `max_members` how many train together at the most, None for as many as memory holds. The table `set` holds
         settings for all, `grid` lists of which every combination is tried, `cases` a list of tables tried one by one,
         `random` how many `draws` and, for each setting, `{low, high}` (with `log` or `integer`) or `{choice}`; `seed`
-        decides the draws.
+        decides the draws, and is refused where there are none.
 
     Raises:
       UsageError: no such file, a line that is no TOML, an unknown name, a value of the wrong type, nothing to try, or a
@@ -97,7 +97,10 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> SweepSpec:
     for name, values in grid.items():
         _check_listed(f"grid.{name}", values)
     seed = check_seed("seed", content.get("seed", 0))
-    draws = list(_draws(_table(content, "random", DISTRIBUTION), seed))
+    random = _table(content, "random", DISTRIBUTION)
+    if "seed" in content and not random:
+        raise UsageError(f"seed={seed} decides the draws of [random], which there are none; did you mean seeds?")
+    draws = list(_draws(random, seed))
     cases = _cases(content.get("cases", [{}]))
     settings = tuple(_points(content, fixed, grid, draws, cases))
     steps, most = content.get("steps"), content.get("max_members")
