@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from marlcomm.envs.api import Environment
 from marlcomm.envs.render.messages import draw_messages
 from marlcomm.envs.render.palette import INK
+from marlcomm.validation import UsageError
 
 if TYPE_CHECKING:  # matplotlib is imported when something is drawn
     from matplotlib.animation import AbstractMovieWriter
@@ -85,8 +86,7 @@ def animate_episode(
       The path that was written.
 
     Raises:
-      ValueError: lengths or sizes do not fit, or the suffix is neither .gif nor .mp4.
-      RuntimeError: .mp4 without ffmpeg.
+      ValueError: lengths or sizes do not fit, the suffix is neither .gif nor .mp4, or it is .mp4 without ffmpeg.
     """
     path = Path(path)
     writer = _writer(path, frames_per_second)
@@ -215,6 +215,6 @@ def _writer(path: Path, frames_per_second: float) -> AbstractMovieWriter:
         return PillowWriter(fps=fps)
     if path.suffix == ".mp4":
         if not FFMpegWriter.isAvailable():
-            raise RuntimeError(f"{path.name}: .mp4 needs ffmpeg, which is not installed; write a .gif instead.")
+            raise UsageError(f"{path.name}: .mp4 needs ffmpeg, which is not installed; write a .gif instead.")
         return FFMpegWriter(fps=fps)
     raise ValueError(f"{path.name}: the suffix must be .gif or .mp4.")

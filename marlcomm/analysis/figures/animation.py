@@ -44,8 +44,7 @@ def animate_run(
       edits: what happens to messages on their way; edits or their names.
 
     Raises:
-      ValueError: no such member or edit, another suffix, or a simulator that tells no states.
-      RuntimeError: .mp4 without ffmpeg.
+      ValueError: no such member or edit, another suffix, .mp4 without ffmpeg, or a simulator that tells no states.
     """
     run = as_run(run)
     recorded = record_episodes(run, COMPANY, member=member, seed=seed, edits=edits)

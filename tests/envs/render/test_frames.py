@@ -9,6 +9,7 @@ from PIL import Image
 
 from marlcomm.envs import animate_episode, draw_frame, make_env
 from marlcomm.envs.render.messages import message_text
+from marlcomm.validation import UsageError
 
 TASKS = [
     ("sensor", {}),
@@ -100,6 +101,13 @@ def test_wrong_arguments(episode, tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         animate_episode(env, states, path, **changes)
     assert not path.exists()
+
+
+def test_without_ffmpeg_there_is_a_gif(episode, tmp_path, monkeypatch):
+    env, states, _, actions = episode
+    monkeypatch.setattr("matplotlib.animation.FFMpegWriter.isAvailable", lambda: False)
+    with pytest.raises(UsageError, match=r"ffmpeg, which is not installed; write a .gif"):
+        animate_episode(env, states, tmp_path / "episode.mp4", actions=actions)
 
 
 def test_words_beside_an_arrow():
