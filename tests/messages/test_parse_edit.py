@@ -22,8 +22,9 @@ from marlcomm.messages import (
     parse_edit,
 )
 from marlcomm.messages.channel import deliver, offer
-from marlcomm.messages.edits import CalibratedCut
+from marlcomm.messages.edits import CalibratedCut, parse_edits
 from marlcomm.names import edit_names
+from marlcomm.validation import UsageError
 
 NAMES = [usage.partition(":")[0] for usage, _ in edit_names()]
 NUMBERS = st.one_of(
@@ -105,6 +106,12 @@ def test_bad_text_is_named(text, message):
     with pytest.raises(ValueError, match=message) as raised:
         parse_edit(text)
     assert repr(text) in str(raised.value)
+
+
+@pytest.mark.parametrize("edits", [3, [0.5], None, [Drop(0.5), ["silence"]], Drop])
+def test_what_is_neither_an_edit_nor_a_name_is_refused(edits):
+    with pytest.raises(UsageError, match=r"must be an edit or its name, such as Drop\(0.5\)"):
+        parse_edits(edits)
 
 
 @hypothesis.settings(max_examples=300, deadline=None)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from marlcomm.messages.edits.edit import Edit, as_pytree
 from marlcomm.named import load
 from marlcomm.names import EDITS, edit_name
+from marlcomm.validation import UsageError
 
 
 def parse_edit(text: str) -> Edit:
@@ -38,6 +39,9 @@ def parse_edit(text: str) -> Edit:
 
 
 def parse_edits(edits: Edit | str | Sequence[Edit | str]) -> list[Edit]:
-    """Edits or their names, one or several, as edits. Raises as `parse_edit`."""
+    """Edits or their names, one or several, as edits. Raises as `parse_edit`, and where something is neither."""
     listed = edits if isinstance(edits, Sequence) and not isinstance(edits, str) else [edits]
+    for edit in listed:
+        if not isinstance(edit, str) and (isinstance(edit, type) or not callable(edit)):
+            raise UsageError(f"edits={edits!r}: {edit!r} must be an edit or its name, such as Drop(0.5) or 'drop:0.5'")
     return [parse_edit(edit) if isinstance(edit, str) else as_pytree(edit) for edit in listed]
