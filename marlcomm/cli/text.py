@@ -25,7 +25,7 @@ def read_count(name: str, text: str) -> int:
     """A whole number, such as 100000, 100_000, 1e5 or 2M. Raises UsageError where it is none."""
     number = _decimal(text)
     if number is None or number.adjusted() > _MOST_DIGITS or number != number.to_integral_value():
-        raise UsageError(f"{name}={text!r} must be a whole number, such as 100000, 100_000, 1e5 or 2M.")
+        raise UsageError(f"{_given(name, text)} must be a whole number, such as 100000, 100_000, 1e5 or 2M.")
     return int(number)
 
 
@@ -36,7 +36,7 @@ def read_number(name: str, text: str) -> float:
     except ValueError:
         number = _decimal(text)
     if number is None:
-        raise UsageError(f"{name}={text!r} must be a number, such as 0.001, 1e-3 or 150k.")
+        raise UsageError(f"{_given(name, text)} must be a number, such as 0.001, 1e-3 or 150k.")
     return float(number)
 
 
@@ -81,6 +81,11 @@ def read_literal(text: str) -> Any:
         return text
 
 
+def _given(name: str, text: str) -> str:
+    """What was written for what; the parser of flags says itself which it is, and so gives no name."""
+    return f"{name}={text!r}" if name else repr(text)
+
+
 def _decimal(text: str) -> Decimal | None:
     body, unit = re.fullmatch(r"(.*?)([kKMG]?)", text.strip(), re.DOTALL).groups()  # pyright: ignore
     try:
@@ -100,11 +105,11 @@ def _argument(metavar: str, read: Callable[[str], Any]) -> PrimitiveConstructorS
     )
 
 
-_COUNT = _argument("N", lambda text: read_count("it", text))
+_COUNT = _argument("N", lambda text: read_count("", text))
 Count = Annotated[int, _COUNT]
 # of which the help says what None stands for
 OptionalCount = Annotated[int | None, _COUNT, arg(help_behavior_hint="")]
-_NUMBER = _argument("X", lambda text: read_number("it", text))
+_NUMBER = _argument("X", lambda text: read_number("", text))
 OptionalNumber = Annotated[float | None, _NUMBER, arg(help_behavior_hint="")]
 OptionalName = Annotated[str | None, arg(help_behavior_hint="")]
 OptionalPath = Annotated[Path | None, arg(help_behavior_hint="")]

@@ -76,6 +76,8 @@ def test_list_names_everything(capsys):
         (["train", "ndq", "halway"], "Did you mean 'hallway'"),
         (["train", "ndq", "hallway", "--seeds", "0"], "at least one seed"),
         (["train", "ndq", "hallway", "--steps", "0"], "steps=0"),
+        (["train", "ndq", "hallway", "--steps", "abc"], "--steps: 'abc' must be a whole number"),
+        (["frontier", "run", "--silent", "abc"], "--silent: 'abc' must be a number"),
         (["train", "ndq", "hallway", "--set", "betta=1"], "Did you mean 'beta'"),
         (["train", "ndq", "hallway", "--set", "beta=loud"], "beta='loud' must be a number"),
         (["train", "ndq", "hallway", "--set", "hidden=2.5"], "hidden='2.5' must be a whole"),
