@@ -8,16 +8,17 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, UseAppendAction, arg
 
 from marlcomm.cli import printing
+from marlcomm.cli.checks import check_page, check_run
 from marlcomm.cli.text import Count, OptionalCount, OptionalName, OptionalNumber, OptionalPath, Seeds
 from marlcomm.devices import join_processes
-from marlcomm.names import ALGORITHMS, LISTS, SIMULATORS, TASKS, edit_name
+from marlcomm.names import ALGORITHMS, LISTS, SIMULATORS, TASKS
 from marlcomm.validation import UsageError, check_choice
 
 PICTURES = (".png", ".pdf", ".svg")
@@ -165,7 +166,7 @@ def evaluate(
         seed: Decides the episodes.
         as_json: Print one JSON object.
     """
-    _check_run(run, edit)
+    check_run(run, edit)
     from marlcomm.training import evaluate as evaluate_run
     from marlcomm.training import load_run
     from marlcomm.training.record import plain
@@ -201,7 +202,7 @@ def watch(
         seed: Decides the episode.
         edit: What happens to messages on their way; see `evaluate`.
     """
-    _check_run(run, edit)
+    check_run(run, edit)
     from marlcomm.analysis import animate_run
     from marlcomm.training import load_run
 
@@ -223,16 +224,17 @@ def inspect(
 
     Args:
         run: The run folder.
-        out: The page, one HTML file that needs nothing else (default: inspection.html in the run folder).
+        out: The page, one .html file that needs nothing else (default: inspection.html in the run folder).
         member: Which member to look at closely (default: the best).
         episodes: Greedy episodes for every measurement.
         seed: Decides the episodes.
         quiet: Do not say what is being done.
     """
-    _check_run(run)
+    check_run(run)
+    page = check_page(run / "inspection.html" if out is None else out)
     from marlcomm.analysis import inspect_run
 
-    print(inspect_run(run, out, member=member, episodes=episodes, seed=seed, progress=not quiet))
+    print(inspect_run(run, page, member=member, episodes=episodes, seed=seed, progress=not quiet))
     return 0
 
 
@@ -249,7 +251,7 @@ def plot(
         raise UsageError("plot needs at least one run folder")
     check_choice("the suffix of --out", out.suffix, PICTURES)
     for run in runs:
-        _check_run(run)
+        check_run(run)
     out.parent.mkdir(parents=True, exist_ok=True)  # before anything is measured
     from marlcomm.analysis import plot_curves, read_metrics, run_labels
 
@@ -292,7 +294,7 @@ def frontier(
     check_choice("the suffix of --out", out.suffix, PICTURES)
     check_choice("--measure", measure, ("return", "won"))
     for run in runs:
-        _check_run(run, edit)
+        check_run(run, edit)
     out.parent.mkdir(parents=True, exist_ok=True)  # before anything is measured
     from marlcomm.analysis import frontier as measured
     from marlcomm.analysis import plot_frontier
@@ -330,7 +332,7 @@ def export(
         seed: Decides the episodes.
         edit: What happens to messages on their way; see `evaluate`.
     """
-    _check_run(run, edit)
+    check_run(run, edit)
     from marlcomm.analysis import export_run
 
     print(export_run(run, out, format=format, episodes=episodes, member=member, seed=seed, edits=edit))
@@ -376,14 +378,6 @@ def list_names(what: Annotated[Positional[str], arg(metavar="WHAT")] = "everythi
         {title: describe(kind) for title, kind in titles.items()}, ("name", "what", "settings and defaults")
     )
     return 0
-
-
-def _check_run(run: Path, edits: Sequence[str] = ()) -> None:
-    """Raises UsageError where there is no run, or an edit has no such name: what can be said before JAX is there."""
-    if not (run / "config.json").is_file():
-        raise UsageError(f"{run.absolute()} is not a run folder: it has no config.json")
-    for edit in edits:
-        edit_name(edit)
 
 
 COMMANDS: dict[str, Callable[..., int]] = {

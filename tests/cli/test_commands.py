@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -56,11 +57,51 @@ def test_inspect_passes_on_what_it_is_asked(monkeypatch, capsys, tmp_path):
     (tmp_path / "config.json").write_text("{}")
     asked = []
     monkeypatch.setattr("marlcomm.analysis.inspect_run", lambda *words, **more: asked.append((words, more)) or "a page")
-    words = ["inspect", str(tmp_path), "--out", "page.html", "--member", "1", "--episodes", "50", "--seed", "3"]
+    words = [
+        "inspect",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "page.html"),
+        "--member",
+        "1",
+        "--episodes",
+        "50",
+        "--seed",
+        "3",
+    ]
     assert main([*words, "--quiet"]) == 0
     asked_for = {"member": 1, "episodes": 50, "seed": 3, "progress": False}
-    assert asked == [((tmp_path, Path("page.html")), asked_for)]
+    assert asked == [((tmp_path, tmp_path / "page.html"), asked_for)]
     assert capsys.readouterr().out == "a page\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        (".", "is a folder: name the page in it, such as --out inspection.html"),
+        ("page.pdf", "--out page.pdf: the page is HTML: name it so, such as --out page.html"),
+        ("page", "such as --out page.html"),
+        ("/dev/null/page.html", "cannot write to /dev/null/page.html: "),
+        ("/proc/page.html", "Choose another place for the page, --out PAGE.html"),
+    ],
+)
+def test_where_no_page_can_be_written_nothing_is_measured(monkeypatch, capsys, tmp_path, page, message):
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setattr("marlcomm.analysis.inspect_run", lambda *_, **__: pytest.fail("it was measured"))
+    assert main(["inspect", str(tmp_path), "--out", page]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_folder_that_is_read_only_is_told_before_anything_is_measured(monkeypatch, capsys, tmp_path):
+    def refused(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setattr("marlcomm.analysis.inspect_run", lambda *_, **__: pytest.fail("it was measured"))
+    monkeypatch.setattr(Path, "open", refused)
+    assert main(["inspect", str(tmp_path)]) == 2
+    assert "Read-only file system. Choose another place for the page, --out" in capsys.readouterr().err
 
 
 def test_list_names_everything(capsys):
