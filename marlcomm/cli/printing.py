@@ -110,13 +110,13 @@ def print_findings(found: Sequence[Any]) -> None:
 
 
 def print_plan(plan: Any) -> None:
-    """Prints what a sweep would train together, and the memory that a member takes."""
+    """Prints what a sweep would train together, with which options of the task and settings, and a member's memory."""
     rows = [
         (
             part.name,
             f"{len(part.members)}",
             f"{part.steps:,}",
-            ", ".join(f"{key}={value}" for key, value in part.about["settings"].items()),
+            " ".join(f"{key}={value}" for key, value in part.asked().items()),
             str(part.memory or "planned before"),
         )
         for part in plan.parts

@@ -60,6 +60,11 @@ class Part:
         """Its members."""
         return Population(tuple(seed for seed, _ in self.members), tuple(changes for _, changes in self.members))
 
+    def asked(self) -> dict[str, Any]:
+        """What was asked for: options of the task, as `task.NAME`, and settings; lists as `--set` takes them."""
+        options = {f"task.{name}": value for name, value in self.about["task_options"].items()}
+        return {name: _as_words(value) for name, value in {**options, **self.about["settings"]}.items()}
+
     def record(self) -> dict[str, Any]:
         """What sweep.json holds of it."""
         members = [{"seed": seed, "changes": dict(changes)} for seed, changes in self.members]
@@ -181,6 +186,13 @@ def _planned_before(groups: Mapping[str, Group], recorded: Mapping[str, Any]) ->
         if _identity(about, group.steps, member) not in group.members:
             raise UsageError(f"{name} was begun with seed {member[0]} and {dict(member[1])}, not asked for any more")
     return Part(name, group.algorithm, group.about, group.steps, members)
+
+
+def _as_words(value: Any) -> Any:
+    """A list as `--set` takes it, such as 4,4; anything else as it is."""
+    if not isinstance(value, list | tuple):
+        return value
+    return ",".join(map(repr, value)) + "," * (len(value) == 1) or "()"
 
 
 def _key(about: Mapping[str, Any]) -> str:

@@ -12,7 +12,9 @@ import pytest
 
 import marlcomm as mc
 from marlcomm.cli import main
+from marlcomm.cli.text import read_literal
 from marlcomm.sweeps import jobs, make_plan, plan, read_spec
+from marlcomm.sweeps.run import write_table
 from marlcomm.training import RunFolderError
 from marlcomm.validation import UsageError
 
@@ -178,7 +180,18 @@ def test_a_wrong_file_is_answered_with_a_sentence(tmp_path, capsys, text, messag
     assert "Traceback" not in said
 
 
-def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
+def test_lists_stand_in_the_table_as_the_command_line_takes_them(tmp_path):
+    tried = [[4, 4], [6, 6], [5]]
+    groups = [{"task.lengths": lengths, "task.groups": [0] * len(lengths)} for lengths in tried]
+    asked = make_plan(read_spec({**SPEC, "task": "hallway", "cases": groups}))
+    write_table(asked, tmp_path, {})
+    rows = list(csv.DictReader((tmp_path / "sweep.csv").open()))
+    assert [row["task.lengths"] for row in rows] == ["4,4", "6,6", "5,"]
+    assert [list(read_literal(row["task.lengths"])) for row in rows] == tried
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "140")
     file = tmp_path / "sweep.toml"
     file.write_text(
         'algorithm = "vdn"\ntask = "hallway"\nseeds = 3\n[grid]\nhidden = [4, 8]\ntask.lengths = [[2, 2]]\n'
@@ -186,6 +199,8 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
     assert main(["sweep", str(file), "--dry-run", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "6 members in 2 runs" in said
+    for hidden in (4, 8):
+        assert f"task.lengths=2,2 hidden={hidden}" in said
     assert "replay" in said
     assert not (tmp_path / "out").exists()
     assert main(["sweep", str(tmp_path / "nowhere.toml")]) == 2
