@@ -74,13 +74,21 @@ def check_module(name: str, module: Any) -> None:
         raise UsageError(f"{name}={module!r} must be a flax module.")
 
 
+# what training writes down beside the losses, each under its name
+_RECORDED = {"chunk", "env_steps", "updates", "healthy", "loss", "gradient_norm", "exploration", "return", "won",
+             "episode_length", "bits_per_step"}  # fmt: skip
+
+
 def check_losses(losses: Mapping[str, Loss], weights: Mapping[str, Any]) -> tuple[dict[str, Loss], dict[str, Any]]:
     """Losses and their weights, as given.
 
     Raises:
-      UsageError: a loss that cannot be called or has no weight, or a weight of no loss or that is no number.
+      UsageError: a loss that cannot be called, has no weight or has the name of something else that training records,
+        or a weight of no loss or that is no number.
     """
     for name, loss in losses.items():
+        if name in _RECORDED or name.startswith("test_"):
+            raise UsageError(f"a loss cannot be called {name!r}: training records something else by that name.")
         if not callable(loss):
             raise UsageError(
                 f"the loss {name}={loss!r} must be a function of an unroll, episodes and hyper-parameters."

@@ -82,7 +82,7 @@ def print_frontier(found: Any) -> None:
     scale = f"worth: 0 is the best silent team ({found.silent:g}), 1 the best informed one ({found.informed:g})"
     known = found.silent == found.silent and found.informed == found.informed  # neither is NaN
     unknown = "no scale: " + (
-        f"the best informed team gets no more than the best silent one ({found.silent:g})"
+        f"a silent team can get as much here as the best informed one ({found.silent:g})"
         if known
         else "the task does not know the best silent and the best informed team: give --silent and --informed"
     )

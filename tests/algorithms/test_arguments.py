@@ -64,6 +64,16 @@ SMALL = {"hidden": 8, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 4}
         ("qmix", {"losses": {"mine": lambda *x: (0.0, {})}}, "'mine' has no weight"),
         ("qmix", {"losses": {"mine": 3}, "weights": {"mine": 1.0}}, "mine=3 must be a function"),
         ("qmix", {"weights": {"mine": 1.0}}, "'mine', which is no loss"),
+        (
+            "qmix",
+            {"losses": {"env_steps": lambda *x: (0.0, {})}, "weights": {"env_steps": 1.0}},
+            "called .env_steps",
+        ),
+        (
+            "qmix",
+            {"losses": {"test_won": lambda *x: (0.0, {})}, "weights": {"test_won": 1.0}},
+            "called .test_won",
+        ),
         ("mappo", {"weights": {"value": "much"}}, r"weights\.value='much' .*must be float"),
     ],
 )
