@@ -24,6 +24,7 @@ from marlcomm.training.run_lock import RunFolderError, RunInUseError
 from marlcomm.validation import UsageError
 
 RECORD, LOGS = "sweep.json", "logs"
+WAY_ON = "the same sweep command, or call"
 PATIENCE = 60.0  # seconds for a process that trained before, on a node that was lost, to be gone
 
 
@@ -110,6 +111,7 @@ class Job:
             checkpoint_seconds=self.checkpoint_seconds,
             progress=progress,
             title=self.title,
+            way_on=WAY_ON,
         )
 
 

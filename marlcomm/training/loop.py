@@ -147,8 +147,10 @@ def train_population(
     progress: bool = True,
     prepare: Prepare | None = None,
     title: str = "training",
+    way_on: str | None = None,
 ) -> TrainResult:
-    """As `train`, for members of any seeds and hyper-parameters; `title` names the run in its progress."""
+    """As `train`, for members of any seeds and hyper-parameters; `title` names the run in its progress, and `way_on`
+    what goes on with it once interrupted (None: `--resume`)."""
     counts = _check(algorithm, steps, evaluations, evaluation_episodes)
     checkpoint_seconds = check_number("checkpoint_seconds", checkpoint_seconds, 0.0, finite=False)
     if out is None and (resume or tensorboard):
@@ -162,7 +164,7 @@ def train_population(
     with (
         ProgressReport(schedule.steps, len(population), progress and is_first(), title) as report,
         stop_between_chunks(report.say) as stopping,
-        Recorder(algorithm, population, counts, out, checkpoint_seconds, report) as recorder,
+        Recorder(algorithm, population, counts, out, checkpoint_seconds, report, way_on) as recorder,
     ):
         warnings = (takes, few_updates(algorithm, schedule), late_losses(algorithm, schedule))
         for warning in filter(None, warnings):

@@ -39,9 +39,10 @@ class Recorder:
         out: str | Path | None,
         checkpoint_seconds: float,
         report: ProgressReport,
+        way_on: str | None = None,
     ) -> None:
         """Args: what runs, how much of it (`counts`, on record), where to keep it (None: nowhere), how often to save
-        (seconds), and where to say so."""
+        (seconds), where to say so, and what a run is gone on with (None: `--resume`)."""
         self.population, self.report, self.aliases = population, report, algorithm.aliases
         self.path = None if out is None else Path(out).absolute()
         self.folder = RunFolder(self.path) if self.path is not None and is_first() else None
@@ -52,6 +53,7 @@ class Recorder:
             | {"block": population.members_together}
             | {"devices": f"{population.mesh().size} x {jax.devices()[0].device_kind}"}
         )
+        self._way_on = way_on or f"--resume --out {shlex.quote(str(self.path))}"
         self.chunk, self.compile_seconds = 0, 0.0
         self._checkpoints: Checkpoints | None = None
         self._rows: list[list[dict[str, Any]]] = [[] for _ in population.seeds]  # [P][time]
@@ -142,10 +144,7 @@ class Recorder:
 
     def how_to_resume(self) -> str:
         """The end of a sentence that says what can be done after an interruption."""
-        return "" if self.path is None else f"; saved, go on with {self._resume()}"
-
-    def _resume(self) -> str:
-        return f"--resume --out {shlex.quote(str(self.path))}"
+        return "" if self.path is None else f"; saved, go on with {self._way_on}"
 
     def _open(self, template: LearnerState, resume: bool, tensorboard: bool) -> LearnerState | None:
         if self.folder is None:
@@ -199,7 +198,7 @@ class Recorder:
             what = "see to it that you may write there"
         elif error.errno not in _FULL:
             what = "see to that"
-        return f"What was saved before is whole: {what}, and go on with {self._resume()}"
+        return f"What was saved before is whole: {what}, and go on with {self._way_on}"
 
     def _reopen(self, folder: RunFolder, checkpoints: Checkpoints, template: LearnerState) -> LearnerState | None:
         said = [*folder.mend_config(self.config), *folder.check_same(self.config, self.aliases)]

@@ -264,7 +264,9 @@ def interrupt(engine, folder):
     asked = {**SPEC, "steps": 200_000, "evaluations": 200, "checkpoint_seconds": 0}
     with pytest.raises(KeyboardInterrupt):
         mc.sweep(asked, folder, engine=Interrupted())
-    assert "interrupted after" in next((folder / "logs").iterdir()).read_text()
+    said = next((folder / "logs").iterdir()).read_text()
+    assert "interrupted after" in said
+    assert "--resume" not in said
 
 
 @pytest.mark.slow

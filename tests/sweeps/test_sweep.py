@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
+import signal
 import tomllib
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from marlcomm.cli.text import read_literal
 from marlcomm.sweeps import jobs, make_plan, plan, read_spec
 from marlcomm.sweeps.run import write_table
 from marlcomm.training import RunFolderError
+from marlcomm.training.recorder import Recorder
 from marlcomm.validation import UsageError
 
 TINY = {"hidden": 4, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 8}
@@ -129,6 +132,16 @@ def test_an_interruption_leaves_a_table_and_no_further_part_begins(tmp_path, mon
     with pytest.raises(KeyboardInterrupt):
         mc.sweep({**SPEC, "algorithm": ["qmix", "vdn"]}, tmp_path / "sweep", progress=False)
     assert (tmp_path / "sweep" / "sweep.csv").read_text().count("not finished") == 2
+
+
+def test_an_interrupted_sweep_says_that_the_same_command_goes_on(tmp_path, monkeypatch, capsys):
+    """A sweep has no --resume, which a run by itself has."""
+    monkeypatch.setattr(Recorder, "is_due", lambda self: os.kill(os.getpid(), signal.SIGTERM) or False)
+    with pytest.raises(KeyboardInterrupt):
+        mc.sweep({**SPEC, "steps": 3000, "evaluations": 50}, tmp_path / "sweep")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "steps; saved, go on with the same sweep command, or call" in said
+    assert "--resume" not in said
 
 
 def test_the_files_of_the_how_to_can_be_read():
