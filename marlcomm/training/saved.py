@@ -11,8 +11,10 @@ from typing import Any, TypeVar
 import jax
 
 from marlcomm.algorithms.algorithm import Algorithm
+from marlcomm.algorithms.parts import PARTS, parts_of
 from marlcomm.algorithms.registry import make_recorded
 from marlcomm.envs.registry import make_env
+from marlcomm.names import ALGORITHMS, EDITS, TASKS
 from marlcomm.training.checkpoint import CheckpointError, Checkpoints
 from marlcomm.training.policy import Policy, best_member, policy_of
 from marlcomm.training.population import Population
@@ -78,7 +80,7 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
         are not registered): a run folder holds numbers and names, no code.
 
     Raises:
-      RunFolderError: this is no run folder, or it needs `algorithm`.
+      RunFolderError: this is no run folder, or it needs `algorithm`, or a name on record that is not registered here.
       CheckpointError: it has no whole checkpoint, or the checkpoint does not fit the algorithm.
     """
     folder = RunFolder(run)
@@ -126,5 +128,22 @@ def _make_again(folder: RunFolder, config: Mapping[str, Any]) -> Algorithm:
             f"{folder.path} was trained with parts of your own, and a run folder holds no code: pass what was trained, "
             f"algorithm=..., to load_run or load in Python; evaluate and inspect_run take what load_run gives"
         )
-    env = make_env(config["task"], **config["task_options"])
-    return make_recorded(config["algorithm"], env, config["settings"])
+    try:
+        env = make_env(config["task"], **config["task_options"])
+        return make_recorded(config["algorithm"], env, config["settings"])
+    except ValueError:
+        if not (missing := _not_registered(config)):
+            raise
+        raise RunFolderError(
+            f"{folder.path} was trained with {' and '.join(map(repr, missing))}, which is not registered here: add "
+            "--import MODULE (in Python: import what registers it first)"
+        ) from None
+
+
+def _not_registered(config: Mapping[str, Any]) -> list[str]:
+    """Names on record that nothing has here: a module of the user's registers them."""
+    known = {"task": TASKS, "algorithm": ALGORITHMS, **PARTS, "training_edit": {*PARTS["training_edit"], *EDITS}}
+    given = {"task": config["task"], "algorithm": config["algorithm"], **parts_of(config["settings"])}
+    if isinstance(edit := given.get("training_edit"), str):
+        given["training_edit"] = edit.partition(":")[0]
+    return [name for kind, name in given.items() if isinstance(name, str) and name not in known[kind]]
