@@ -87,6 +87,24 @@ def test_the_picture(found, tmp_path):
     plot_frontier(made([np.nan], [np.nan], silent=np.nan)).savefig(tmp_path / "nothing.png", dpi=50)
 
 
+def test_what_is_lower_than_drawn_says_how_low():
+    worth = np.array([-4.58, -2.32, 0.0, -0.75, 1.0])
+    figure = plot_frontier(made([0.0, 0.0, 0.0, 5.0, 3000.0], 12.5 + 2.5 * worth))
+    axes = figure.axes[0]
+    written = {text.xy: text.get_text() for text in axes.texts if "best" not in text.get_text()}
+    assert {place: words.split()[1:] for place, words in written.items()} == {
+        (0.0, -0.5): ["-4.58", "to", "-2.32"],
+        (5.0, -0.5): ["-0.75"],
+    }
+    signs = [text.get_text().split(":")[0] for text in figure.legends[0].get_texts()]
+    assert signs == ["run", "pale", "lower than drawn"]
+    left, right = axes.transAxes.inverted().transform(axes.transData.transform([(0.0, 0.0), (3000.0, 0.0)]))[:, 0]
+    assert left > 0.03
+    assert right < 0.97
+    plain = plot_frontier(made([0.0, 3.0], [12.5, 15.0]))
+    assert [text.get_text() for text in plain.legends[0].get_texts()] == ["run"]
+
+
 def test_given_returns_are_the_scale(silent):
     found = frontier(silent, silent=0.0, informed=20.0, episodes=EPISODES)
     np.testing.assert_allclose(found.worth, found.team_return / 20)
