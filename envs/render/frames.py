@@ -66,6 +66,7 @@ def animate_episode(
     content: ArrayLike | None = None,
     sent: ArrayLike | None = None,
     rewards: ArrayLike | None = None,
+    counted: str = "sent",
     frames_per_second: float = 2.0,
     dots_per_inch: int = 100,
 ) -> Path:
@@ -79,6 +80,7 @@ def animate_episode(
       content: [T, N, N, D] messages, sender first; None leaves out the panel of messages.
       sent: [T, N, N, D] bool, what travels; by default everything between different agents.
       rewards: [T, N] or [T]; their sum so far (mean over agents) stands in the title.
+      counted: what the title calls the numbers in `sent`: other than "sent" where they are a part of what is sent.
       frames_per_second: speed, above 0.
       dots_per_inch: resolution.
 
@@ -108,7 +110,7 @@ def animate_episode(
             title = ("end, after" if t == steps else "step") + f" {t}" + (" steps" if t == steps else f" of {steps}")
             title += "" if rewards is None else f"     reward so far {returns[t]:+.4g}"
             arrays = moments[t] if t < steps else (silent, nothing, None)
-            _paint(figure, env, state, *arrays, title)
+            _paint(figure, env, state, *arrays, title, counted)
             writer.grab_frame()
     return path
 
@@ -140,6 +142,7 @@ def _paint(
     sent: np.ndarray | None,
     actions: np.ndarray | None,
     title: str,
+    counted: str = "sent",
 ) -> None:
     words = [] if actions is None else _action_words(env, actions)
     if title:
@@ -155,7 +158,7 @@ def _paint(
     env.draw(left, state)
     draw_messages(right, content, sent, words)
     traveling = int(np.sum(sent & ~np.eye(len(sent), dtype=bool)[..., None]))
-    right.set_title(f"messages: {traveling} number{'' if traveling == 1 else 's'} sent", fontsize=10)
+    right.set_title(f"messages: {traveling} number{'' if traveling == 1 else 's'} {counted}", fontsize=10)
 
 
 def _check_moment(

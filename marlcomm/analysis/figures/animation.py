@@ -57,6 +57,7 @@ def animate_recorded(recorded: RecordedEpisodes, episode: int, run: Trained, pat
         raise UsageError(f"{run.algorithm.env!r} keeps its states to itself: there is nothing to draw")
     steps = int(recorded.lengths[episode])
     talks = recorded.content.shape[-1] > 0
+    threshold = _threshold(recorded)
     return animate_episode(
         run.algorithm.env,
         jax.tree.map(lambda x: x[episode, : steps + 1], recorded.states),
@@ -65,6 +66,7 @@ def animate_recorded(recorded: RecordedEpisodes, episode: int, run: Trained, pat
         content=recorded.content[episode, :steps] if talks else None,
         sent=drawn_as_sent(recorded)[episode, :steps] if talks else None,
         rewards=np.asarray(recorded.episodes.reward)[episode, :steps],
+        counted=f"shown, those with |mean| \u2265 {threshold:g}" if threshold > 0 else "sent",
     )
 
 
@@ -77,4 +79,9 @@ def has_drawing(env: Environment[Any], state: Any) -> bool:
 
 def drawn_as_sent(recorded: RecordedEpisodes) -> np.ndarray:
     """[B, T, N, N, D] bool: what a picture shows as sent. An edit decides; without one, `who_talks`' threshold."""
-    return recorded.above(0.0 if recorded.edited else spoken_threshold(recorded))
+    return recorded.above(_threshold(recorded))
+
+
+def _threshold(recorded: RecordedEpisodes) -> float:
+    """Importance from which on a number is drawn."""
+    return 0.0 if recorded.edited else spoken_threshold(recorded)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
-from marlcomm.analysis import animate_run, drawn_as_sent
+from marlcomm.analysis import animate_recorded, animate_run, drawn_as_sent
 
 
 @pytest.mark.parametrize(("edits", "member"), [((), None), (("silence",), 1)])
@@ -16,6 +17,17 @@ def test_one_frame_a_real_step_and_one_for_the_end(hallway, tmp_path, edits, mem
             gif.seek(frame)
             shown += gif.info["duration"]  # milliseconds; frames that look alike are one longer frame in the file
     assert shown == pytest.approx((steps + 1) * 500, abs=50)  # two frames a second
+
+
+@pytest.mark.parametrize(("edits", "words"), [((), "shown, those with |mean| ≥ 2"), (["cut_below:0.1"], "sent")])
+def test_numbers_below_the_threshold_are_not_said_to_be_unsent(hallway, tmp_path, monkeypatch, edits, words):
+    titles = []
+    monkeypatch.setattr(Axes, "set_title", lambda _, title, **__: titles.append(title))
+    recorded = hallway.record(edits)
+    animate_recorded(recorded, 0, hallway.saved(tmp_path), tmp_path / "e.gif")
+    shown = drawn_as_sent(recorded)[0, : recorded.lengths[0]].sum((1, 2, 3)).tolist()
+    expected = [f"messages: {count} number{'' if count == 1 else 's'} {words}" for count in [*shown, 0]]
+    assert [title for title in titles if title.startswith("messages")] == expected
 
 
 def test_a_member_that_is_not_there(hallway, tmp_path):
