@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeGuard
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,7 +14,8 @@ from matplotlib.ticker import EngFormatter
 from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.palette import agent_color
 from marlcomm.envs.render.style import draw_references, plain_frame
-from marlcomm.validation import check_choice
+from marlcomm.training.record import RunFolder, stack_metrics
+from marlcomm.validation import UsageError, check_choice
 
 PANELS = {
     "test_return": "return (greedy)",
@@ -24,7 +26,7 @@ PANELS = {
 
 
 def plot_curves(
-    runs: Mapping[str, Mapping[str, np.ndarray]],
+    runs: Any,
     *,
     panels: Sequence[str] | None = None,
     references: Mapping[str, float] | None = None,
@@ -32,23 +34,27 @@ def plot_curves(
     """Curves over environment steps: every member thin, the mean over members thick, a color a run.
 
     Args:
-      runs: label -> metrics as `TrainResult.metrics`: name -> [time, P].
+      runs: label -> a run: what `train` or `load_run` gave, a run folder, or metrics as `TrainResult.metrics`: name ->
+        [time, P]. One run alone needs no label.
       panels: metrics to draw: any that a run has, such as "exploration"; by default those of `PANELS` that some run
         has. One of `PANELS` that no run has is left out, such as "test_won" where the task knows no winning.
       references: label -> height of a thin line in the panel of returns.
 
     Raises:
-      ValueError: a panel that no run has.
+      UsageError: a panel that no run has, or something that is no run.
+      RunFolderError: a path that is no run folder.
     """
-    recorded = [name for run in runs.values() for name in run if name not in ("chunk", "env_steps")]
+    labelled = runs if isinstance(runs, Mapping) and not _are_metrics(runs) else {"": runs}
+    tables = {str(label): _metrics_of(run) for label, run in labelled.items()}
+    recorded = [name for run in tables.values() for name in run if name not in ("chunk", "env_steps")]
     wanted = dict.fromkeys(PANELS if panels is None else panels)
     for name in wanted:
         check_choice("panels", name, list(dict.fromkeys([*PANELS, *recorded])))
     wanted = {name: PANELS.get(name, name) for name in wanted}
-    shown = {name: title for name, title in wanted.items() if any(_has(run, name) for run in runs.values())}
+    shown = {name: title for name, title in wanted.items() if any(_has(run, name) for run in tables.values())}
     figure = Figure(figsize=(4.4 * max(len(shown), 1), 3.6), layout="constrained")
     for axes, (name, title) in zip(np.ravel(figure.subplots(1, max(len(shown), 1))), shown.items(), strict=False):
-        for number, (label, run) in enumerate(runs.items()):
+        for number, (label, run) in enumerate(tables.items()):
             if _has(run, name):
                 _draw(axes, run["env_steps"], run[name], label, agent_color(number))
         axes.set(title=title, xlabel="environment steps", xlim=(0, None))
@@ -62,7 +68,7 @@ def plot_curves(
         if name == "temporal_difference":
             axes.set_yscale("log")
         plain_frame(axes)
-        if len(runs) > 1:
+        if len(tables) > 1:
             axes.legend(fontsize=8, frameon=False)
     return figure
 
@@ -77,6 +83,28 @@ def run_labels(paths: Sequence[str | Path]) -> list[str]:
         return "/".join(own[-depth:]).replace("//", "/")
 
     return [label(own) for own in parts]
+
+
+def _are_metrics(run: Any) -> TypeGuard[Mapping[str, np.ndarray]]:
+    if not isinstance(run, Mapping) or not all(isinstance(values, np.ndarray) for values in run.values()):
+        return False
+    return not run or "env_steps" in run  # nothing, before the first chunk
+
+
+def _metrics_of(run: Any) -> Mapping[str, np.ndarray]:
+    """What was recorded of a run: of a folder, or of a run read back from one, what lies there now."""
+    if _are_metrics(run):
+        return run
+    if _are_metrics(metrics := getattr(run, "metrics", None)):
+        return metrics
+    path = getattr(run, "path", run)
+    if not isinstance(path, str | Path):
+        raise UsageError(
+            f"runs has {type(run).__name__} {run!r:.80}: give label -> what train or load_run gave, a run folder, or "
+            "metrics as TrainResult.metrics"
+        )
+    folder = RunFolder(path)
+    return stack_metrics(folder.read_metrics(len(folder.config("members")["members"])))
 
 
 def _has(run: Mapping[str, np.ndarray], name: str) -> bool:

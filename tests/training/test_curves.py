@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
+import marlcomm as mc
 from marlcomm.training.curves import plot_curves, run_labels
+from marlcomm.validation import UsageError
 
 
 def test_a_panel_that_no_run_has_is_left_out():
@@ -16,6 +18,24 @@ def test_a_panel_that_no_run_has_is_left_out():
     figure = plot_curves({"a": run, "b": run}, references={"best": 5.0})
     (axes,) = figure.axes
     assert [line.get_label() for line in axes.lines if not line.get_label().startswith("_")] == ["a", "b"]
+
+
+def test_runs_and_their_folders_are_drawn_as_their_metrics(finished):
+    def drawn(runs):
+        return [line.get_ydata() for axes in plot_curves(runs).axes for line in axes.lines]
+
+    expected = drawn({"a": finished.metrics})
+    assert len(expected) >= 5  # four members and their mean, in each panel
+    for run in (finished, finished.folder, str(finished.folder), mc.load_run(finished.folder)):
+        np.testing.assert_allclose(np.concatenate(drawn({"a": run})), np.concatenate(expected), rtol=1e-6)
+    for run in (finished, finished.metrics, str(finished.folder)):
+        np.testing.assert_allclose(np.concatenate(drawn(run)), np.concatenate(expected), rtol=1e-6)
+
+
+@pytest.mark.parametrize("runs", [3, {"a": 3}, {"a": None}, ["a"], {"a": {"test_return": [1.0]}}])
+def test_what_is_no_run_is_refused(runs):
+    with pytest.raises(UsageError, match="give label -> what train or load_run gave"):
+        plot_curves(runs)
 
 
 def test_a_panel_may_be_any_metric_that_a_run_has():
