@@ -15,6 +15,7 @@ from marlcomm.analysis.measures.dictionary import Dictionary
 from marlcomm.analysis.report.inspection import ACTS_BY_IT, Inspection, MessageFindings
 
 WORTH_SAYING = 0.05  # change of an action's share
+MISLEADING = 0.5  # difference between agents' shares from which on their mean tells of neither
 MOST_LISTED = 6  # pairs in a sentence
 
 
@@ -57,16 +58,26 @@ def when(messages: MessageFindings) -> str:
     if len(over.going) == 1:
         said = _listed(f"agent {agent} in {percent(share)}" for agent, share in enumerate(over.said[0]))
         return f"An episode has one step. Something is said by {said} of the episodes."
-    any_said = np.array([np.nanmean(said) for said in over.said[over.going >= 0.1]])
+    by_agent = over.said[over.going >= 0.1]
+    any_said = np.array([np.nanmean(said) for said in by_agent])
     most, least = int(any_said.argmax()), int(any_said.argmin())
     if any_said[most] - any_said[least] < 0.05:
         share = percent(any_said[least])
         share += "" if share == percent(any_said[most]) else f" to {percent(any_said[most])}"
         return f"At every step about alike: an agent says something in {share} of the episodes."
     return (
-        f"Most is said at step {most}, where an agent says something in {percent(any_said[most])} of the episodes, "
-        f"least at step {least} ({percent(any_said[least])})."
+        f"Most is said at step {most}, where an agent says something in {percent(any_said[most])} of the episodes"
+        f"{_who_differs(by_agent[most], ' ({})')}, "
+        f"least at step {least} ({percent(any_said[least])}{_who_differs(by_agent[least], ': {}')})."
     )
+
+
+def _who_differs(said: np.ndarray, form: str) -> str:
+    """Which agents of said [N] speak least and most, if their mean hides it."""
+    least, most = int(np.nanargmin(said)), int(np.nanargmax(said))
+    if said[most] - said[least] < MISLEADING:
+        return ""
+    return form.format(f"agent {least} in {percent(said[least])}, agent {most} in {percent(said[most])}")
 
 
 def meaning(messages: MessageFindings, actions: Sequence[str]) -> str:
@@ -124,7 +135,8 @@ def _seen(dictionary: Dictionary, row: int) -> str:
     usual = f"{percent(share)} of the times, {percent(dictionary.usual[column])} usually"
     if alike:
         return f"whatever it sees ({what}: {usual})"
-    return f"when it sees {what} ({usual})" if change[column] >= 0 else f"when it seldom sees {what} ({usual})"
+    how = "sees" if change[column] >= 0 else "seldom sees" if share > 0 else "does not see"
+    return f"when it {how} {what} ({usual})"
 
 
 def number(value: float | np.ndarray) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from html_reader import facts
 
+from marlcomm.analysis.figures.graph import plot_graph
 from marlcomm.analysis.measures.ablation import Difference, LostReturn, MessageWorth, TalkGraph
 from marlcomm.analysis.measures.codes import Codes
 from marlcomm.analysis.measures.dictionary import Dictionary
@@ -86,6 +87,27 @@ def test_messages_tell_as_much_as_those_that_were_found_to_tell_anything():
 def test_steps_that_are_nearly_alike_keep_their_numbers():
     assert facts(summary.when(findings(said=((0.40, 0.40), (0.43, 0.43))))) == ["40%", "43%"]
     assert facts(summary.when(findings(said=((1.0, 1.0), (1.0, 1.0))))) == ["100%"]
+
+
+def test_agents_are_named_where_their_mean_tells_of_neither():
+    said = facts(summary.when(findings(said=((1.0, 1.0), (0.0, 1.0)))))
+    assert said == ["0", "100%", "1", "50%", "0", "0%", "1", "100%"]  # step, mean; step, mean, each agent
+
+
+def test_a_view_that_is_never_seen_is_not_said_to_be_seen_seldom():
+    book = Dictionary((0, 1), ("a", "b"), np.ones(2), ("x", "1"), np.array([[0.66, 0.0], [0.66, 0.1]]),
+                      np.array([0.66, 0.34]), True, np.arange(2))  # fmt: skip
+    response = np.full((2, 2, 2, 2), 0.5)
+    found = findings(response=response, usual=np.full((2, 2), 0.5))
+    never, seldom = summary.explain(book, found, ("go", "stay"))
+    assert "does not see 1 (0%" in never
+    assert "seldom sees 1 (10%" in seldom
+
+
+def test_return_that_is_lost_is_drawn_with_a_minus():
+    found = findings(pairs=[[False, True], [True, False]], cut=10.0)
+    written = {text.get_text() for text in plot_graph(found.graph, found.worth).axes[0].texts}
+    assert written == {"0", "1", "-10.0", "+0.0"}
 
 
 def test_why_there_is_no_dictionary():
