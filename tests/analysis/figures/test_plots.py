@@ -4,9 +4,11 @@ from PIL import Image
 
 from marlcomm.analysis import (
     CutCurve,
+    SettingCurve,
     plot_cut_curve,
     plot_episode_strip,
     plot_message_space,
+    plot_settings,
 )
 
 
@@ -75,3 +77,22 @@ def test_what_a_channel_withholds_by_itself_is_not_called_cut():
     assert axes.get_xlabel() == "message entries not sent, %"
     for line in axes.lines:
         np.testing.assert_allclose(line.get_xdata(), [60, 80, 100])
+
+
+def test_a_setting_has_one_color_of_its_own_in_all_panels(tmp_path):
+    steps = np.array([1e4, 2e4])
+
+    def ending_at(ends):
+        return {f"s{i}": SettingCurve(steps, np.full((2, 3), float(end))) for i, end in enumerate(ends)}
+
+    # the other way round in the second task, but for the last two settings, which are the worst in both
+    figure = plot_settings({"a": ending_at([*range(10, 2, -1), 1, 0]), "b": ending_at([*range(3, 11), 1, 0])})
+    drawn = [
+        {line.get_label(): line.get_color() for line in axes.lines if not line.get_label().startswith("_")}
+        for axes in figure.axes
+    ]
+    assert drawn[0] == drawn[1]
+    assert set(drawn[0]) == {f"s{i}" for i in range(8)}
+    assert len(set(drawn[0].values())) == 8
+    assert [len(axes.lines) for axes in figure.axes] == [10, 10]
+    assert is_picture(figure, tmp_path / "settings.png")
