@@ -81,7 +81,7 @@ def name_code(content: np.ndarray, number: int) -> str:
     if not content.any():
         return "silence"
     if len(content) <= 3:
-        return " ".join(f"{value:g}" if float(value).is_integer() else f"{value:+.1f}" for value in content)
+        return " ".join(f"{value:g}" if float(value).is_integer() else f"{value:+z.1f}" for value in content)
     only = np.flatnonzero(content)
     return f"label {only[0]}" if len(only) == 1 else f"code {number}"
 
