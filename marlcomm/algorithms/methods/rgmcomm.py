@@ -52,8 +52,7 @@ def rgmcomm(env: Environment, **settings: Any) -> Algorithm:
         encoding: what a receiver is given of a label; see `ClusterChannel`.
         neighbors, information_weight, entropy_weight, normalization, activation: see `LabelLoss`.
         message_rate: the message network's learning rate, in units of `learning_rate`; 0 leaves labels as they begin.
-        message_interval: gradient steps from one that teaches labels to the next, at most those of a training step; see
-            `Every`.
+        message_interval: gradient steps from one that teaches labels to the next, within a training step; see `Every`.
     """
     ...
 
