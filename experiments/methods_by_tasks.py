@@ -43,7 +43,7 @@ from marlcomm.training.record import RunFolder, commit
 from marlcomm.validation import UsageError
 
 TRAFFIC_SETTINGS = TrafficJunction.training_settings["value"]
-# By chance food is eaten in one episode of 75: without lambda-returns the oracle, too, was at .01 after 5,000 updates.
+# Chance seldom eats: without lambda-returns the oracle, too, was at .01 after 5,000 updates (RESULTS.md).
 FORAGING_SETTINGS = {"updates_per_step": 12, "td_lambda": 0.8, "target_interval": 0, "discount": 0.99}
 
 

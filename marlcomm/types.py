@@ -217,6 +217,9 @@ class ActorCriticUnroll(NamedTuple):
         return self.outputs
 
 
+AnyUnroll = Unroll | PolicyUnroll | ActorCriticUnroll  # what a learner of any kind makes of episodes
+
+
 def others(num_agents: int) -> jax.Array:
     """[N, N] bool: True where sender and receiver are different agents."""
     return ~jnp.eye(num_agents, dtype=bool)

@@ -82,5 +82,5 @@ def check_range(ranges: Ranges, name: str, value: object) -> None:
         return
     if not low <= value <= high:
         raise ValueError(f"{name} is {value}: must be in {low:g} .. {high:g}")
-    if math.isinf(value) and (name not in ranges or name.endswith("learning_rate")):
+    if math.isinf(value) and (name not in ranges or name.endswith("_rate")):
         raise ValueError(f"{name} is {value}: must be finite")

@@ -8,13 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.losses.masking import masked_mean
-from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
+from marlcomm.types import AnyUnroll, Episodes
 from marlcomm.validation import UsageError
 
 
-def reconstruction_loss(
-    unroll: Unroll | PolicyUnroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
-) -> tuple[jax.Array, dict[str, jax.Array]]:
+def reconstruction_loss(unroll: AnyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Mean squared error of the global state as each agent estimates it (state reconstruction).
 
     A mean over S features, and over agents that are alive at valid steps. Needs `state_estimate` [B, T+1, N, S] in
@@ -28,9 +26,7 @@ def reconstruction_loss(
     return masked_mean(error, counts.astype(jnp.float32)), {}
 
 
-def prediction_loss(
-    unroll: Unroll | PolicyUnroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
-) -> tuple[jax.Array, dict[str, jax.Array]]:
+def prediction_loss(unroll: AnyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Squared error of the next representation, foretold from this one and the joint action (latent prediction).
 
     Foretold is next_j(z_j) + sum_i effect_ji(z_j)[a_i] W_j(z_j), over agents i that are alive. What it is to

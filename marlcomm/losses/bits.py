@@ -7,12 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll, bits_sent
+from marlcomm.types import AnyUnroll, Episodes, bits_sent
 
 
-def bits_loss(
-    unroll: Unroll | PolicyUnroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
-) -> tuple[jax.Array, dict[str, jax.Array]]:
+def bits_loss(unroll: AnyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Bits that the whole team sends in an environment step, mean over valid steps; the unit of `bits_per_step`.
 
     Its gradient is that of `Messages.price`: of channels whose prices have one, such as `QuantizedChannel`, what is

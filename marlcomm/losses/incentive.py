@@ -13,12 +13,10 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.losses.masking import masked_mean
-from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll, pairs_at_work
+from marlcomm.types import AnyUnroll, Episodes, pairs_at_work
 
 
-def teammate_model_loss(
-    unroll: Unroll | PolicyUnroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
-) -> tuple[jax.Array, dict[str, jax.Array]]:
+def teammate_model_loss(unroll: AnyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Variational bound on the mutual information of a teammate's latent and its action (teammate modeling).
 
     KL(p(z_ij | h_i, j) || q(z_ij | h_i, j, a_j)) of diagonal Gaussians, summed over L dimensions, in nats; both are
@@ -38,7 +36,7 @@ def teammate_model_loss(
 
 
 def attention_entropy_loss(
-    unroll: Unroll | PolicyUnroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
+    unroll: AnyUnroll, episodes: Episodes, hparams: Any
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Entropy of each sender's attention to its teammates, in bits (sparsity of communication).
 

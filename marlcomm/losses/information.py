@@ -11,13 +11,13 @@ import distrax
 import jax
 import jax.numpy as jnp
 
-from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
+from marlcomm.types import AnyUnroll, Episodes
 
 RELEASED_FLOOR = 1e-6  # what the released NDQ adds to a probability before it takes the logarithm
 
 
 def expressiveness_loss(
-    unroll: Unroll | PolicyUnroll | ActorCriticUnroll, episodes: Episodes, hparams: Any, floor: float = 0.0
+    unroll: AnyUnroll, episodes: Episodes, hparams: Any, floor: float = 0.0
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Variational bound on the mutual information of messages and the receiver's greedy action (expressiveness).
 
@@ -44,9 +44,7 @@ def expressiveness_loss(
     return loss, {"posterior_accuracy": guessed.sum() / jnp.maximum(counts.sum(), 1)}
 
 
-def succinctness_loss(
-    unroll: Unroll | PolicyUnroll | ActorCriticUnroll, episodes: Episodes, hparams: Any
-) -> tuple[jax.Array, dict[str, jax.Array]]:
+def succinctness_loss(unroll: AnyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
     """KL divergence of message distributions from the unit Gaussian: a bound on their entropy (succinctness).
 
     Needs `message_mean` [B, T+1, N, N, D] in `unroll.auxiliary`. Counts messages to oneself, as the released code.

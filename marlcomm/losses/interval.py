@@ -41,8 +41,8 @@ class Every(Timed):
     """Computes a loss at every `interval`-th gradient step only; at the others it is zero and costs nothing.
 
     Steps are counted backwards from the last of each training step, which always counts: an interval of more gradient
-    steps than a training step takes (`updates_per_step`) is as long as that. Under Adam, whose moments see
-    zeros in between, parameters that only this loss trains move about 1 / sqrt(interval) as far, not 1 / interval.
+    steps than a training step takes (`updates_per_step`) is as long as that. Under Adam, whose moments see zeros in
+    between, parameters that only this loss trains move about 1 / sqrt(interval) as far, not 1 / interval.
 
     Attributes:
       interval: k, at least 1.

@@ -9,9 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from marlcomm.losses.masking import masked_mean
-from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll, pairs_at_work
-
-AnyUnroll = Unroll | PolicyUnroll | ActorCriticUnroll
+from marlcomm.types import AnyUnroll, Episodes, pairs_at_work
 
 
 def reply_gate_loss(unroll: AnyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:

@@ -9,9 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from marlcomm.losses.masking import masked_mean
-from marlcomm.types import ActorCriticUnroll, Episodes, PolicyUnroll, Unroll
-
-AnyUnroll = Unroll | PolicyUnroll | ActorCriticUnroll
+from marlcomm.types import AnyUnroll, Episodes
 
 
 def variance_loss(unroll: AnyUnroll, episodes: Episodes, hparams: Any) -> tuple[jax.Array, dict[str, jax.Array]]:

@@ -302,6 +302,7 @@ def test_what_cannot_be_is_named():
         ({"learning_rate": np.inf}, "learning_rate is inf: must be finite"),
         ({"saturation": np.inf}, "saturation is inf: must be finite"),
         ({"channel_rate": -1.0}, "channel_rate is -1.0"),
+        ({"channel_rate": np.inf}, "channel_rate is inf: must be finite"),
         ({"channel": MemoryChannel()}, "MemoryChannel reads memory"),
         ({"recurrent": True, "separate_actors": True}, "separate_actors goes with recurrent=False"),
         ({"epsilon_begin": 1.0}, "'epsilon_begin'"),
