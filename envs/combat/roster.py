@@ -5,7 +5,7 @@ Letters as in `types`; I units of the side that acts, J of the other side.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from marlcomm.envs.combat.terrain import Terrain
 from marlcomm.envs.combat.types import Group, Scenario, Unit
 from marlcomm.envs.combat.units import changed_unit
-from marlcomm.validation import UsageError, check_above_zero, check_choice, check_count, nearest
+from marlcomm.validation import UsageError, check_above_zero, check_choice, check_count, fits_type, nearest
 
 LEAST_DAMAGE = 0.5  # of a hit, whatever the armor
 GRID = 0.125  # cells between the places that are tried when units are set side by side
@@ -249,6 +249,7 @@ def _by_kind(groups: Sequence[Group]) -> tuple[Group, ...]:
 def _kinds(scenario: Scenario) -> dict[str, Unit]:
     """The kinds of units with what the scenario changes of them; checks groups on the way."""
     name = f"scenario {scenario.name!r}"
+    _check_shapes(name, scenario)
     check_count(f"{name}: limit", scenario.limit)
     for field in ("medics_alone", "settings"):
         check_choice(f"{name}: {field}", getattr(scenario, field), get_args(get_type_hints(Scenario)[field]))
@@ -263,6 +264,29 @@ def _kinds(scenario: Scenario) -> dict[str, Unit]:
     for name in scenario.overrides:
         changed_unit(scenario.name, name, scenario.overrides[name])  # also of a kind that does not appear
     return {name: changed_unit(scenario.name, name, scenario.overrides.get(name, {})) for name in used}
+
+
+def _check_shapes(name: str, scenario: Scenario) -> None:
+    """Raises UsageError where something is not a tuple or a mapping, most often since one alone lacks its comma."""
+    for side in ("allies", "enemies"):
+        groups = getattr(scenario, side)
+        if not isinstance(groups, tuple | list) or not all(isinstance(group, Group) for group in groups):
+            raise UsageError(f"{name}: {side} must be a tuple of Group, not {groups!r}; one alone is (Group(...),).")
+    for field in ("ally_types", "enemy_types"):
+        if not fits_type(getattr(scenario, field), tuple[str, ...]):
+            raise UsageError(f"{name}: {field} must be a tuple of kinds, not {getattr(scenario, field)!r}.")
+    for field in ("places", "overrides"):
+        if not isinstance(getattr(scenario, field), Mapping):
+            raise UsageError(f"{name}: {field} must be a dict, not {getattr(scenario, field)!r}.")
+    for place, rects in scenario.places.items():
+        if not fits_type(rects, tuple[tuple[float, ...], ...]):
+            raise UsageError(
+                f"{name}: place {place!r} must be a tuple of rectangles, not {rects!r}; "
+                "one alone is ((left, bottom, right, top),)."
+            )
+    for unit, fields in scenario.overrides.items():
+        if not isinstance(fields, Mapping):
+            raise UsageError(f"{name}: overrides of {unit!r} must be a dict of fields, not {fields!r}.")
 
 
 def _type_order(scenario: Scenario, field: str, names: Sequence[str]) -> tuple[str, ...]:

@@ -253,10 +253,9 @@ def plot(
     for run in runs:
         check_run(run)
     out.parent.mkdir(parents=True, exist_ok=True)  # before anything is measured
-    from marlcomm.analysis import plot_curves, read_metrics, run_labels
+    from marlcomm.analysis import plot_curves, run_labels
 
-    tables = {label: read_metrics(run) for label, run in zip(run_labels(runs), runs, strict=True)}
-    plot_curves(tables).savefig(out, dpi=150)
+    plot_curves(dict(zip(run_labels(runs), runs, strict=True))).savefig(out, dpi=150)
     print(out)
     return 0
 

@@ -15,6 +15,7 @@ from marlcomm.envs.render.figure import Figure
 from marlcomm.envs.render.palette import agent_color
 from marlcomm.envs.render.style import draw_references, plain_frame
 from marlcomm.training.record import RunFolder, stack_metrics
+from marlcomm.training.saved import members_of
 from marlcomm.validation import UsageError, check_choice
 
 PANELS = {
@@ -31,7 +32,9 @@ def plot_curves(
     panels: Sequence[str] | None = None,
     references: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Curves over environment steps: every member thin, the mean over members thick, a color a run.
+    """Curves over environment steps: every member thin, the mean over seeds thick, a color a run.
+
+    A run that sweeps hyper-parameters has a color for each of its settings: a mean over them would be of nothing.
 
     Args:
       runs: label -> a run: what `train` or `load_run` gave, a run folder, or metrics as `TrainResult.metrics`: name ->
@@ -45,7 +48,7 @@ def plot_curves(
       RunFolderError: a path that is no run folder.
     """
     labelled = runs if isinstance(runs, Mapping) and not _are_metrics(runs) else {"": runs}
-    tables = {str(label): _metrics_of(run) for label, run in labelled.items()}
+    tables = {name: own for label, run in labelled.items() for name, own in _by_setting(str(label), run).items()}
     recorded = [name for run in tables.values() for name in run if name not in ("chunk", "env_steps")]
     wanted = dict.fromkeys(PANELS if panels is None else panels)
     for name in wanted:
@@ -103,8 +106,28 @@ def _metrics_of(run: Any) -> Mapping[str, np.ndarray]:
             f"runs has {type(run).__name__} {run!r:.80}: give label -> what train or load_run gave, a run folder, or "
             "metrics as TrainResult.metrics"
         )
-    folder = RunFolder(path)
-    return stack_metrics(folder.read_metrics(len(folder.config("members")["members"])))
+    return stack_metrics(RunFolder(path).read_metrics(len(members_of(run))))
+
+
+def _by_setting(label: str, run: Any) -> dict[str, Mapping[str, np.ndarray]]:
+    """Label -> metrics of the members with one setting; the run's own label where it sweeps nothing."""
+    metrics = _metrics_of(run)
+    settings = _settings_of(run)
+    if len(set(settings)) < 2:
+        return {label: metrics}
+    which = {setting: [own == setting for own in settings] for setting in settings}
+    return {
+        ", ".join(filter(None, (label, setting))): {name: values[:, own] for name, values in metrics.items()}
+        for setting, own in which.items()
+    }
+
+
+def _settings_of(run: Any) -> list[str]:
+    """[P] what each member of a run sweeps, such as "beta=0.001"; nothing where metrics alone are given."""
+    if isinstance(run, Mapping):
+        return []
+    swept = [{name: value for name, value in member.items() if name != "seed"} for member in members_of(run)]
+    return [", ".join(f"{name}={value:g}" for name, value in own.items()) for own in swept]
 
 
 def _has(run: Mapping[str, np.ndarray], name: str) -> bool:

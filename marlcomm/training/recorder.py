@@ -179,7 +179,7 @@ class Recorder:
 
         with self._writing():
             self.folder.write_json("summary.json", summary)
-            plot_curves({self.folder.path.name: self.metrics()}).savefig(self.folder.path / "curves.png", dpi=120)
+            plot_curves({self.folder.path.name: self.folder.path}).savefig(self.folder.path / "curves.png", dpi=120)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:

@@ -102,6 +102,18 @@ def load_run(run: str | Path, algorithm: Algorithm | None = None) -> SavedRun:
     return SavedRun(folder.path, algorithm, population, jax.tree.map(jax.numpy.asarray, state.params), config)
 
 
+def members_of(run: Any) -> list[dict[str, Any]]:
+    """Seed and swept hyper-parameters of each member of a run folder, or of what `train` or `load_run` gave.
+
+    Raises:
+      RunFolderError: this is no run folder.
+    """
+    if isinstance(run, str | Path):
+        return RunFolder(run).config("members")["members"]
+    population = run.population
+    return [{"seed": s, **c} for s, c in zip(population.seeds, population.changes, strict=True)]
+
+
 def as_run(run: Run | str | Path) -> Run | SavedRun:
     """What was given, if it is a run; the run that is read back, if it is a folder. Raises as `load_run`."""
     return load_run(run) if isinstance(run, str | Path) else run

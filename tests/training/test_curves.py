@@ -21,15 +21,31 @@ def test_a_panel_that_no_run_has_is_left_out():
 
 
 def test_runs_and_their_folders_are_drawn_as_their_metrics(finished):
-    def drawn(runs):
-        return [line.get_ydata() for axes in plot_curves(runs).axes for line in axes.lines]
+    def members(runs):
+        lines = [line for axes in plot_curves(runs).axes for line in axes.lines if line.get_linewidth() < 1]
+        return np.sort(np.concatenate([line.get_ydata() for line in lines]))
 
-    expected = drawn({"a": finished.metrics})
-    assert len(expected) >= 5  # four members and their mean, in each panel
+    expected = members({"a": finished.metrics})
+    assert len(expected) > 0
     for run in (finished, finished.folder, str(finished.folder), mc.load_run(finished.folder)):
-        np.testing.assert_allclose(np.concatenate(drawn({"a": run})), np.concatenate(expected), rtol=1e-6)
+        np.testing.assert_allclose(members({"a": run}), expected, rtol=1e-6)
     for run in (finished, finished.metrics, str(finished.folder)):
-        np.testing.assert_allclose(np.concatenate(drawn(run)), np.concatenate(expected), rtol=1e-6)
+        np.testing.assert_allclose(members(run), expected, rtol=1e-6)
+
+
+def test_each_setting_of_a_sweep_has_a_mean_of_its_own(finished):
+    def means(run):
+        lines = plot_curves(run, panels=["test_return"]).axes[0].lines
+        return {line.get_label(): line.get_ydata() for line in lines if not line.get_label().startswith("_")}
+
+    tested = finished.metrics["test_return"]
+    tested = tested[np.isfinite(tested).all(1)]  # [time, 4], two members with either value
+    for run in (finished, finished.folder, mc.load_run(finished.folder)):
+        assert list(means({"ndq": run})) == ["ndq, beta=0.001", "ndq, beta=0.01"]
+        for beta, mean in zip((1e-3, 1e-2), means({"ndq": run}).values(), strict=True):
+            own = [change["beta"] == beta for change in finished.population.changes]
+            np.testing.assert_allclose(mean, tested[:, own].mean(1), rtol=1e-6)
+    assert list(means(finished)) == ["beta=0.001", "beta=0.01"]
 
 
 @pytest.mark.parametrize("runs", [3, {"a": 3}, {"a": None}, ["a"], {"a": {"test_return": [1.0]}}])

@@ -11,7 +11,6 @@ import numpy as np
 
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
 from marlcomm.analysis.measures.tables import (
-    members_of,
     message_table,
     metrics_table,
     read_metrics,
@@ -20,7 +19,7 @@ from marlcomm.analysis.measures.tables import (
 )
 from marlcomm.messages.edits import Edit
 from marlcomm.training.record import RunFolder
-from marlcomm.training.saved import as_run
+from marlcomm.training.saved import as_run, members_of
 from marlcomm.validation import UsageError, check_choice
 
 FORMATS = {"npz": "episodes.npz", "csv": "tables", "marl-eval": "marl_eval.json"}  # and what is written by default

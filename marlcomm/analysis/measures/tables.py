@@ -16,7 +16,7 @@ import numpy as np
 from marlcomm.analysis.measures.recorded import RecordedEpisodes
 from marlcomm.training.loop import TrainResult
 from marlcomm.training.record import RunFolder, stack_metrics
-from marlcomm.training.saved import SavedRun
+from marlcomm.training.saved import SavedRun, members_of
 
 Table = dict[str, np.ndarray]
 AnyRun = TrainResult | SavedRun | str | Path
@@ -126,14 +126,6 @@ def _typed(values: list[Any]) -> list[Any]:
     numbers = kinds <= {int, float}
     plain = len(kinds) < 2 and kinds <= {str, bool}
     return [None if value in ("", None) else value if numbers or plain else str(value) for value in values]
-
-
-def members_of(run: AnyRun) -> list[dict[str, Any]]:
-    """Seed and swept hyper-parameters of each member. Raises as `read_metrics`."""
-    if isinstance(run, str | Path):
-        return RunFolder(run).config("members")["members"]
-    population = run.population
-    return [{"seed": s, **c} for s, c in zip(population.seeds, population.changes, strict=True)]
 
 
 def _columns(name: str, values: np.ndarray, axes: int, at: tuple[np.ndarray, ...]) -> Table:

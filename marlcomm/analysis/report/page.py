@@ -131,7 +131,7 @@ def _pictures(found: Inspection) -> dict[str, Any]:
     env, recorded = found.saved.algorithm.env, found.recorded
     known = [name for name in PANELS if np.isfinite(found.metrics.get(name, np.nan)).any()]
     curves = [
-        _vector(plot_curves({found.saved.algorithm.name: found.metrics}, panels=[name]), f"{PANELS[name]} in training")
+        _vector(plot_curves({found.saved.algorithm.name: found.saved}, panels=[name]), f"{PANELS[name]} in training")
         for name in known
     ]
     strip = plot_episode_strip(recorded, found.episode, env)

@@ -139,6 +139,13 @@ WRONG = [
     ({"medics_alone": "loose"}, "medics_alone='loose' is not known"),
     ({"settings": "nqd"}, "settings='nqd' is not known"),
     ({"shoot_range": 0.0}, "shoot_range=0.0 must be above 0"),
+    ({"allies": Group("marine", 1, "left")}, "allies must be a tuple of Group, not Group(unit='marine'"),
+    ({"enemies": ("zealot",)}, "enemies must be a tuple of Group, not ('zealot',)"),
+    ({"ally_types": "marine"}, "ally_types must be a tuple of kinds, not 'marine'"),
+    ({"places": (("left", (2, 2, 2, 2)),)}, "places must be a dict"),
+    ({"places": {"left": (2, 2, 2, 2)}}, "place 'left' must be a tuple of rectangles, not (2, 2, 2, 2)"),
+    ({"places": {"left": (("2", 2, 2, 2),)}}, "place 'left' must be a tuple of rectangles, not (('2', 2, 2, 2),)"),
+    ({"overrides": {"marine": 3.0}}, "overrides of 'marine' must be a dict of fields, not 3.0"),
     ({"limit": 0}, "limit=0 must be a whole number, at least 1"),
 ]
 ROOM = {
