@@ -103,14 +103,20 @@ def _check_sizes(env: Environment[Any], problems: _Problems) -> None:
 def _check_structure(env: Environment[Any], problems: _Problems) -> bool:
     """Checks shapes and types by tracing alone. Whether it makes sense to play on."""
     try:
-        state, first = jax.eval_shape(env.reset, jax.random.key(0))
+        state, first = _state_and_step("reset", jax.eval_shape(env.reset, jax.random.key(0)))
+    except UsageError as error:
+        problems.add(str(error))
+        return False
     except Exception as error:
         problems.add(f"reset cannot be traced by jax: {_brief(error)}")
         return False
     try:
         mask = jnp.ones((env.num_agents, env.num_actions), bool)
         action = jax.eval_shape(lambda key: _random_action(env, key, mask), jax.random.key(0))
-        next_state, later = jax.eval_shape(env.step, state, action)
+        next_state, later = _state_and_step("step", jax.eval_shape(env.step, state, action))
+    except UsageError as error:
+        problems.add(str(error))
+        return False
     except Exception as error:
         problems.add(f"step cannot be traced by jax (no Python branch may depend on data): {_brief(error)}")
         return False
@@ -122,10 +128,22 @@ def _check_structure(env: Environment[Any], problems: _Problems) -> bool:
     return right
 
 
+def _state_and_step(name: str, given: Any) -> tuple[Any, Any]:
+    """What reset or step returned, if it is the state before the time step."""
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise UsageError(f"{name} returns {type(given).__name__}; it must return the state and a TimeStep.")
+    if _is_step(given[0]) and not _is_step(given[1]):
+        raise UsageError(f"{name} returns a TimeStep and then the state; it must return the state first.")
+    return given
+
+
+def _is_step(value: Any) -> bool:
+    return all(hasattr(value, field) for field in TimeStep.__dataclass_fields__)  # jumanji's own class has the same
+
+
 def _check_time_step(env: Environment[Any], name: str, step: Any, problems: _Problems) -> bool:
     before = len(problems.found)
-    fields = TimeStep.__dataclass_fields__  # jumanji's own class has the same
-    if not all(hasattr(step, field) for field in fields) or not isinstance(step.observation, Observation):
+    if not _is_step(step) or not isinstance(step.observation, Observation):
         problems.add(f"{name} returns {type(step).__name__}; it must return a TimeStep with an Observation.")
         return False
     n, a = env.num_agents, env.num_actions

@@ -191,9 +191,19 @@ class Channel(nn.Module, kw_only=True):
         Returns:
           as `receive`.
         """
-        messages, sent = self.send(inputs, memory, key)
-        received, heard = self.receive(inputs, transmit(messages))
+        messages, sent = self._pair("send", "Messages", self.send(inputs, memory, key))
+        received, heard = self._pair("receive", "what is heard", self.receive(inputs, transmit(messages)))
         return received, {**sent, **heard}
+
+    @nn.nowrap
+    def _pair(self, method: str, first: str, given: Any) -> tuple[Any, Reported]:
+        """What a method returned, if it is a pair as asked; a second value is easily forgotten."""
+        if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], Mapping):
+            return given
+        raise UsageError(
+            f"{type(self).__name__}.{method} must return {first} and a dict of what it reports for losses, {{}} for "
+            f"nothing; it returns {type(given).__name__}"
+        )
 
 
 def as_heard(received: Received) -> Heard:

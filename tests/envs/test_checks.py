@@ -108,7 +108,20 @@ class NeverEnds(Counter):
         return (seen, time), dataclasses.replace(step, step_type=jnp.asarray(StepType.MID), discount=jnp.ones(()))
 
 
+class StepFirst(Counter):
+    def step(self, state, action):
+        state, step = super().step(state, action)
+        return step, state
+
+
+class StepAlone(Counter):
+    def reset(self, key):
+        return super().reset(key)[1]
+
+
 BROKEN = {
+    "step first": (StepFirst, "step returns a TimeStep and then the state; it must return the state first"),
+    "step alone": (StepAlone, "reset returns TimeStep; it must return the state and a TimeStep"),
     "no agents": (NoAgents, "num_agents is 0; it must be a whole number, at least 1"),
     "names": (WrongNames, "action_names has 1 names; it must be empty or name all 3"),
     "a type too small": (Flags, r"agents_view of reset has [2-4] at feature 0; view_dtype must name .* bool does not"),

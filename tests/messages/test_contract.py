@@ -95,6 +95,16 @@ class KnowsTheWorth(Kept):
         return by_receiver(messages.importance), {}
 
 
+class SendsMessagesAlone(Kept):
+    def send(self, inputs, memory, key):
+        return super().send(inputs, memory, key)[0]
+
+
+class HearsAnArrayAlone(Kept):
+    def receive(self, inputs, messages):
+        return super().receive(inputs, messages)[0]
+
+
 class PaidToSpeak(Kept):
     def send(self, inputs, memory, key):
         messages, reported = super().send(inputs, memory, key)
@@ -215,6 +225,8 @@ def test_who_keeps_everything_passes(channel):
         (NoExceptionOfThatName(), "exceptions() names 'gradients'"),
         (SomeReport(), "talk reports ['mean'] of shape ()"),
         (OneReceiver(), "gives features of shape (8, 2): must be (8, 3, any)"),
+        (SendsMessagesAlone(), "SendsMessagesAlone.send must return Messages and a dict of what it reports for losses"),
+        (HearsAnArrayAlone(), "HearsAnArrayAlone.receive must return what is heard and a dict"),
         (Crashing(), "talk fails on inputs of shape (8, 3, 5): TypeError"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Channel) else None,
