@@ -367,15 +367,13 @@ def list_names(what: Annotated[Positional[str], arg(metavar="WHAT")] = "everythi
     """List algorithms, learners, channels, mixers, critics, tasks, edits and edit schedules with their settings.
 
     Args:
-        what: algorithms, learners, channels, mixers, critics, tasks, edits or schedules.
+        what: algorithms, learners, channels, mixers, critics, tasks, edits, schedules, or the name of one of them.
     """
-    chosen = check_choice("WHAT", what, ("everything", *LISTS))
-    from marlcomm.cli.listing import describe
+    from marlcomm.cli.listing import describe, describe_everything, described_as
 
-    titles = {LISTS[kind]: kind for kind in LISTS if chosen in (kind, "everything")}
-    printing.print_tables(
-        {title: describe(kind) for title, kind in titles.items()}, ("name", "what", "settings and defaults")
-    )
+    everything = describe_everything() if what not in LISTS else {LISTS[what]: describe(what)}
+    tables = everything if what in ("everything", *LISTS) else described_as(what, everything)
+    printing.print_tables(tables, ("name", "what", "settings and defaults"))
     return 0
 
 

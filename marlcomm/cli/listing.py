@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from marlcomm.algorithms.parts import PARTS, settings_of_part
@@ -11,6 +11,7 @@ from marlcomm.algorithms.registry import factory_of, learner_of, own_settings, s
 from marlcomm.envs import env_options
 from marlcomm.envs.registry import env_factory
 from marlcomm.names import ALGORITHMS, LEARNERS, LISTS, TASKS, edit_names
+from marlcomm.validation import UsageError, did_you_mean
 
 Row = tuple[str, str, str]  # name, what it is, settings and defaults
 
@@ -30,6 +31,26 @@ def describe(kind: str) -> list[Row]:
 def describe_everything() -> dict[str, list[Row]]:
     """Title -> rows, for `marlcomm list`."""
     return {LISTS[kind]: describe(kind) for kind in LISTS}
+
+
+def described_as(name: str, everything: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+    """Title -> rows of what has this name; an algorithm with its learner, whose settings it takes, too.
+
+    Raises:
+      UsageError: there is nothing of this name.
+    """
+    wanted = {name, learner_of(name)} if name in ALGORITHMS else {name}
+    found = {title: [row for row in rows if _name(row) in wanted] for title, rows in everything.items()}
+    if not any(found.values()):
+        known = [_name(row) for rows in everything.values() for row in rows]
+        kinds = f"There are: everything, {', '.join(LISTS)}, and the names in each."
+        raise UsageError(f"WHAT={name!r} is not known.{did_you_mean(name, [*LISTS, *known])} {kinds}")
+    return {title: rows for title, rows in found.items() if rows}
+
+
+def _name(row: Row) -> str:
+    """Such as "cut" of the edit "cut:f"."""
+    return row[0].partition(":")[0]
 
 
 def _algorithms() -> Iterator[Row]:

@@ -111,8 +111,26 @@ def test_list_names_everything(capsys):
 
 
 @pytest.mark.parametrize(
+    ("name", "said", "unsaid"),
+    [
+        ("ndq", ["Algorithms", "beta=", "Learners", "target_interval="], ["Channels", "vdn", "on_policy"]),
+        ("gated", ["Channels", "channel.dims="], ["Algorithms", "Tasks"]),
+        ("1o2r_vs_4r", ["Tasks", "task.obs_own_pos="], ["hallway", "MMM2"]),
+        ("cut", ["cut:f"], ["drop"]),
+    ],
+)
+def test_list_shows_one_thing_by_its_name(name, said, unsaid, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["list", name]) == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in said), printed
+    assert not any(word in printed for word in unsaid), printed
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["list", "nqd"], "WHAT='nqd' is not known. Did you mean 'ndq'"),
         (["train", "ndqq", "hallway"], "Did you mean 'ndq'"),
         (["train", "ndq", "halway"], "Did you mean 'hallway'"),
         (["train", "ndq", "hallway", "--seeds", "0"], "at least one seed"),
