@@ -24,7 +24,7 @@ from marlcomm.learners.update import Loss
 from marlcomm.messages.edits import Edit
 from marlcomm.short_repr import html_table, short
 from marlcomm.types import Episodes, Scalar
-from marlcomm.validation import UsageError, as_type, nearest, to_python
+from marlcomm.validation import UsageError, as_type, did_you_mean, to_python
 
 _FIRST = 1  # tells the key of the first episodes from that of the second, where one policy plays both
 
@@ -270,7 +270,8 @@ def _no_such_setting(algorithm: Algorithm, name: str) -> str:
     of_channel = [field.name for field in fields(channel)] if is_dataclass(channel) else []
     if name in static or name.removeprefix("channel.") in of_channel:
         return f"{name} fixes a shape, a branch or a constant, so is no hyper-parameter: give it where it is made."
-    return f"no hyper-parameter {name!r}.{nearest(name, [*algorithm.hparam_names(), *static])}"
+    known = algorithm.hparam_names()
+    return f"no hyper-parameter {name!r}.{did_you_mean(name, [*known, *static])} There are: {', '.join(known)}."
 
 
 def _plain_names(hparams: Any) -> list[str]:

@@ -136,7 +136,10 @@ def test_another_configuration_cannot_go_on_with_a_run(sensor, finished):
         ({"evaluation_episodes": 2**31}, "evaluation_episodes=2147483648"),
         ({"checkpoint_seconds": float("nan")}, "checkpoint_seconds=nan"),
         ({"hparams": {"beta": "a lot"}}, "beta='a lot'"),
-        ({"hparams": {"betta": [1.0]}}, "no hyper-parameter 'betta'"),
+        (
+            {"hparams": {"betta": [1.0]}},
+            "no hyper-parameter 'betta'. Did you mean 'beta'. There are: [^ ]+, (?!.*num_envs)",
+        ),
         ({"hparams": {"beta": []}}, "no values to try"),
         ({"hparams": {"beta": [0.1, 1, 0.1]}}, "beta: 0.1 is listed twice"),
         ({"seeds": [3, 1, 3]}, "seeds: 3 is listed twice"),
