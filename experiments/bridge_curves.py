@@ -74,9 +74,9 @@ def main() -> None:
         quick_steps=4_000,
         seeds=3,
         episodes=3200,  # of the last evaluation in training, which is what is shown
+        evaluation_episodes=64,  # MPE2 is slow
         choices={"tasks": TASKS},
     )
-    experiment.evaluation_episodes = 8 if experiment.quick else 64  # MPE2 is slow
     tables, numbers = [], {}
     for task in experiment.chosen["tasks"]:
         runs = both(experiment, task)

@@ -172,6 +172,7 @@ def start(
     full_steps: int | None = None,
     seeds: int = 10,
     episodes: int = 4000,
+    evaluation_episodes: int = EVALUATION_EPISODES,
     choices: Mapping[str, Iterable[str]] | None = None,
 ) -> Experiment:
     """Reads the command line.
@@ -183,6 +184,7 @@ def start(
         `--full`, which does not exist where this is None.
       seeds: how many; a trial has 2.
       episodes: of each evaluation at the end; a trial has 500.
+      evaluation_episodes: of each evaluation in training; fewer where episodes cost more than updates.
       choices: option -> its words, of which some can be asked for (by default all), so that an experiment can be
         trained in parts, by several processes, and read back by another with `--read`.
     """
@@ -201,6 +203,7 @@ def start(
     add("--steps", type=int, help=f"environment steps of each member (default: {steps:,})")
     add("--seeds", type=int, help=f"how many seeds (default: {seeds})")
     add("--episodes", type=int, help=f"test episodes of each member (default: {episodes:,})")
+    add("--evaluation-episodes", type=int, help=f"of each evaluation in training (default: {evaluation_episodes})")
     _add_choices(parser, choices or {})
     given = _parsed(parser)
     chosen = {option: tuple(dict.fromkeys(getattr(given, option))) for option in choices or {}}
@@ -215,6 +218,7 @@ def start(
         steps=given.steps or {"quick": quick_steps, "full": full_steps}.get(size) or steps,
         seeds=given.seeds or (2 if given.quick else seeds),
         episodes=given.episodes or (500 if given.quick else episodes),
+        evaluation_episodes=given.evaluation_episodes or evaluation_episodes,
         read_only=getattr(given, "read", False),
         chosen=chosen,
     )
@@ -222,9 +226,9 @@ def start(
 
 def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     given = parser.parse_args()
-    for option in ("steps", "seeds", "episodes"):
+    for option in ("steps", "seeds", "episodes", "evaluation_episodes"):
         if getattr(given, option) is not None and getattr(given, option) < 1:
-            parser.error(f"--{option} is {getattr(given, option)}: must be at least 1")
+            parser.error(f"--{option.replace('_', '-')} is {getattr(given, option)}: must be at least 1")
     return given
 
 

@@ -47,6 +47,13 @@ def test_full_and_quick_choose_steps_and_folder(monkeypatch: pytest.MonkeyPatch)
     ]  # fmt: skip
 
 
+def test_episodes_of_evaluations_in_training_can_be_chosen(monkeypatch: pytest.MonkeyPatch):
+    assert scale(monkeypatch).evaluation_episodes == 320
+    assert scale(monkeypatch, "--evaluation-episodes", "9").evaluation_episodes == 9
+    with pytest.raises(SystemExit):
+        scale(monkeypatch, "--evaluation-episodes", "0")
+
+
 @pytest.mark.parametrize(("arguments", "full_steps"), [(["--full", "--quick"], 300), (["--full"], None)])
 def test_full_excludes_quick_and_needs_a_number_of_steps(
     monkeypatch: pytest.MonkeyPatch, arguments: list[str], full_steps: int | None
