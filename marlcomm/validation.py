@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
+import dataclasses
 import difflib
 import math
 import types
@@ -182,8 +183,21 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"{did_you_mean(name, known)} There are: {', '.join(known) or 'none'}."
 
 
+def check_field_types(name: str, thing: Any) -> None:
+    """Raises UsageError for the first field of a dataclass whose type is not the annotated one, see `fits_type`."""
+    hints = typing.get_type_hints(type(thing))
+    for field in dataclasses.fields(thing):
+        value = getattr(thing, field.name)
+        if not fits_type(value, hints[field.name]):
+            raise UsageError(
+                f"{name}: {field.name}={_short(value)} is of type {type(value).__name__}; it must be {field.type}."
+            )
+
+
 def fits_type(value: Any, hint: Any) -> bool:
-    """Whether `value` may pass as `hint`: plain types, unions and sequences are checked, all else passes."""
+    """Whether `value` may pass as `hint`: plain types, dataclasses, unions, sequences and that it is a mapping at all
+    are checked, all else passes.
+    """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(fits_type(value, argument) for argument in arguments)
@@ -192,6 +206,10 @@ def fits_type(value: Any, hint: Any) -> bool:
             return hasattr(value, "__array__")  # arrays are for the task itself to judge
         items = [argument for argument in arguments if argument is not Ellipsis]
         return len(items) != 1 or all(fits_type(item, items[0]) for item in value)
+    if origin is collections.abc.Mapping:
+        return isinstance(value, collections.abc.Mapping)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return isinstance(value, hint)
     if hint in (int, float) and isinstance(value, bool):
         return False
     if hint is float:

@@ -12,8 +12,16 @@ import numpy as np
 
 from marlcomm.envs.combat.terrain import Terrain
 from marlcomm.envs.combat.types import Group, Scenario, Unit
-from marlcomm.envs.combat.units import changed_unit
-from marlcomm.validation import UsageError, check_above_zero, check_choice, check_count, fits_type, nearest
+from marlcomm.envs.combat.units import UNITS, changed_unit
+from marlcomm.validation import (
+    UsageError,
+    check_above_zero,
+    check_choice,
+    check_count,
+    check_field_types,
+    fits_type,
+    nearest,
+)
 
 LEAST_DAMAGE = 0.5  # of a hit, whatever the armor
 GRID = 0.125  # cells between the places that are tried when units are set side by side
@@ -105,8 +113,8 @@ class Roster:
     def __init__(self, scenario: Scenario) -> None:
         """Raises UsageError for whatever in the scenario cannot be."""
         self.scenario = scenario
-        self.terrain = Terrain(scenario.name, scenario.terrain)
         self.kinds = _kinds(scenario)
+        self.terrain = Terrain(scenario.name, scenario.terrain)
         allies = _by_kind(scenario.allies)
         self.num_allies, self.num_enemies = (sum(g.count for g in groups) for groups in (allies, scenario.enemies))
         groups = (*allies, *scenario.enemies)
@@ -114,6 +122,8 @@ class Roster:
         self.units = tuple(self.kinds[name] for name in self.names)
         self.ally = Side(self.units[: self.num_allies], self.units[self.num_allies :])
         self.enemy = Side(self.units[self.num_allies :], self.units[: self.num_allies])
+        for place in scenario.places:
+            check_place(scenario, self.terrain, place, ground=False)
         self._check_room()
         self._place(groups)
         self._encode()
@@ -125,14 +135,15 @@ class Roster:
         return np.array([[getattr(unit, field)] for unit in self.units], np.float32)
 
     def _check_room(self) -> None:
-        ground = [unit for unit in self.units if not unit.flying]
-        needed = sum((2 * _separation(unit)) ** 2 for unit in ground)
-        cells = int(self.terrain.open.sum())
-        if needed > cells:
-            raise UsageError(
-                f"scenario {self.scenario.name!r}: {len(ground)} units on the ground need {needed:.0f} cells, "
-                f"and the map holds {cells}."
-            )
+        cells = {"on the ground": int(self.terrain.open.sum()), "in the air": self.terrain.open.size}
+        for plane, there in cells.items():
+            units = [unit for unit in self.units if unit.flying == (plane == "in the air")]
+            needed = sum((2 * _separation(unit)) ** 2 for unit in units)
+            if needed > there:
+                raise UsageError(
+                    f"scenario {self.scenario.name!r}: {len(units)} units {plane} need {needed:.0f} cells, "
+                    f"and the map holds {there}."
+                )
 
     def _place(self, groups: Sequence[Group]) -> None:
         """Draws and offsets: groups of one place share a draw, units that stand apart have one each."""
@@ -249,35 +260,27 @@ def _by_kind(groups: Sequence[Group]) -> tuple[Group, ...]:
 def _kinds(scenario: Scenario) -> dict[str, Unit]:
     """The kinds of units with what the scenario changes of them; checks groups on the way."""
     name = f"scenario {scenario.name!r}"
-    _check_shapes(name, scenario)
+    _check_types(name, scenario)
     check_count(f"{name}: limit", scenario.limit)
     for field in ("medics_alone", "settings"):
         check_choice(f"{name}: {field}", getattr(scenario, field), get_args(get_type_hints(Scenario)[field]))
     if scenario.shoot_range is not None:
         check_above_zero(f"{name}: shoot_range", scenario.shoot_range)
-    for side in ("allies", "enemies"):
-        if not getattr(scenario, side):
-            raise UsageError(f"{name}: {side} must have at least one group.")
-        for group in getattr(scenario, side):
-            check_count(f"{name}: count of {group.unit!r} in {side}", group.count)
     used = dict.fromkeys(group.unit for group in (*scenario.allies, *scenario.enemies))
     for name in scenario.overrides:
         changed_unit(scenario.name, name, scenario.overrides[name])  # also of a kind that does not appear
     return {name: changed_unit(scenario.name, name, scenario.overrides.get(name, {})) for name in used}
 
 
-def _check_shapes(name: str, scenario: Scenario) -> None:
-    """Raises UsageError where something is not a tuple or a mapping, most often since one alone lacks its comma."""
+def _check_types(name: str, scenario: Scenario) -> None:
+    """Raises UsageError where something is of another type, most often since a tuple of one lacks its comma."""
+    check_field_types(name, scenario)
     for side in ("allies", "enemies"):
-        groups = getattr(scenario, side)
-        if not isinstance(groups, tuple | list) or not all(isinstance(group, Group) for group in groups):
-            raise UsageError(f"{name}: {side} must be a tuple of Group, not {groups!r}; one alone is (Group(...),).")
-    for field in ("ally_types", "enemy_types"):
-        if not fits_type(getattr(scenario, field), tuple[str, ...]):
-            raise UsageError(f"{name}: {field} must be a tuple of kinds, not {getattr(scenario, field)!r}.")
-    for field in ("places", "overrides"):
-        if not isinstance(getattr(scenario, field), Mapping):
-            raise UsageError(f"{name}: {field} must be a dict, not {getattr(scenario, field)!r}.")
+        if not getattr(scenario, side):
+            raise UsageError(f"{name}: {side} must have at least one group.")
+        for group in getattr(scenario, side):
+            check_field_types(f"{name}: {side}", group)
+            check_count(f"{name}: count of {group.unit!r} in {side}", group.count)
     for place, rects in scenario.places.items():
         if not fits_type(rects, tuple[tuple[float, ...], ...]):
             raise UsageError(
@@ -291,6 +294,9 @@ def _check_shapes(name: str, scenario: Scenario) -> None:
 
 def _type_order(scenario: Scenario, field: str, names: Sequence[str]) -> tuple[str, ...]:
     order = getattr(scenario, field) or tuple(dict.fromkeys(names))
+    for kind in order:
+        if kind not in UNITS:
+            raise UsageError(f"scenario {scenario.name!r}: {field} has {kind!r}.{nearest(kind, tuple(sorted(UNITS)))}")
     if missing := sorted({*names} - {*order}):
         raise UsageError(
             f"scenario {scenario.name!r}: {field} lacks {missing[0]!r}; it must name every kind of that side."

@@ -212,7 +212,8 @@ OF_NDQ = (  # and 3s_vs_5z and MMM, which are the standard ones
             "anywhere": ((0, 0, 32, 5), (0, 27, 32, 32), (26, 6, 31, 26), (1, 6, 6, 26), (12, 14, 20, 18)),
         },
         terrain="rocks",
-        overrides=OVERLORD_UNITS,
+        # the wrapper knows no banelings on this map
+        overrides={**OVERLORD_UNITS, "baneling": {"cooldown_scale": 15.0}},
         ally_types=("overlord", "baneling"),
         limit=50,
         settings="ndq",

@@ -9,17 +9,19 @@ exchanged.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, get_args
 
 from marlcomm.envs.combat.types import Attribute, Unit
-from marlcomm.validation import UsageError, nearest
+from marlcomm.validation import UsageError, check_field_types, check_number, nearest
 
 ZERG = 0.2734  # LifeRegenRate
 NOT_NEGATIVE = (
     "shield", "armor", "speed", "regeneration", "damage", "hit_delay", "range", "damage_point", "splash_radius",
-    "heals", "heal_cost", "energy", "energy_max", "energy_regeneration",
+    "heals", "heal_cost", "energy", "energy_max", "energy_regeneration", "scan", "separation", "sight",
 )  # fmt: skip
+ABOVE_ZERO = ("health", "radius", "period", "cooldown_scale", "shield_scale")
 
 UNITS: dict[str, Unit] = {
     # GuassRifle
@@ -74,8 +76,8 @@ UNITS: dict[str, Unit] = {
     ),
     # AcidSaliva
     "roach": Unit(
-        health=145, armor=1, attributes=("armored", "biological"), radius=0.5, damage=16, range=3, period=2.0,
-        regeneration=ZERG,
+        health=145, armor=1, attributes=("armored", "biological"), radius=0.5, separation=0.625, damage=16, range=3,
+        period=2.0, regeneration=ZERG,
     ),
     # KaiserBlades
     "ultralisk": Unit(
@@ -112,12 +114,15 @@ def register_unit(name: str, unit: Unit, *, replace: bool = False) -> None:
 
 def check_unit(name: str, unit: Unit) -> None:
     """Raises UsageError for the first number of a kind of unit that makes no sense."""
-    for number in ("health", "radius", "period"):
-        if not getattr(unit, number) > 0:
-            raise UsageError(f"unit {name!r}: {number}={getattr(unit, number)!r} must be above 0.")
-    for number in NOT_NEGATIVE:
-        if not getattr(unit, number) >= 0:
-            raise UsageError(f"unit {name!r}: {number}={getattr(unit, number)!r} must be at least 0.")
+    check_field_types(f"unit {name!r}", unit)
+    numbers = {field: it for field, it in vars(unit).items() if isinstance(it, int | float)}
+    for field, value in numbers.items():
+        if not math.isfinite(value):
+            raise UsageError(f"unit {name!r}: {field}={value!r} must be finite.")
+        if field in ABOVE_ZERO and not value > 0:
+            raise UsageError(f"unit {name!r}: {field}={value!r} must be above 0.")
+        if field in NOT_NEGATIVE and not value >= 0:
+            raise UsageError(f"unit {name!r}: {field}={value!r} must be at least 0.")
     known = get_args(Attribute)
     for field, words in (("attributes", unit.attributes), ("bonus", unit.bonus)):
         for word in words:
@@ -125,6 +130,14 @@ def check_unit(name: str, unit: Unit) -> None:
                 raise UsageError(
                     f"unit {name!r}: {field} has {word!r}, which no unit can be.{nearest(str(word), known)}"
                 )
+    for word, more in unit.bonus.items():
+        check_number(f"unit {name!r}: bonus of {word!r}", more)
+    if len(unit.jitter) != 2 or not unit.jitter[0] <= unit.jitter[1]:
+        raise UsageError(f"unit {name!r}: jitter={unit.jitter!r} must be the least and the most.")
+    if unit.energy > unit.energy_max:
+        raise UsageError(f"unit {name!r}: energy={unit.energy!r} must be at most energy_max={unit.energy_max!r}.")
+    if unit.heals and unit.damage:
+        raise UsageError(f"unit {name!r}: it heals, so cannot attack: damage={unit.damage!r} must be 0.")
     if unit.hits not in (1, 2):
         raise UsageError(f"unit {name!r}: hits={unit.hits!r} must be 1 or 2.")
     if unit.damage_point + unit.hit_delay >= unit.period + unit.jitter[0]:
@@ -142,7 +155,7 @@ def changed_unit(scenario: str, name: str, changes: Mapping[str, Any]) -> Unit:
     fields = tuple(each.name for each in dataclasses.fields(Unit))
     for key in changes:
         if key not in fields:
-            raise UsageError(f"scenario {scenario!r}: a unit has no {key!r}.{nearest(key, fields)}")
+            raise UsageError(f"scenario {scenario!r}: a unit has no {key!r}.{nearest(str(key), fields)}")
     unit = dataclasses.replace(UNITS[name], **changes)
     check_unit(name, unit)
     return unit

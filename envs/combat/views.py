@@ -191,11 +191,11 @@ class Views:
             own = [*own, seen.x[:split] / np.float32(width), seen.y[:split] / np.float32(height)]
         rest = [xp.stack(own, 1)] if own else []
         rest.append(self._constant(self._ally_codes, seen))
-        if options.obs_timestep_number:
-            time = seen.step_count / self.roster.scenario.limit
-            rest.append(xp.broadcast_to(time, (split, 1, *time.shape)).astype(np.float32))
-        whole = xp.concatenate([*parts, *rest], axis=1)
-        return xp.where(seen.health[:split, None] > 0.0, whole, 0.0)
+        whole = xp.where(seen.health[:split, None] > 0.0, xp.concatenate([*parts, *rest], axis=1), 0.0)
+        if not options.obs_timestep_number:
+            return whole
+        time = seen.step_count / self.roster.scenario.limit  # which SMAC shows to the dead, too
+        return xp.concatenate([whole, xp.broadcast_to(time, (split, 1, *time.shape)).astype(np.float32)], axis=1)
 
     def _surroundings(self, seen: Seen) -> list[jax.Array]:
         """[A, 8, B] whether cells around can be walked on, and [A, 9, B] how high they are, where these are shown."""

@@ -63,8 +63,9 @@ class Wrapper:
 
     def observation(self, agent):
         options, sight = self.options, self.options.sight_range
-        if not self.alive(agent):
-            return np.zeros(self.env.observation_size)
+        time = [self.seen["step_count"] / self.env.horizon] if options.obs_timestep_number else []
+        if not self.alive(agent):  # to whom the wrapper still tells the time
+            return np.array([0.0] * (self.env.observation_size - len(time)) + time)
         shields = [any(self.roster.units[u].shield for u in part) for part in (self.agents, self.all_enemies())]
         x, y = self.place(agent)
         row = [*self.available(agent)[2:6]]
@@ -93,8 +94,7 @@ class Wrapper:
         row += self.health(agent, shields[0]) if options.obs_own_health else []
         row += [x / 32, y / 32] if options.obs_own_pos else []
         row += self.code(agent)
-        row += [self.seen["step_count"] / self.env.horizon] if options.obs_timestep_number else []
-        return np.array(row, float)
+        return np.array(row + time, float)
 
     def all_enemies(self):
         return range(self.env.num_agents, len(self.roster.units))

@@ -113,6 +113,10 @@ def test_enemies_can_be_numbered_from_left_to_right():
     assert (np.sort(place[0]) == place[1]).all()
 
 
+ROOM = {
+    "terrain": ("........", "........", "....+...", "....+...", "........"),
+    "places": {"left": ((2.5, 2.5, 2.5, 2.5),), "right": ((6.5, 2.5, 6.5, 2.5),)},
+}
 WRONG = [
     ({"allies": (Group("mariner", 1, "left"),)}, "no unit is called 'mariner'. Did you mean 'marine'"),
     ({"allies": (Group("marine", 900, "left"),)}, "901 units on the ground need 507 cells, and the map holds 38"),
@@ -139,19 +143,37 @@ WRONG = [
     ({"medics_alone": "loose"}, "medics_alone='loose' is not known"),
     ({"settings": "nqd"}, "settings='nqd' is not known"),
     ({"shoot_range": 0.0}, "shoot_range=0.0 must be above 0"),
-    ({"allies": Group("marine", 1, "left")}, "allies must be a tuple of Group, not Group(unit='marine'"),
-    ({"enemies": ("zealot",)}, "enemies must be a tuple of Group, not ('zealot',)"),
-    ({"ally_types": "marine"}, "ally_types must be a tuple of kinds, not 'marine'"),
-    ({"places": (("left", (2, 2, 2, 2)),)}, "places must be a dict"),
+    ({"allies": Group("marine", 1, "left")}, "is of type Group; it must be tuple[Group, ...]"),
+    ({"enemies": ("zealot",)}, "enemies=('zealot',) is of type tuple; it must be tuple[Group, ...]"),
+    ({"allies": (Group(3, 1, "left"),)}, "allies: unit=3 is of type int; it must be str"),
+    ({"allies": (Group("marine", 1, None),)}, "allies: place=None is of type NoneType; it must be str"),
+    ({"allies": (Group("overlord", 60, "left"),)}, "60 units in the air need 135 cells, and the map holds 40"),
+    ({"ally_types": "marine"}, "ally_types='marine' is of type str; it must be tuple[str, ...]"),
+    ({"ally_types": ("marine", "zealott")}, "ally_types has 'zealott'. Did you mean 'zealot'"),
+    ({"name": 3}, "name=3 is of type int; it must be str"),
+    ({"terrain": 5}, "terrain=5 is of type int"),
+    ({"march": ["left"]}, "march=['left'] is of type list; it must be str"),
+    ({"places": (("left", (2, 2, 2, 2)),)}, "it must be Mapping[str, tuple[Rect, ...]]"),
     ({"places": {"left": (2, 2, 2, 2)}}, "place 'left' must be a tuple of rectangles, not (2, 2, 2, 2)"),
     ({"places": {"left": (("2", 2, 2, 2),)}}, "place 'left' must be a tuple of rectangles, not (('2', 2, 2, 2),)"),
+    ({"places": ROOM["places"] | {"spare": ((0, 0, 99, 1),)}}, "place 'spare' has (0, 0, 99, 1)"),
     ({"overrides": {"marine": 3.0}}, "overrides of 'marine' must be a dict of fields, not 3.0"),
+    ({"overrides": {"marine": {3: 3.0}}}, "a unit has no 3."),
+    ({"overrides": {"marine": {"health": "45"}}}, "unit 'marine': health='45' is of type str; it must be float"),
+    ({"overrides": {"marine": {"attributes": None}}}, "attributes=None is of type NoneType"),
+    ({"overrides": {"marine": {"flying": "yes"}}}, "flying='yes' is of type str; it must be bool"),
+    ({"overrides": {"marine": {"bonus": ["light"]}}}, "it must be Mapping[Attribute, float]"),
+    ({"overrides": {"marine": {"bonus": {"light": "x"}}}}, "bonus of 'light'='x' must be a finite number"),
+    ({"overrides": {"marine": {"speed": np.inf}}}, "speed=inf must be finite"),
+    ({"overrides": {"marine": {"sight": -3.0}}}, "sight=-3.0 must be at least 0"),
+    ({"overrides": {"marine": {"separation": -1.0}}}, "separation=-1.0 must be at least 0"),
+    ({"overrides": {"marine": {"cooldown_scale": 0.0}}}, "cooldown_scale=0.0 must be above 0"),
+    ({"overrides": {"marine": {"shield_scale": -1.0}}}, "shield_scale=-1.0 must be above 0"),
+    ({"overrides": {"marine": {"jitter": (0.2, -0.2)}}}, "jitter=(0.2, -0.2) must be the least and the most"),
+    ({"overrides": {"marine": {"energy": 9.0}}}, "energy=9.0 must be at most energy_max=0.0"),
+    ({"overrides": {"marine": {"heals": 9.0}}}, "it heals, so cannot attack: damage=6 must be 0"),
     ({"limit": 0}, "limit=0 must be a whole number, at least 1"),
 ]
-ROOM = {
-    "terrain": ("........", "........", "....+...", "....+...", "........"),
-    "places": {"left": ((2.5, 2.5, 2.5, 2.5),), "right": ((6.5, 2.5, 6.5, 2.5),)},
-}
 
 
 @pytest.mark.parametrize(("changes", "words"), WRONG)
