@@ -1,9 +1,11 @@
 """Speed of the tasks: environment steps per second, all copies together, beside the peers that have the same task.
 
-A copy plays whole episodes with random actions drawn beforehand: reset, then one step after another without auto-reset.
+A copy plays whole episodes with random actions drawn beforehand, in battles those that the mask allows: reset, then one
+step after another without auto-reset, as learners here collect episodes, so that steps after a battle's end count, too.
 JaxMARL (`pip install "marlcomm[jaxmarl]"`; on battles SMAX, against its own enemies) runs in the same loop, in turns
 with ours, so that load on the machine meets both alike; MPE2 plays one copy in Python. Peers that are not installed are
-left out. What is measured is what a learner reads: every view and every reward of every step.
+left out. What is measured is what a learner reads: every view, mask, state and reward of every step, as far as a
+library has it.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from jax.sharding import PartitionSpec as P
 
 STEPS_PER_CALL = 20_000  # at least, of all copies together, so that calling costs nothing beside playing
 PEER_GOAL = {"navigation": 5 * 330_000.0, "predator_prey": 5 * 490_000.0}  # at 4096 copies on 2 cores
+MANY = 2**30  # beside which the number of legal actions is small, so that each is as likely
 FULL_VIEW = {"num_landmark_neighbors": None, "num_agent_neighbors": None}
 
 
@@ -109,15 +112,29 @@ class Variant:
 def ours(name: str, copies: int) -> Variant:
     """Our task, with the options of the peers' where they have it."""
     import marlcomm as mc
+    from marlcomm.envs.combat import Combat
 
     env = mc.make_env(name, **(SHARED[name].options if name in SHARED else {}))
 
-    def step(state: Any, action: jax.Array, _: jax.Array) -> tuple[Any, Any]:
-        state, now = env.step(state, action)
-        return state, (now.observation.agents_view, now.reward)
+    def step(carry: Any, action: jax.Array, _: jax.Array) -> tuple[Any, Any]:
+        state, mask = carry
+        state, now = env.step(state, legal(mask, action) if fights else action)
+        seen = now.observation
+        return (state, seen.action_mask), (seen.agents_view, seen.action_mask, seen.global_state, now.reward)
 
-    actions = _random_actions((env.horizon, copies, env.num_agents), env.num_actions)
-    return Variant("marlcomm", lambda key: env.reset(key)[0], step, actions, copies)
+    def start(key: jax.Array) -> Any:
+        state, now = env.reset(key)
+        return state, now.observation.action_mask
+
+    fights = isinstance(env.unwrapped, Combat)
+    actions = _random_actions((env.horizon, copies, env.num_agents), MANY if fights else env.num_actions)
+    return Variant("marlcomm", start, step, actions, copies)
+
+
+def legal(mask: jax.Array, drawn: jax.Array) -> jax.Array:
+    """[...] one of the actions that `mask` [..., A] allows, each as likely, by numbers `drawn` [...] below MANY."""
+    nth = drawn % mask.sum(-1)
+    return jnp.argmax(jnp.cumsum(mask, -1) > nth[..., None], -1).astype(jnp.int32)
 
 
 def of_jaxmarl(name: str, copies: int) -> Variant | None:
@@ -131,10 +148,14 @@ def of_jaxmarl(name: str, copies: int) -> Variant | None:
     env, horizon = _made_by_jaxmarl(jaxmarl, name)
 
     def step(state: Any, action: Any, key: jax.Array) -> tuple[Any, Any]:
+        mask = env.get_avail_actions(state) if fights else {}
+        action = {agent: legal(mask[agent].astype(bool), drawn) if fights else drawn for agent, drawn in action.items()}
         seen, state, reward, _, _ = env.step_env(key, state, action)
-        return state, (seen, reward)
+        return state, (seen, mask, reward)
 
-    actions = {agent: _random_actions((horizon, copies), env.action_space(agent).n) for agent in env.agents}
+    fights = name in SMAX
+    counts = {agent: MANY if fights else env.action_space(agent).n for agent in env.agents}
+    actions = {agent: _random_actions((horizon, copies), count) for agent, count in counts.items()}
     return Variant("JaxMARL", lambda key: env.reset(key)[1], step, actions, copies)
 
 
