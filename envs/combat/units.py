@@ -84,6 +84,7 @@ UNITS: dict[str, Unit] = {
         health=600, armor=1, attributes=("armored", "biological", "massive"), radius=1, damage=18, range=1,
         period=0.861, damage_point=0.333, splash="arc", splash_radius=2, regeneration=ZERG,
     ),
+    # Overlord, which has no weapon; NDQ's maps call it Overseer
     "overlord": Unit(
         health=200, attributes=("armored", "biological"), flying=True, speed=0.4687, radius=1, separation=0.75,
         sight=11, regeneration=ZERG,
