@@ -17,19 +17,31 @@ def check_run(run: Path, edits: Sequence[str] = ()) -> None:
         edit_name(edit)
 
 
-def check_page(path: Path) -> Path:
-    """`path`, where an HTML file can be written; its folder is made if need be. Raises UsageError where none can."""
+def check_out(path: Path, what: str, suffixes: Sequence[str]) -> Path:
+    """`path`, where a file can be written; its folder is made if need be.
+
+    Args:
+      path: of the file.
+      what: it is, such as "page".
+      suffixes: one of which it must have, the usual one first.
+
+    Raises:
+      UsageError: it is a folder, has another suffix, or cannot be written.
+    """
+    usual = path.with_suffix(suffixes[0]) if path.name else path
     if path.is_dir():
-        raise UsageError(f"--out {path} is a folder: name the page in it, such as --out {path / 'inspection.html'}")
-    if path.suffix != ".html":
-        raise UsageError(f"--out {path}: the page is HTML: name it so, such as --out {path.with_suffix('.html')}")
+        raise UsageError(f"--out {path} is a folder: name the {what} in it, such as --out {path / what}{suffixes[0]}")
+    if path.suffix not in suffixes:
+        listed = " or ".join(suffixes)
+        raise UsageError(f"--out {path}: the {what} must end in {listed}: name it so, such as --out {usual}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = not path.exists()
         path.open("ab").close()
     except OSError as error:
+        example = f"{what.upper()}{suffixes[0]}"
         raise UsageError(
-            f"cannot write to {path}: {error.strerror}. Choose another place for the page, --out PAGE.html"
+            f"cannot write to {path}: {error.strerror}. Choose another place for the {what}, --out {example}"
         ) from None
     if new:
         path.unlink()

@@ -15,7 +15,7 @@ from typing import Annotated
 from tyro.conf import Positional, UseAppendAction, arg
 
 from marlcomm.cli import printing
-from marlcomm.cli.checks import check_page, check_run
+from marlcomm.cli.checks import check_out, check_run
 from marlcomm.cli.text import Count, OptionalCount, OptionalName, OptionalNumber, OptionalPath, Seeds
 from marlcomm.devices import join_processes
 from marlcomm.names import ALGORITHMS, LISTS, SIMULATORS, TASKS
@@ -203,11 +203,10 @@ def watch(
         edit: What happens to messages on their way; see `evaluate`.
     """
     check_run(run, edit)
+    film = check_out(run / "episode.gif" if out is None else out, "animation", (".gif", ".mp4"))
     from marlcomm.analysis import animate_run
-    from marlcomm.training import load_run
 
-    saved = load_run(run)
-    print(animate_run(saved, saved.path / "episode.gif" if out is None else out, member=member, seed=seed, edits=edit))
+    print(animate_run(run, film, member=member, seed=seed, edits=edit))
     return 0
 
 
@@ -231,7 +230,7 @@ def inspect(
         quiet: Do not say what is being done.
     """
     check_run(run)
-    page = check_page(run / "inspection.html" if out is None else out)
+    page = check_out(run / "inspection.html" if out is None else out, "page", (".html",))
     from marlcomm.analysis import inspect_run
 
     print(inspect_run(run, page, member=member, episodes=episodes, seed=seed, progress=not quiet))
@@ -249,10 +248,9 @@ def plot(
     """
     if not runs:
         raise UsageError("plot needs at least one run folder")
-    check_choice("the suffix of --out", out.suffix, PICTURES)
     for run in runs:
         check_run(run)
-    out.parent.mkdir(parents=True, exist_ok=True)  # before anything is measured
+    check_out(out, "picture", PICTURES)
     from marlcomm.analysis import plot_curves, run_labels
 
     plot_curves(dict(zip(run_labels(runs), runs, strict=True))).savefig(out, dpi=150)
@@ -290,11 +288,10 @@ def frontier(
     """
     if not runs:
         raise UsageError("frontier needs at least one run folder")
-    check_choice("the suffix of --out", out.suffix, PICTURES)
     check_choice("--measure", measure, ("return", "won"))
     for run in runs:
         check_run(run, edit)
-    out.parent.mkdir(parents=True, exist_ok=True)  # before anything is measured
+    check_out(out, "picture", PICTURES)
     from marlcomm.analysis import frontier as measured
     from marlcomm.analysis import plot_frontier
 

@@ -79,8 +79,8 @@ def test_inspect_passes_on_what_it_is_asked(monkeypatch, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("page", "message"),
     [
-        (".", "is a folder: name the page in it, such as --out inspection.html"),
-        ("page.pdf", "--out page.pdf: the page is HTML: name it so, such as --out page.html"),
+        (".", "is a folder: name the page in it, such as --out page.html"),
+        ("page.pdf", "--out page.pdf: the page must end in .html: name it so, such as --out page.html"),
         ("page", "such as --out page.html"),
         ("/dev/null/page.html", "cannot write to /dev/null/page.html: "),
         ("/proc/page.html", "Choose another place for the page, --out PAGE.html"),
@@ -90,6 +90,26 @@ def test_where_no_page_can_be_written_nothing_is_measured(monkeypatch, capsys, t
     (tmp_path / "config.json").write_text("{}")
     monkeypatch.setattr("marlcomm.analysis.inspect_run", lambda *_, **__: pytest.fail("it was measured"))
     assert main(["inspect", str(tmp_path), "--out", page]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["watch", "RUN", "--out", "a.avi"], "the animation must end in .gif or .mp4: name it so, such as --out a.gif"),
+        (["watch", "RUN", "--out", "/dev/null/a.gif"], "cannot write to /dev/null/a.gif"),
+        (["plot", "RUN", "--out", "a.gif"], "the picture must end in .png or .pdf or .svg"),
+        (["plot", "RUN", "--out", "."], "is a folder: name the picture in it, such as --out picture.png"),
+        (["frontier", "RUN", "--out", "/proc/a.png"], "cannot write to /proc/a.png"),
+    ],
+)
+def test_pictures_that_cannot_be_written_are_refused_before_anything_is_measured(
+    monkeypatch, capsys, tmp_path, words, message
+):
+    (tmp_path / "config.json").write_text("{}")
+    for name in ("animate_run", "plot_curves", "frontier"):
+        monkeypatch.setattr(f"marlcomm.analysis.{name}", lambda *_, **__: pytest.fail("it was measured"))
+    assert main([str(tmp_path) if word == "RUN" else word for word in words]) == 2
     assert message in capsys.readouterr().err
 
 
