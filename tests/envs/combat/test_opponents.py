@@ -1,5 +1,7 @@
 """Enemies follow their rules: acquire, keep, chase, answer, call for help, march, heal; the dead do nothing."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -25,6 +27,60 @@ def test_a_waiting_enemy_answers_whoever_hits_it_and_calls_for_help():
         x=[10.0, 17.0, 19.0, 29.0], y=[16.0] * 4, health=[80, 100, 100, 100], target=[0, -1, -1, -1], cooldown=[0.0] * 4
     ).play(6)
     assert field.target[1:].tolist() == [0, 0, -1]
+
+
+def on_the_march():
+    """Two stalkers within their reach of two zealots, but not within the zealots' scan; the first shoots the first."""
+    return marching().set(
+        **PLACES, health=[80.0, 80.0, 100.0, 100.0], shield=[80.0, 80.0, 50.0, 50.0], target=[0, -1, -1, -1],
+        cooldown=[0.0] * 4, swing=[-1.0] * 4,
+    )  # fmt: skip
+
+
+PLACES = {"x": [13.0, 13.6, 20.0, 20.0], "y": [16.0, 17.6, 16.0, 17.0]}  # the second stalker is nearer to both
+
+
+@functools.cache
+def marching():
+    field = Field(Roster(scenario([("stalker", 2)], [("zealot", 2)], march="left")))
+    field.orders = field.orders._replace(go=jnp.zeros((4, 1), bool))  # they stay, for the sake of distances
+    return field
+
+
+def test_who_is_hit_on_the_march_answers_in_that_loop_whoever_shot_and_nobody_helps():
+    field = on_the_march().play(3)
+    assert field.shield[2] == 50.0
+    assert field.target[2:].tolist() == [-1, -1]  # who only aims is no reason
+    field.play(1)
+    assert field.shield[2] == 40.0
+    assert field.target[2:].tolist() == [0, -1]  # not the nearer one, who did nothing; and both are out of scan
+
+
+def test_who_is_hit_answers_the_nearest_of_those_that_struck_in_that_loop():
+    field = on_the_march().set(target=[0, 1, -1, -1]).play(4)
+    assert field.shield[2:].tolist() == [40.0, 40.0]
+    assert field.target[2:].tolist() == [1, 1]  # also the one that the other stalker shot
+    late = on_the_march().set(target=[0, 1, -1, -1], cooldown=[0.0, 0.25, 0.0, 0.0]).play(4)
+    assert late.shield[2:].tolist() == [40.0, 50.0]
+    assert late.target[2] == 0  # the nearer one's shot is still to come
+
+
+def test_on_the_march_a_target_out_of_range_is_kept_while_it_attacks_that_very_enemy():
+    field = on_the_march().play(6)
+    assert field.target[2] == 0  # between two shots
+    assert field.x[2] < 20.0  # and followed
+    field.set(**PLACES, target=[1, -1, 0, -1]).play(1)
+    assert field.target[2] == -1  # it attacks another one now
+
+
+def test_a_waiting_enemy_keeps_a_target_out_of_range_while_it_attacks_anyone():
+    field = fresh((("stalker", 1),), (("zealot", 3),))
+    field.set(
+        x=[13.0, 20.0, 21.0, 29.0], y=[16.0] * 4, health=[80, 100, 100, 0], target=[1, 0, -1, -1], cooldown=[9.0] * 4
+    ).play(1)
+    assert field.target[1] == 0
+    field.set(x=[13.0, 20.0, 21.0, 29.0], target=[-1, 0, -1, -1]).play(1)
+    assert field.target[1] == -1
 
 
 def test_a_target_is_kept_while_in_range_and_dropped_beyond_scan():
