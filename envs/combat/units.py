@@ -74,10 +74,10 @@ UNITS: dict[str, Unit] = {
         health=80, attributes=("light", "biological"), radius=0.625, damage=12, range=5, period=0.83,
         damage_point=0.208, hits_air=True, cooldown_scale=10, regeneration=ZERG,
     ),
-    # AcidSaliva
+    # AcidSaliva; its InnerRadius of .625 keeps nobody apart, else zerglings could not reach it
     "roach": Unit(
-        health=145, armor=1, attributes=("armored", "biological"), radius=0.5, separation=0.625, damage=16, range=3,
-        period=2.0, regeneration=ZERG,
+        health=145, armor=1, attributes=("armored", "biological"), radius=0.5, damage=16, range=3, period=2.0,
+        regeneration=ZERG,
     ),
     # KaiserBlades
     "ultralisk": Unit(
