@@ -129,6 +129,25 @@ def found_of_full_health():
     return found_times(np.inf, 30)
 
 
+def test_an_ultralisk_kills_a_zealot_in_nine_swings():
+    field = fresh((("ultralisk", 1),), (("zealot", 3),))
+    field.set(
+        x=[16.0, 17.6, 17.2, 14.5], y=[16.0] * 4, health=[600.0, 100.0, 0.0, 0.0], shield=[0.0, 50.0, 0.0, 0.0],
+        unhurt=[10.0] * 4, target=[0, -1, -1, -1], cooldown=[0.0, 99.0, 99.0, 99.0], swing=[-1.0] * 4,
+    )  # fmt: skip
+    falls, before = [], 150.0
+    for loop in range(130):
+        field.play(1)
+        left = field.shield[1] + field.health[1]
+        if left < before:
+            falls.append((loop * TICK, float(field.shield[1]), float(field.health[1])))
+        before = left
+    # 18 a swing on the shield; what breaks it takes 18 - 14 - 1, then each 18 - 1
+    left = [(32, 100), (14, 100), (0, 97), (0, 80), (0, 63), (0, 46), (0, 29), (0, 12), (0, 0)]
+    assert [rest for _, *rest in falls] == [[*each] for each in left]
+    assert [at for at, *_ in falls] == pytest.approx([0.333 + 0.861 * swing for swing in range(9)], abs=SLACK)
+
+
 @pytest.mark.parametrize(("banelings", "left"), [(2, 10.0), (3, 0.0)])
 def test_three_banelings_kill_a_hydralisk_and_two_do_not(banelings, left):
     field = fresh((("baneling", 3),), (("hydralisk", 1),))
