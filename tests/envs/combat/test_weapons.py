@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from duels import fresh, scenario
+from duels import Field, fresh, scenario
 
-from marlcomm.envs.combat import UNITS, battle
+from marlcomm.envs.combat import SCENARIOS, UNITS, battle
 from marlcomm.envs.combat.roster import Roster
 
 TICK = 1 / 16
@@ -249,6 +249,23 @@ def test_a_medivac_heals_nine_a_second_for_a_third_of_an_energy_each():
     assert field.health[0] == pytest.approx(19.0, abs=0.2)  # nothing to heal with
     field.set(health=[45.0, 150.0, 200.0]).play(1)
     assert field.health[0] == 45.0
+
+
+def test_two_banelings_leave_a_hydralisk_that_its_medivac_restores():
+    field = Field(Roster(SCENARIOS["3b_vs_1h1m"]))
+    field.set(
+        x=[15.0, 17.0, 1.0, 16.0, 16.0], y=[31.0] * 5, health=[30.0, 30.0, 0.0, 80.0, 150.0],
+        target=[0, 0, -1, -1, -1], cooldown=[0.0, 0.0, 0.0, 99.0, 0.0],
+    ).play(4)  # fmt: skip
+    assert field.health[:3].tolist() == [0.0] * 3
+    assert field.health[3] == pytest.approx(80.0 - 2 * 35.0, abs=0.02)
+    before = field.energy[4]
+    field.play(4 * 16)
+    assert field.health[3] == pytest.approx(10.0 + 4 * (7.0 + 0.2734), abs=0.05)
+    assert field.energy[4] == pytest.approx(before - 4 * (7.0 * 0.33 - 0.5625), abs=0.01)
+    whole = int(70.0 / (7.0 + 0.2734) * 16)  # loops until nothing is missing
+    assert field.play(whole - 4 * 16 - 1).health[3] < 80.0
+    assert field.play(3).health[3] == 80.0
 
 
 @pytest.mark.slow
