@@ -268,6 +268,43 @@ def test_two_banelings_leave_a_hydralisk_that_its_medivac_restores():
     assert field.play(3).health[3] == 80.0
 
 
+def falls_of(field, unit, loops):
+    """Seconds at which a unit lost health, and what it had then."""
+    falls, before = [], field.health[unit]
+    for loop in range(loops):
+        left = field.play(1).health[unit]
+        if left < before:
+            falls.append((loop * TICK, float(left)))
+        before = left
+    return falls
+
+
+def in_the_corner(**fields):
+    """The overlord of 1o2r_vs_4r, a roach and, 3 cells east of it, a reaper; one of each kind lives."""
+    field = Field(Roster(SCENARIOS["1o2r_vs_4r"]))
+    health = [200.0, 145.0, 0.0, 50.0, 0.0, 0.0, 0.0]
+    x = [3.0, 10.0, 20.0, 13.0, 20.0, 20.0, 20.0]
+    return field.set(x=x, y=[2.0] * 7, health=health, **fields)
+
+
+def test_a_roach_of_the_overlord_maps_kills_a_reaper_in_four_hits_a_second_apart():
+    field = in_the_corner(target=[-1, 0, -1, -1, -1, -1, -1], cooldown=[0.0] * 3 + [99.0] * 4)
+    at, left = zip(*falls_of(field, 3, 80), strict=True)
+    assert left == (34.0, 18.0, 2.0, 0.0)
+    assert at == pytest.approx([0.167, 1.167, 2.167, 3.167], abs=SLACK)
+
+
+def test_a_reaper_of_the_overlord_maps_takes_twice_three_of_a_roach_each_1_1_seconds():
+    field = in_the_corner(target=[-1] * 3 + [1] + [-1] * 3, cooldown=[0.0, 99.0] + [0.0] * 5)
+    falls = falls_of(field, 1, 5 * 16)
+    due = [0.167 + 1.1 * attack + delay for attack in range(5) for delay in (0.0, 0.122)][: len(falls)]
+    assert len(falls) >= 8
+    at, left = zip(*falls, strict=True)
+    assert at == pytest.approx(due, abs=SLACK)
+    regrown = [0.2734 * (when - at[0]) for when in at]
+    assert left == pytest.approx([145.0 - 3.0 * (hit + 1) + more for hit, more in enumerate(regrown)], abs=0.03)
+
+
 @pytest.mark.slow
 def test_an_attack_that_is_broken_off_has_not_happened():
     field = fresh((("hydralisk", 1),), (("zealot", 1),))
