@@ -1,8 +1,13 @@
-"""How a battle looks, on matplotlib axes: the map, units in their true size, and what they do to one another."""
+"""How a battle looks, on matplotlib axes: the map, units in their true size, and what they do to one another.
+
+Where a cell of the map takes too little room to read what stands in it, units are drawn larger than they are.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,9 +16,16 @@ from marlcomm.envs.combat.types import CombatState, Unit
 from marlcomm.envs.render.palette import FAINT, FLOOR, INK, RIGHT, WRONG, agent_color
 from marlcomm.envs.render.shapes import add_circle, add_rectangle, clear
 
-GROUND = {"open": FLOOR, "#": "#A9A48F", "-": "#C9D3DE", "+": "#DDD9CC"}
-ENEMY, SHIELD = "#5A5A66", "#56B4E9"
+GROUND = {"#": "#A9A48F", "-": "#C9D3DE", "+": "#DDD9CC"}
+ENEMY, SHIELD, BLAST = "#5A5A66", "#56B4E9", "#F2C14E"
 RECENT = 0.5  # seconds after an attack began in which it is drawn
+RINGS: Mapping[str, Any] = {"sees": (0, (1, 2.5)), "may attack": "-"}  # line styles of how far agents do that
+MOST_RINGS = 54.0  # cells: radii of rings of one sort, all added up, from which on they only clutter
+MARGIN, GRID = 2.0, 2.0  # cells around units that are shown, and to whose multiples the view is rounded
+BAR = 0.2  # height of a bar, of a unit's radius and a bit
+LEGEND, LEGEND_ROOM = 8, 180.0  # points: size of the legend, and the width of axes below which there is none
+LEAST_CELL, MOST_GROWTH = 14.0, 2.0  # points that a cell takes below which units are drawn larger, and how much
+WIDENS = 1.3  # times that layouts make axes larger than they say while something is drawn on them
 LETTERS = {
     "marine": "m", "marauder": "M", "medivac": "+", "reaper": "r", "stalker": "S", "zealot": "Z", "colossus": "C",
     "zergling": "z", "baneling": "b", "hydralisk": "H", "roach": "R", "ultralisk": "U", "overlord": "O",
@@ -21,92 +33,158 @@ LETTERS = {
 }  # fmt: skip
 
 
-def draw_battle(axes: Any, roster: Roster, state: CombatState, sight: float) -> None:
-    """One state of a battle. Own units are numbered in their colors, enemies gray with a letter for their kind."""
+class Body(NamedTuple):
+    """A unit as it is drawn: `unit` is its index, `name` that of its kind, `radius` as large as it shall look."""
+
+    unit: int
+    own: bool
+    name: str
+    kind: Unit
+    x: float
+    y: float
+    radius: float
+
+    @property
+    def color(self) -> str:
+        """Agents have one each, enemies are gray."""
+        return agent_color(self.unit) if self.own else ENEMY
+
+
+def draw_battle(axes: Any, roster: Roster, state: CombatState, sight: float, shoot: float) -> None:
+    """One state of a battle, where agents see `sight` cells far and may attack or heal within `shoot`."""
     units = state.units._replace(**{key: np.asarray(value) for key, value in state.units._asdict().items()})
-    _draw_ground(axes, roster)
     alive = np.asarray(units.health) > 0
-    for unit in np.flatnonzero(alive):
-        _draw_deed(axes, roster, units, int(unit))
-    for unit in np.argsort([kind.flying for kind in roster.units], kind="stable"):
-        at = (float(units.x[unit]), float(units.y[unit]))
-        if not alive[unit]:
-            axes.plot(*at, marker="x", color=FAINT, ms=4, zorder=2)
+    _draw_ground(axes, roster)
+    _show_part(axes, roster, units)
+    points = WIDENS * _points_per_cell(axes)
+    rings = {"sees": sight, "may attack": shoot}
+    rings = {what: radius for what, radius in rings.items() if roster.num_allies * radius <= MOST_RINGS}
+    growth = float(np.clip(LEAST_CELL / points, 1.0, MOST_GROWTH))
+    bodies = [
+        Body(unit, unit < roster.num_allies, name, kind, float(x), float(y), kind.radius * growth)
+        for unit, (name, kind, x, y) in enumerate(zip(roster.names, roster.units, units.x, units.y, strict=True))
+    ]
+    for body in sorted(bodies, key=lambda body: body.kind.flying):
+        if not alive[body.unit]:
+            _draw_end(axes, body, float(units.cooldown[body.unit]))
             continue
-        _draw_unit(axes, roster, int(unit), at)
-        _draw_bars(axes, roster.units[unit], at, float(units.health[unit]), float(units.shield[unit]))
-        if unit < roster.num_allies and roster.num_allies <= 11:
-            style = {"fill": False, "edgecolor": agent_color(int(unit)), "lw": 0.6, "ls": (0, (2, 4)), "zorder": 2}
-            add_circle(axes, *at, sight, **style)
-    _frame(axes, roster, units, alive)
+        _draw_unit(axes, body, points)
+        _draw_bars(axes, body, float(units.health[body.unit]), float(units.shield[body.unit]))
+        _draw_deed(axes, body, bodies, units)
+        for what, radius in rings.items() if body.own else ():
+            _draw_ring(axes, body, what, radius)
+    _draw_legend(axes, roster, alive, rings)
 
 
 def _draw_ground(axes: Any, roster: Roster) -> None:
-    terrain = roster.terrain
-    shades = {cell: _rgb(GROUND.get(cell, GROUND["open"])) for row in terrain.rows for cell in row}
-    picture = np.array([[shades[cell] for cell in row] for row in terrain.rows])
-    width, height = terrain.size
+    from matplotlib.colors import to_rgb
+
+    picture = np.array([[to_rgb(GROUND.get(cell, FLOOR)) for cell in row] for row in roster.terrain.rows])
+    width, height = roster.terrain.size
     axes.imshow(picture, extent=(0, width, 0, height), zorder=0, interpolation="nearest")
 
 
-def _rgb(color: str) -> list[float]:
-    """Red, green and blue of such as #A9A48F, in 0 .. 1."""
-    return [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+def _show_part(axes: Any, roster: Roster, units: Any) -> None:
+    """Shows where units may start or march to, and where they are: in coarse steps, so that it seldom jumps."""
+    places = np.concatenate([roster.draws.reshape(-1, 2), np.stack([units.x, units.y], 1)])
+    low = np.floor((places.min(0) - MARGIN) / GRID) * GRID
+    high = np.ceil((places.max(0) + MARGIN) / GRID) * GRID
+    grow = np.maximum((high - low).max() / 2 - (high - low), 0) / 2  # no strip narrower than half its length
+    low, high = (np.clip(end, -0.5, np.array(roster.terrain.size) + 0.5) for end in (low - grow, high + grow))
+    clear(axes, (low[0], high[0]), (low[1], high[1]))
+    axes.set_anchor("S")  # else layouts that make room for the legend do not know how far down it gets
 
 
-def _draw_unit(axes: Any, roster: Roster, unit: int, at: tuple[float, float]) -> None:
-    own = unit < roster.num_allies
-    kind = roster.units[unit]
-    color = agent_color(unit) if own else ENEMY
-    look: dict[str, Any] = {"facecolor": color, "edgecolor": "white", "lw": 0.8, "zorder": 5}
-    if kind.flying:  # what is below shows through
+def _points_per_cell(axes: Any) -> float:
+    """Points of paper that a cell takes, as far as axes know before a layout moves them."""
+    (left, right), (bottom, top), box = axes.get_xlim(), axes.get_ylim(), axes.get_window_extent()
+    return min(box.width / (right - left), box.height / (top - bottom)) * 72 / axes.figure.dpi
+
+
+def _letter(name: str) -> str:
+    return LETTERS.get(name, name[:1])
+
+
+def _draw_unit(axes: Any, body: Body, points: float) -> None:
+    """A disc: of agents in their color with number and kind, of enemies gray with their kind."""
+    look: dict[str, Any] = {"facecolor": body.color, "edgecolor": "white", "lw": 0.8, "zorder": 5}
+    size, x, y = 1.3 * body.radius * points, body.x, body.y - BAR * body.radius / 2
+    if body.kind.flying:  # what is below shows through, and can be read
         look |= {"alpha": 0.45, "edgecolor": INK, "ls": (0, (3, 1.5)), "zorder": 6}
-    add_circle(axes, *at, kind.radius, **look)
-    letter = LETTERS.get(roster.names[unit], roster.names[unit][:1])
-    text = str(unit) if own else letter
-    style = {"ha": "center", "va": "center_baseline", "color": "white", "zorder": 7}
-    axes.text(*at, text, fontsize=5.5 + 3.5 * kind.radius, fontweight="bold", clip_on=True, **style)
-
-
-def _draw_bars(axes: Any, kind: Unit, at: tuple[float, float], health: float, shield: float) -> None:
-    """Thin bars above a unit: health from red to green, and a shield in blue above it."""
-    wide, x, y = 2 * kind.radius, at[0] - kind.radius, at[1] + kind.radius + 0.12
-    for share, color in ((health / kind.health, RIGHT), (shield / kind.shield if kind.shield else None, SHIELD)):
-        if share is None:
-            continue
-        color = WRONG if color == RIGHT and share < 0.35 else color
-        add_rectangle(axes, x, y, wide, 0.16, facecolor="white", edgecolor="none", zorder=7)
-        add_rectangle(axes, x, y, wide * share, 0.16, facecolor=color, edgecolor="none", zorder=8)
-        y += 0.2
-
-
-def _draw_deed(axes: Any, roster: Roster, units: Any, unit: int) -> None:
-    """A line to whom a unit attacks, or in green to whom it heals."""
-    own = unit < roster.num_allies
-    kind = roster.units[unit]
-    first, last = (0, roster.num_allies) if own else (roster.num_allies, len(roster.units))
-    if kind.heals > 0:
-        target, color = first + int(units.target[unit]), RIGHT
-        busy = units.target[unit] >= 0 and target < last and units.health[target] > 0
-        reach = kind.range + kind.radius + roster.units[target].radius if busy else 0.0
-    else:
-        target, color = (roster.num_allies if own else 0) + int(units.victim[unit]), agent_color(unit) if own else ENEMY
-        busy = kind.damage > 0 and units.victim[unit] >= 0 and units.cooldown[unit] > kind.period - RECENT
-        reach = np.inf
-    if not busy or np.hypot(units.x[target] - units.x[unit], units.y[target] - units.y[unit]) > reach:
+        size, y = 0.6 * size, body.y - 0.6 * body.radius
+    add_circle(axes, body.x, body.y, body.radius, **look)
+    style = {"va": "center_baseline", "color": "white", "zorder": 7, "clip_on": True}
+    if not body.own:
+        axes.text(x, y, _letter(body.name), ha="center", fontsize=size, fontweight="bold", **style)
         return
-    axes.plot(
-        [units.x[unit], units.x[target]], [units.y[unit], units.y[target]],
-        color=color, lw=1.6 if kind.heals else 1.0, alpha=0.8, zorder=4, solid_capstyle="round",
-    )  # fmt: skip
+    more = len(str(body.unit)) - 1  # digits
+    x, size = x + 0.3 * body.radius * more, size / (1 + 0.5 * more)
+    axes.text(x, y, str(body.unit), ha="right", fontsize=size, fontweight="bold", **style)
+    axes.text(x, y, _letter(body.name), ha="left", fontsize=0.85 * size, **style)
 
 
-def _frame(axes: Any, roster: Roster, units: Any, alive: np.ndarray) -> None:
-    """Shows the part of the map that can be walked on, and a line that says what letters mean."""
-    width, height = roster.terrain.size
-    left, bottom, right, top = roster.terrain.box or (0, 0, width, height)
-    clear(axes, (left - 0.5, right + 0.5), (bottom - 1.6, top + 0.8))
-    kinds = dict.fromkeys(roster.names[roster.num_allies :])
-    legend = "   ".join(f"{LETTERS.get(name, name[:1])} {name.replace('_', ' ')}" for name in kinds)
-    counts = f"agents {int(alive[: roster.num_allies].sum())}   enemies {int(alive[roster.num_allies :].sum())}:   "
-    axes.text((left + right) / 2, bottom - 0.6, counts + legend, ha="center", va="top", fontsize=8, color=INK)
+def _draw_bars(axes: Any, body: Body, health: float, shield: float) -> None:
+    """Bars on the upper edge of a unit: health in green, or red where little is left; above it a shield in blue."""
+    kind, wide, high = body.kind, 1.8 * body.radius, BAR * (0.2 + body.radius)
+    x, y = body.x - wide / 2, body.y + body.radius - high
+    bars = [(health / kind.health, WRONG if health < 0.35 * kind.health else RIGHT)]
+    bars += [(shield / kind.shield, SHIELD)] if kind.shield else []
+    for share, color in bars:
+        add_rectangle(axes, x, y, wide, high, facecolor="white", edgecolor="white", lw=0.7, zorder=8)
+        add_rectangle(axes, x, y, wide * share, high, facecolor=color, edgecolor="none", zorder=9)
+        y += 1.25 * high
+
+
+def _draw_ring(axes: Any, body: Body, what: str, radius: float) -> None:
+    style = {"fill": False, "edgecolor": body.color, "ls": RINGS[what], "lw": 0.7, "alpha": 0.7, "zorder": 2}
+    if what == "sees" or body.kind.damage > 0 or body.kind.heals > 0:
+        add_circle(axes, body.x, body.y, radius, **style)
+
+
+def _draw_end(axes: Any, body: Body, cooldown: float) -> None:
+    """A cross; and an explosion, if an attack began it, for as long as the weapon would have cooled."""
+    axes.plot(body.x, body.y, marker="x", color=FAINT, ms=4, zorder=2)
+    if body.kind.explodes and cooldown > 0:
+        alpha = 0.7 * min(cooldown / body.kind.period, 1.0)
+        style = {"facecolor": BLAST, "edgecolor": WRONG, "alpha": alpha, "zorder": 3}
+        add_circle(axes, body.x, body.y, body.kind.splash_radius, **style)
+
+
+def _draw_deed(axes: Any, body: Body, bodies: Sequence[Body], units: Any) -> None:
+    """A line to the edge of whom a unit attacks, or in green of whom it heals."""
+    kind, heals = body.kind, body.kind.heals > 0
+    told = int((units.target if heals else units.victim)[body.unit])
+    whom = [other for other in bodies if other.own == (body.own == heals)]  # healers deal with their own side
+    if not 0 <= told < len(whom):
+        return
+    other = whom[told]
+    x, y = other.x - body.x, other.y - body.y
+    apart = float(np.hypot(x, y))
+    mends = heals and units.health[other.unit] > 0 and apart <= kind.range + kind.radius + other.kind.radius
+    if not mends and not (kind.damage > 0 and units.cooldown[body.unit] > kind.period - RECENT):
+        return
+    share = max(1 - other.radius / max(apart, 1e-6), 0.0)  # of the way, to the edge
+    look: dict[str, Any] = {"alpha": 0.8, "mec": "white", "mew": 0.5, "markevery": [1], "zorder": 6}
+    look |= {"marker": "P", "ms": 5, "lw": 1.6} if mends else {"marker": "D", "ms": 3.5, "lw": 1.0}
+    axes.plot([body.x, body.x + share * x], [body.y, body.y + share * y], color=RIGHT if mends else body.color, **look)
+
+
+def _draw_legend(axes: Any, roster: Roster, alive: np.ndarray, rings: Mapping[str, float]) -> None:
+    """Lines below that say what letters, rings, lines and bars mean; none where there is no room to read them."""
+    wide = axes.get_window_extent().width * 72 / axes.figure.dpi
+    if wide < LEGEND_ROOM:
+        return
+    split = roster.num_allies
+    who = [f"agents {int(alive[:split].sum())}", f"enemies {int(alive[split:].sum())} (gray)"]
+    who += [f"{_letter(name)} {name.replace('_', ' ')}" for name in dict.fromkeys(roster.names)]
+    what = [f"{'thin' if RINGS[ring] == '-' else 'dotted'} ring: {ring} within {rings[ring]:g}" for ring in rings]
+    what += ["line with diamond: attack", "gray x: dead"]
+    what += ["green with cross: heals"] if any(kind.heals > 0 for kind in roster.units) else []
+    what += ["yellow: explosion"] if roster.has_explosions else []
+    what += ["blue bar: shield"] if roster.has_shields else []
+    (left, right), (bottom, top) = (map(round, limits) for limits in (axes.get_xlim(), axes.get_ylim()))
+    what += ["tinted ground: no way on foot"] if not roster.terrain.open[left:right, bottom:top].all() else []
+    lines = ["   ".join(item.replace(" ", "\u00a0") for item in items) for items in (who, what)]
+    text = "\n".join(textwrap.fill(line, int(wide / (0.4 * LEGEND))) for line in lines).replace("\u00a0", " ")
+    style = {"ha": "center", "va": "top", "fontsize": LEGEND, "color": INK, "linespacing": 1.4}
+    axes.text(0.5, -0.02, text, transform=axes.transAxes, **style)

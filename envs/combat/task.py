@@ -191,7 +191,7 @@ class Combat(Environment[CombatState]):
 
     def draw(self, axes: Any, state: CombatState) -> None:
         """Draws the map, all units with health and shield, and who attacks or heals whom."""
-        drawing.draw_battle(axes, self.roster, state, self.options.sight_range)
+        drawing.draw_battle(axes, self.roster, state, self.options.sight_range, self.options.shoot_range)
 
     def _observation(self, seen: tuple[jax.Array, ...], state: CombatState) -> Observation:
         view, mask, whole = seen
