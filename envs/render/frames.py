@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # matplotlib is imported when something is drawn
     from marlcomm.envs.render.figure import Figure
 
 TITLE_WIDTH = 75  # characters
+FEW_AGENTS = 6  # that a figure of usual size has room for
 
 
 def draw_frame(
@@ -52,7 +53,7 @@ def draw_frame(
       ValueError: an array does not fit the number of agents.
     """
     arrays = _check_moment(env, content, sent, actions)
-    figure = _figure(with_messages=arrays[0] is not None)
+    figure = _figure(env, with_messages=arrays[0] is not None)
     _paint(figure, env, state, *arrays, title)
     return figure
 
@@ -101,7 +102,7 @@ def animate_episode(
     mask = None if sent is None else np.asarray(sent)
     moments = [_check_moment(env, _at(messages, t), _at(mask, t), _at(actions, t)) for t in range(steps)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure = _figure(with_messages=content is not None)
+    figure = _figure(env, with_messages=content is not None)
     silent = None if messages is None else np.zeros(messages.shape[1:])
     nothing = None if silent is None else silent.astype(bool)
     with writer.saving(figure, str(path), dots_per_inch):
@@ -115,12 +116,15 @@ def animate_episode(
     return path
 
 
-def _figure(with_messages: bool) -> Figure:
+def _figure(env: Environment[Any], with_messages: bool) -> Figure:
+    """Two panels or one; larger where there are many agents, whose words else lie on one another."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from marlcomm.envs.render.figure import Figure
 
-    figure = Figure(figsize=(9.6, 4.8) if with_messages else (5.6, 4.8), layout="constrained")
+    scale = 1.0 if env.num_agents <= FEW_AGENTS else 1.5
+    size = (9.6 if with_messages else 5.6, 4.8)
+    figure = Figure(figsize=(scale * size[0], scale * size[1]), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
