@@ -69,7 +69,7 @@ def draw_battle(axes: Any, roster: Roster, state: CombatState, sight: float, sho
             _draw_end(axes, body, float(units.cooldown[body.unit]))
             continue
         _draw_unit(axes, body, points)
-        _draw_bars(axes, body, float(units.health[body.unit]), float(units.shield[body.unit]))
+        _draw_bars(axes, body, points, float(units.health[body.unit]), float(units.shield[body.unit]))
         _draw_deed(axes, body, bodies, units)
         for what, radius in rings.items() if body.own else ():
             _draw_ring(axes, body, what, radius)
@@ -123,14 +123,14 @@ def _draw_unit(axes: Any, body: Body, points: float) -> None:
     axes.text(x, y, _letter(body.name), ha="left", fontsize=0.85 * size, **style)
 
 
-def _draw_bars(axes: Any, body: Body, health: float, shield: float) -> None:
+def _draw_bars(axes: Any, body: Body, points: float, health: float, shield: float) -> None:
     """Bars on the upper edge of a unit: health in green, or red where little is left; above it a shield in blue."""
     kind, wide, high = body.kind, 1.8 * body.radius, BAR * (0.2 + body.radius)
     x, y = body.x - wide / 2, body.y + body.radius - high
     bars = [(health / kind.health, WRONG if health < 0.35 * kind.health else RIGHT)]
     bars += [(shield / kind.shield, SHIELD)] if kind.shield else []
     for share, color in bars:
-        add_rectangle(axes, x, y, wide, high, facecolor="white", edgecolor="white", lw=0.7, zorder=8)
+        add_rectangle(axes, x, y, wide, high, facecolor="white", edgecolor="white", lw=0.05 * points, zorder=8)
         add_rectangle(axes, x, y, wide * share, high, facecolor=color, edgecolor="none", zorder=9)
         y += 1.25 * high
 
