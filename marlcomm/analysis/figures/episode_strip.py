@@ -22,6 +22,8 @@ RADIUS = 0.15  # of an agent's disc
 LANE = 0.95  # from agent to agent
 PICTURE = 0.75  # height of the task's pictures
 MOST_STEPS = 14
+PAGE_STEPS = 5  # beside one another on a page: with what came of them 9 inches, which is as wide as text
+PAGE_STRIPS, PAGE_LANES = 3, 12  # below one another at most, and lanes of agents in all of them
 
 
 def plot_episode_strip(
@@ -82,6 +84,13 @@ def plot_episode_strip(
     axes.set(xlim=(left, right), ylim=(0.4 - height, 0.4), aspect="equal")
     axes.set_axis_off()
     return figure
+
+
+def plot_page_strips(recorded: RecordedEpisodes, episode: int, env: Environment[Any]) -> list[Figure]:
+    """The first steps of an episode in strips that are no wider than a page, of which large teams get fewer."""
+    most = max(1, min(PAGE_STRIPS, PAGE_LANES // recorded.content.shape[2]))
+    starts = range(0, min(most * PAGE_STEPS, int(recorded.lengths[episode])), PAGE_STEPS)
+    return [plot_episode_strip(recorded, episode, env, first=first, steps=PAGE_STEPS) for first in starts]
 
 
 def _agents(axes: Axes, x: float, recorded: RecordedEpisodes, episode: int, step: int, env: Environment[Any]) -> None:

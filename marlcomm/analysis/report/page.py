@@ -23,7 +23,7 @@ from marlcomm.analysis.figures.ablation import plot_worth
 from marlcomm.analysis.figures.animation import animate_recorded, has_drawing
 from marlcomm.analysis.figures.cut_curve import plot_cut_curve
 from marlcomm.analysis.figures.dictionary import plot_dictionary
-from marlcomm.analysis.figures.episode_strip import plot_episode_strip
+from marlcomm.analysis.figures.episode_strip import plot_page_strips
 from marlcomm.analysis.figures.graph import plot_graph
 from marlcomm.analysis.figures.message_space import plot_message_space
 from marlcomm.analysis.figures.pairs import plot_pairs
@@ -127,18 +127,18 @@ def _saved(run: SavedRun | TrainResult) -> SavedRun:
 
 
 def _pictures(found: Inspection) -> dict[str, Any]:
-    """What every run has: learning curves (a list), an episode as a strip and as an animation."""
+    """What every run has: learning curves and strips of an episode (lists), and that episode as an animation."""
     env, recorded = found.saved.algorithm.env, found.recorded
     known = [name for name in PANELS if np.isfinite(found.metrics.get(name, np.nan)).any()]
     curves = [
         _vector(plot_curves({found.saved.algorithm.name: found.saved}, panels=[name]), f"{PANELS[name]} in training")
         for name in known
     ]
-    strip = plot_episode_strip(recorded, found.episode, env)
+    strips = plot_page_strips(recorded, found.episode, env)
     drawn = has_drawing(env, jax.tree.map(lambda x: x[found.episode, 0], recorded.states))
     return {
         "curves": curves,
-        "strip": _vector(strip, "an episode, step by step"),
+        "strips": [_vector(strip, "an episode, step by step") for strip in strips],
         "animation": _animation(found) if drawn else None,
     }
 

@@ -10,6 +10,7 @@ from marlcomm.analysis import (
     plot_message_space,
     plot_settings,
 )
+from marlcomm.analysis.figures.episode_strip import plot_page_strips
 
 
 def is_picture(figure, path):
@@ -45,6 +46,17 @@ def test_a_strip_can_show_a_part(hallway):
     longest = int(np.argmax(recorded.lengths))
     figure = plot_episode_strip(recorded, longest, hallway.algorithm.env, steps=1)
     assert len(figure.axes) == 1 + 2
+
+
+def test_strips_for_a_page_are_narrow_and_leave_out_no_step(hallway):
+    recorded = hallway.record()
+    longest = int(np.argmax(recorded.lengths))
+    length = int(recorded.lengths[longest])
+    assert length > 5
+    strips = plot_page_strips(recorded, longest, hallway.algorithm.env)
+    titles = [axes.get_title() for figure in strips for axes in figure.axes]
+    assert max(figure.get_figwidth() for figure in strips) <= 9.0
+    assert {f"t = {step}" for step in range(min(length, 15))} <= {*titles}
 
 
 def test_a_strip_of_a_silent_team(silent, tmp_path):
