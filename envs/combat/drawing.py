@@ -108,7 +108,7 @@ def _letter(name: str) -> str:
 def _draw_unit(axes: Any, body: Body, points: float) -> None:
     """A disc: of agents in their color with number and kind, of enemies gray with their kind."""
     look: dict[str, Any] = {"facecolor": body.color, "edgecolor": "white", "lw": 0.8, "zorder": 5}
-    size, x, y = 1.3 * body.radius * points, body.x, body.y - BAR * body.radius / 2
+    size, x, y = 1.15 * body.radius * points, body.x, body.y - BAR * body.radius / 2
     if body.kind.flying:  # what is below shows through, and can be read
         look |= {"alpha": 0.45, "edgecolor": INK, "ls": (0, (3, 1.5)), "zorder": 6}
         size, y = 0.6 * size, body.y - 0.6 * body.radius
