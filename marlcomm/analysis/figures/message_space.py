@@ -29,8 +29,9 @@ def plot_message_space(
 ) -> Figure:
     """A panel for every sender (row) and receiver (column): samples as dots, their means as crosses.
 
-    The gray box holds the means that the paper cuts, entry by entry. The color is what the sender saw. Channels of
-    one dimension are spread out along the other axis; of more than two, the two most important are shown.
+    The gray box holds the means that NDQ's paper cuts, entry by entry; messages without means have none. The color is
+    what the sender saw. Channels of one dimension are spread out along the other axis; of more than two, the two most
+    important are shown.
 
     Args:
       recorded: from `record_episodes`.
@@ -60,7 +61,7 @@ def plot_message_space(
                     0.5, 0.5, called[sender], ha="center", va="center", transform=axes.transAxes, fontsize=13, color=INK
                 )
                 continue
-            _box(axes, threshold, limit)
+            _ground(axes, threshold, limit, boxed=recorded.mean is not None)
             _panel(axes, recorded, group, sender, receiver, samples)
             axes.set_title(f"{called[sender]} → {called[receiver]}", fontsize=9, color=INK)
     _legend(figure, labels)
@@ -93,19 +94,11 @@ def _two(entries: np.ndarray, recorded: RecordedEpisodes, pair: tuple[int, int],
     return entries[:, np.sort(np.argsort(-importance, kind="stable")[:2])]
 
 
-def _box(axes: Axes, threshold: float, limit: float) -> None:
-    axes.add_patch(
-        Rectangle(
-            (-threshold, -threshold),
-            2 * threshold,
-            2 * threshold,
-            facecolor=FLOOR,
-            edgecolor=FAINT,
-            linestyle="--",
-            linewidth=0.8,
-            zorder=1,
-        )
-    )
+def _ground(axes: Axes, threshold: float, limit: float, *, boxed: bool) -> None:
+    """The axes of a panel, and the box of means that are cut where there are such."""
+    if boxed:
+        look = {"facecolor": FLOOR, "edgecolor": FAINT, "linestyle": "--", "linewidth": 0.8, "zorder": 1}
+        axes.add_patch(Rectangle((-threshold, -threshold), 2 * threshold, 2 * threshold, **look))
     axes.axhline(0, color=FAINT, linewidth=0.5, zorder=2)
     axes.axvline(0, color=FAINT, linewidth=0.5, zorder=2)
     ticks = [-threshold, 0, threshold]

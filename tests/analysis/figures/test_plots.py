@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -26,6 +28,13 @@ def test_message_space_has_a_panel_a_pair(sensor, tmp_path):
     assert sum(axes.axison for axes in figure.axes) == 6
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["seen", "unseen", "mean"]
     assert is_picture(figure, tmp_path / "space.png")
+
+
+def test_only_messages_with_means_have_a_box_of_those_that_are_cut(sensor):
+    recorded = sensor.record()
+    for means, boxes in ((recorded.mean, 1), (None, 0)):
+        panels = plot_message_space(dataclasses.replace(recorded, mean=means)).axes
+        assert {len(axes.patches) for axes in panels if axes.axison} == {boxes}
 
 
 def test_message_space_needs_messages(silent):
