@@ -20,6 +20,8 @@ def test_every_python_block_runs_in_order(tmp_path, monkeypatch):
     for block in blocks:
         exec(re.sub(r"steps=[\d_]+", "steps=300", block), namespace)
     assert namespace["state"].params
+    assert (namespace["battle"].num_agents, namespace["battle"].num_actions) == (4, 9)
+    assert (tmp_path / "ambush.gif").read_bytes().startswith(b"GIF8")
     assert (tmp_path / "runs" / "notebook" / "summary.json").exists()
 
 
