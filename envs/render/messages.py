@@ -1,4 +1,4 @@
-"""Who says what to whom, as arrows between agents on a circle."""
+"""Who says what to whom: arrows between agents on a circle; of many agents a table, since arrows would tangle."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from marlcomm.envs.render.palette import FAINT, INK, agent_color
-from marlcomm.envs.render.shapes import clear, draw_agent
+from marlcomm.envs.render.palette import FAINT, FLOOR, INK, agent_color
+from marlcomm.envs.render.shapes import add_rectangle, clear, draw_agent
 
 AGENT_RADIUS = 0.17  # on a circle of agents of radius 1
 MAX_NUMBERS = 4  # of a message that are written out
+ON_A_CIRCLE = 6  # agents at most
 
 
 def draw_messages(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequence[str] = ()) -> None:
     """Agents on a circle, with an arrow for each message that travels, in the sender's color.
+
+    More than `ON_A_CIRCLE` agents are a table: a row for each sender, a column for each receiver.
 
     Args:
       axes: matplotlib axes.
@@ -24,6 +27,9 @@ def draw_messages(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequ
       labels: [N] words under the agents; may be empty.
     """
     count = len(content)
+    if count > ON_A_CIRCLE:
+        _draw_table(axes, content, sent, labels)
+        return
     angles = np.pi / 2 - 2 * np.pi * np.arange(count) / count + (np.pi / 2 if count == 2 else 0)
     places = np.stack([np.cos(angles), np.sin(angles)], axis=1) * (1.0 if count > 1 else 0.0)
     for sender in range(count):
@@ -49,6 +55,29 @@ def draw_messages(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequ
                 color=INK,
             )
     clear(axes, (-1.6, 1.6), (-1.45, 1.45))
+
+
+def _draw_table(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequence[str]) -> None:
+    count = len(content)
+    side = 2.6 / (count + 1)
+    left, top = -0.9, 1.3 - side / 2
+    places = [(left + (column + 1) * side, top - (row + 1) * side) for row in range(count) for column in range(count)]
+    for agent in range(count):
+        for x, y in ((left, top - (agent + 1) * side), (left + (agent + 1) * side, top)):
+            draw_agent(axes, x, y, agent, radius=0.36 * side)
+        if labels:
+            axes.text(left - 0.6 * side, top - (agent + 1) * side, labels[agent], ha="right", va="center", color=INK)
+    style = {"ha": "center", "va": "center", "fontsize": 58 / count, "linespacing": 1.0}
+    for pair, (x, y) in enumerate(places):
+        sender, receiver = divmod(pair, count)
+        itself, travels = sender == receiver, bool(sent[sender, receiver].any())
+        face = FLOOR if itself or not travels else "white"
+        add_rectangle(axes, x - side / 2, y - side / 2, side, side, facecolor=face, edgecolor=FAINT, lw=0.4, zorder=1)
+        if travels and not itself:
+            text = message_text(content[sender, receiver], sent[sender, receiver], between="\n")
+            axes.text(x, y, text.replace(" ", "\n"), color=agent_color(sender), zorder=7, **style)
+    axes.text(left + 0.3 * side, top, "from ↓  to →", ha="right", va="center", fontsize=7, color=INK)
+    clear(axes, (-1.6, 1.75), (-1.45, 1.45))
 
 
 def message_text(content: np.ndarray, sent: np.ndarray, form: str = "{:+.1f}", between: str = " ") -> str:

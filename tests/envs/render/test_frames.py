@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from marlcomm.envs import animate_episode, draw_frame, make_env
-from marlcomm.envs.render.messages import message_text
+from marlcomm.envs.render.messages import draw_messages, message_text
 from marlcomm.validation import UsageError
 
 TASKS = [
@@ -63,6 +63,18 @@ def test_a_frame_says_who_says_what():
     assert {"down", "stay"} <= set(words)
     assert figure.axes[1].get_title() == "messages: 1 number sent"
     assert len(draw_frame(env, state).axes) == 1
+
+
+def test_many_agents_are_a_table_of_who_says_what_to_whom():
+    content, sent = np.zeros((7, 7, 2)), np.zeros((7, 7, 2), bool)
+    content[2, 5], sent[2, 5, 0], sent[3, 3] = (5.2, 1.0), True, True  # the last one to itself
+    axes = Figure().subplots()
+    draw_messages(axes, content, sent, [f"does {agent}" for agent in range(7)])
+    places = {text.get_text(): text.get_position() for text in axes.texts}
+    says, sender = places["+5.2\n·"], places["does 2"]
+    receiver = max(text.get_position() for text in axes.texts if text.get_text() == "5")  # the head of its column
+    assert (says[1], says[0]) == pytest.approx((sender[1], receiver[0]))
+    assert sum("\n" in text for text in places) == 1, "nobody else says anything to another"
 
 
 @pytest.mark.parametrize("stacked", [False, True])
