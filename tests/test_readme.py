@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import jax
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +22,8 @@ def test_every_python_block_runs_in_order(tmp_path, monkeypatch):
         exec(re.sub(r"steps=[\d_]+", "steps=300", block), namespace)
     assert namespace["state"].params
     assert (namespace["battle"].num_agents, namespace["battle"].num_actions) == (4, 9)
-    assert (tmp_path / "ambush.gif").read_bytes().startswith(b"GIF8")
+    _, step = namespace["battle"].reset(jax.random.key(0))
+    assert step.observation.action_mask[:, 1:6].all()  # all may stop and walk
     assert (tmp_path / "runs" / "notebook" / "summary.json").exists()
 
 
