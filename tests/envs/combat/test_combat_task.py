@@ -1,6 +1,7 @@
 """A battle as a task: contract, endings, symmetry, and a battle of one's own as the how-to has it."""
 
 import dataclasses
+import functools
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from marlcomm.envs.combat.registry import task_of
 
 HOW_TO = Path(__file__).parents[3] / "docs" / "howto" / "own_battle.md"
 FAST = ("1o2r_vs_4r",)
+STEP = 0.5  # seconds of the game
 
 
 @pytest.mark.parametrize(
@@ -63,9 +65,15 @@ def test_a_time_limit_ends_or_cuts_the_episode(continuing, discount):
     assert (float(seen[-1].discount), bool(seen[-1].extras["won"])) == (discount, False)
 
 
+@functools.cache
+def step_of(env):
+    """One compiled step for all battles of it."""
+    return jax.jit(env.step)
+
+
 def scripted(env, state, orders, steps=14):
     """Plays (order of steps) -> actions [N]; returns states."""
-    step = jax.jit(env.step)
+    step = step_of(env)
     states = []
     for t in range(steps):
         state, _ = step(state, orders(t))
@@ -105,6 +113,71 @@ def test_the_order_of_own_units_does_not_matter():
         for field in ("x", "y", "health", "cooldown"):
             np.testing.assert_allclose(getattr(one, field)[new], getattr(two, field), atol=1e-3)
     assert one.health.min() < 45
+
+
+def twins(env, state, rng):
+    """A battle, the same mirrored, and the same with units of one kind in another order; how that order came about."""
+    agents, kinds = env.num_agents, np.array(env.roster.names)
+    order = np.arange(len(kinds))
+    for side in (order < agents, order >= agents):
+        for kind in {*kinds[side]}:
+            rows = np.flatnonzero(side & (kinds == kind))
+            order[rows] = rng.permutation(rows)
+    units, orders = state.units, state.orders
+    mirrored = state._replace(units=units._replace(x=32 - units.x), orders=orders._replace(x=32 - orders.x))
+    other = state._replace(
+        units=jax.tree.map(lambda leaf: leaf[order], units), orders=jax.tree.map(lambda leaf: leaf[order], orders)
+    )
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), state, mirrored, other), order
+
+
+def twin_actions(env, action, order):
+    """[3, A] what agents do in each of `twins`, of `action` [A]: east for west, and targets under their new numbers."""
+    agents = env.num_agents
+    mirrored = np.select([action == 4, action == 5], [5, 4], action)
+    number = np.arange(6 + env.roster.num_enemies)
+    number[6:] = 6 + np.argsort(order[agents:] - agents)
+    return jnp.array(np.stack([action, mirrored, number[action][order[:agents]]]), jnp.int32)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "first", "walk"),
+    [
+        ("2s3z", 0, 4, 5),
+        ("3b_vs_1h1m", 1, 4, 12),  # on a tee, in whose stem one starts
+        pytest.param("1c3s5z", 0, 4, 5, marks=pytest.mark.slow),
+        pytest.param("1o2r_vs_4r", 3, 2, 20, marks=pytest.mark.slow),  # on a ring, along the pit
+    ],
+)
+def test_neither_mirroring_nor_the_order_of_equal_units_matters(name, key, first, walk):
+    """All walk one way, then about and mostly toward the enemies, then attack whoever is nearest."""
+    env, rng = make_env(name, jitter=False), np.random.default_rng(0)
+    state, _ = env.reset(jax.random.key(key))
+    shift = rng.uniform(-0.05, 0.05, (2, len(env.roster.units)))  # so that no two enemies are equally far
+    state = state._replace(units=state.units._replace(x=state.units.x + shift[0], y=state.units.y + shift[1]))
+    states, order = twins(env, state, rng)
+    step, agents, start = jax.jit(jax.vmap(env.step)), env.num_agents, jax.device_get(state.units)
+    stopped = False
+    for t in range(walk + 12):
+        now = jax.tree.map(lambda leaf: leaf[0], jax.device_get(states.units))
+        dx, dy = (each[agents:] - each[:agents, None] for each in (now.x, now.y))
+        near = np.where(now.health[agents:] > 0, np.hypot(dx, dy), 99.0).argmin(1)
+        dx, dy = (np.take_along_axis(each, near[:, None], 1)[:, 0] for each in (dx, dy))
+        toward = np.where(np.abs(dx) > np.abs(dy), np.where(dx > 0, 4, 5), np.where(dy > 0, 2, 3))
+        about = np.where(rng.random(agents) < 0.2, rng.integers(1, 6, agents), toward)
+        action = np.full(agents, first) if t < 3 else about if t < walk else 6 + near
+        states, _ = step(states, twin_actions(env, action, order))
+        one, two, three = (jax.tree.map(lambda leaf, i=i: leaf[i], jax.device_get(states.units)) for i in range(3))
+        for field in ("x", "y", "health", "shield", "energy", "cooldown"):
+            mine = getattr(one, field)
+            mirrored = 32 - two.x if field == "x" else getattr(two, field)
+            np.testing.assert_allclose(mine, mirrored, atol=1e-3, err_msg=f"{field} mirrored, step {t}")
+            np.testing.assert_allclose(mine[order], getattr(three, field), atol=1e-3, err_msg=f"{field}, step {t}")
+        moved = np.hypot(one.x - now.x, one.y - now.y)[:agents]
+        stopped |= t < 3 and (moved < 0.4 * STEP * env.roster.of("speed")[:agents, 0]).any()
+    assert (one.health[:agents] + one.shield[:agents] < start.health[:agents] + start.shield[:agents]).any()
+    assert (one.health[agents:] + one.shield[agents:] < start.health[agents:] + start.shield[agents:]).any()
+    assert stopped or env.roster.terrain.box is not None  # somebody met a wall
 
 
 @pytest.mark.slow
