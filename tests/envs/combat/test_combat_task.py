@@ -181,6 +181,42 @@ def test_neither_mirroring_nor_the_order_of_equal_units_matters(name, key, first
 
 
 @pytest.mark.slow
+def test_thousands_of_copies_at_once_stay_finite_and_are_each_the_same_alone():
+    """Of `3s_vs_5z` for all its steps: agents shoot where they may, and else go anywhere."""
+    env = make_env("3s_vs_5z")
+
+    def episode(key):
+        def move(carry, key):
+            state, now, finite = carry
+            likely = jnp.where(jnp.arange(env.num_actions) >= 6, 3.0, 0.0) + jax.random.gumbel(
+                key, (env.num_agents, env.num_actions)
+            )
+            action = jnp.argmax(jnp.where(now.observation.action_mask, likely, -jnp.inf), 1).astype(jnp.int32)
+            state, now = env.step(state, action)
+            arrays = jax.tree.leaves((state.units, now.observation, now.reward, now.discount))
+            finite &= jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in arrays]))
+            return (state, now, finite), now.reward[0]
+
+        first = (*env.reset(key), jnp.ones((), bool))
+        (state, now, finite), rewards = jax.lax.scan(move, first, jax.random.split(key, env.horizon))
+        return state.units, now.observation, finite, rewards
+
+    keys = jax.random.split(jax.random.key(0), 4096)
+    together = jax.device_get(jax.jit(jax.vmap(episode))(keys))
+    units, _, finite, _ = together
+    assert finite.all()
+    assert (units.health == 0).any(1).mean() > 0.9  # they fought
+    assert len(np.unique(units.x, axis=0)) > 4000  # each its own battle
+    alone = jax.jit(episode)
+    for copy in (0, 63, 64, 2049, 4095):  # blocks of copies end at the second
+        jax.tree.map(
+            lambda one, all_, copy=copy: np.testing.assert_allclose(one, all_[copy], atol=1e-4),
+            jax.device_get(alone(keys[copy])),
+            together,
+        )
+
+
+@pytest.mark.slow
 def test_the_how_to_runs_as_it_stands(monkeypatch):
     for table, name in ((SCENARIOS, "ambush"), (UNITS, "sniper")):
         monkeypatch.setitem(table, name, None)
