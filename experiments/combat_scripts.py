@@ -24,24 +24,42 @@ from marlcomm.envs.combat.battle import MOVES
 from marlcomm.envs.combat.types import CombatState
 
 Script = Callable[[Combat, CombatState], jax.Array]  # -> [N, A] scores
+Start = Callable[[CombatState], CombatState]
 FAR = 9999
 ATTACK, HOLD = 1e4, 1e5  # scores above those of all moves
 
 
 def win_rate(env: Combat, script: Script, episodes: int, seed: int = 0) -> float:
     """Share of `episodes` that a script wins."""
+    return float(outcomes(env, script, episodes, seed)[0].mean())
 
-    def episode(key: jax.Array) -> jax.Array:
+
+def outcomes(
+    env: Combat, script: Script, episodes: int, seed: int = 0, start: Start | None = None
+) -> tuple[jax.Array, CombatState]:
+    """[K] bool: which episodes a script wins; and the states [K] in which they stand at the time limit.
+
+    Args:
+      env: the battle.
+      script: of all agents.
+      episodes: K.
+      seed: of their starts.
+      start: changes the state at the start.
+    """
+
+    def episode(key: jax.Array) -> tuple[jax.Array, CombatState]:
         def move(carry: tuple, _: None) -> tuple[tuple, jax.Array]:
             state, now, over = carry
             scores = jnp.where(now.observation.action_mask, script(env, state), -jnp.inf)
             state, later = env.step(state, jnp.argmax(scores, 1).astype(jnp.int32))
             return (state, later, over | later.last()), later.extras["won"] & ~over
 
-        start = (*env.reset(key), jnp.zeros((), bool))
-        return jax.lax.scan(move, start, None, env.horizon)[1].any()
+        state, now = env.reset(key)
+        first = (start(state) if start else state, now, jnp.zeros((), bool))
+        (state, *_), won = jax.lax.scan(move, first, None, env.horizon)
+        return won.any(), state
 
-    return float(jax.jit(jax.vmap(episode))(jax.random.split(jax.random.key(seed), episodes)).mean())
+    return jax.jit(jax.vmap(episode))(jax.random.split(jax.random.key(seed), episodes))
 
 
 @functools.cache
@@ -172,6 +190,19 @@ def stand(env: Combat, state: CombatState) -> jax.Array:
     return scores(jnp.full(n, -1e3), moves, targets)
 
 
+def surround(env: Combat, state: CombatState) -> jax.Array:
+    """Whom the one enemy is after attacks it, the others go behind it first: it hits all in front."""
+    units, n = state.units, env.num_agents
+    x, y = units.x[:n] - units.x[n], units.y[:n] - units.y[n]
+    hunted = jnp.where(units.target[n] < 0, jnp.argmin(gaps(env, state)[:, 0]), units.target[n])
+    front_x, front_y = _unit(x[hunted], y[hunted])
+    behind = x * front_x + y * front_y < 0.0
+    side = 0.7 * jnp.where(x * front_y >= y * front_x, 1.0, -1.0)  # each goes round where it is
+    moves = toward(side * front_y - front_x, -side * front_x - front_y)
+    attacks = (jnp.arange(n) == hunted) | behind | (jnp.hypot(x, y) > 5.0)
+    return scores(jnp.full(n, -1e3), moves, jnp.where(attacks, ATTACK, -ATTACK)[:, None])
+
+
 def focus(env: Combat, state: CombatState) -> jax.Array:
     """As `stand`, but all attack the enemy that is nearest to most of them."""
     n, alone = env.num_agents, stand(env, state)
@@ -190,7 +221,7 @@ SCRIPTS: Mapping[str, Script] = {
     "3b_vs_1h1m": strike_together,
     "3s_vs_5z": kite,
     "1o2r_vs_4r": led_by_the_overlord,
-    "5z_vs_1ul": stand,  # which is no good one: five that surround it first win two of three
+    "5z_vs_1ul": stand,  # which is no good one: five that stand around it win, and so may `surround` if they are near
     "MMM": focus,
     "1o10b_vs_1r": led_by_the_overlord,
 }

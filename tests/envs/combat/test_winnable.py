@@ -2,10 +2,11 @@
 
 import functools
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.combat_scripts import SCRIPTS, stand, strike_together, win_rate
+from experiments.combat_scripts import SCRIPTS, kite, outcomes, stand, strike_together, surround, win_rate
 from marlcomm.envs import make_env
 from marlcomm.envs.combat import SCENARIOS
 from marlcomm.envs.combat.roster import Roster
@@ -37,6 +38,45 @@ def test_banelings_that_do_not_wait_for_one_another_and_stalkers_that_stand_lose
 @pytest.mark.slow
 def test_stalkers_who_may_shoot_two_cells_far_cannot_kite():
     assert win_rate(make_env("3s_vs_5z", settings="ndq", shoot_range=2), SCRIPTS["3s_vs_5z"], EPISODES) == 0.0
+
+
+def starting(angles):
+    """Sets five zealots 4 cells from the ultralisk, in those directions."""
+
+    def start(state):
+        units = state.units
+        x, y = (jnp.array([*(16 + 4 * along(angles)), 16.0], jnp.float32) for along in (np.cos, np.sin))
+        return state._replace(units=units._replace(x=x, y=y))
+
+    return start
+
+
+AROUND = 2 * np.pi / 5 * np.arange(5)
+ABREAST = 0.25 * (np.arange(5) - 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "angles", "least", "most"),
+    [
+        (stand, ABREAST, 0.0, 0.05),  # the ultralisk hits all of them at each swing
+        (surround, ABREAST, 0.2, 1.0),  # it hits the others only while they go behind it
+        (stand, AROUND, 0.8, 1.0),
+        (surround, AROUND, 0.9, 1.0),
+    ],
+)
+def test_zealots_that_come_as_a_clump_lose_to_an_ultralisk_that_they_beat_from_all_sides(script, angles, least, most):
+    won, _ = outcomes(make_env("5z_vs_1ul"), script, 64, start=starting(angles))
+    assert least <= float(won.mean()) <= most
+
+
+@pytest.mark.slow
+def test_stalkers_that_kite_mostly_win_without_losing_health():
+    env = make_env("3s_vs_5z")
+    won, last = outcomes(env, kite, EPISODES)
+    whole = (last.units.health[:, :3] == 80.0).all(1)  # health does not come back, so none was lost on the way
+    assert won.mean() >= 0.9
+    assert float((won & whole).sum() / won.sum()) >= 0.6
 
 
 def reached(ground, start):
