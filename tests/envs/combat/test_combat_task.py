@@ -151,12 +151,13 @@ def twin_actions(env, action, order):
 )
 def test_neither_mirroring_nor_the_order_of_equal_units_matters(name, key, first, walk):
     """All walk one way, then about and mostly toward the enemies, then attack whoever is nearest."""
-    env, rng = make_env(name, jitter=False), np.random.default_rng(0)
+    env, rng = task_of(SCENARIOS[name])(jitter=False), np.random.default_rng(0)
     state, _ = env.reset(jax.random.key(key))
     shift = rng.uniform(-0.05, 0.05, (2, len(env.roster.units)))  # so that no two enemies are equally far
     state = state._replace(units=state.units._replace(x=state.units.x + shift[0], y=state.units.y + shift[1]))
     states, order = twins(env, state, rng)
-    step, agents, start = jax.jit(jax.vmap(env.step)), env.num_agents, jax.device_get(state.units)
+    step, agents = jax.jit(jax.vmap(env.step)), env.num_agents
+    one = start = jax.device_get(state.units)
     stopped = False
     for t in range(walk + 12):
         now = jax.tree.map(lambda leaf: leaf[0], jax.device_get(states.units))

@@ -9,6 +9,7 @@ import pytest
 from experiments.combat_scripts import SCRIPTS, kite, outcomes, stand, strike_together, surround, win_rate
 from marlcomm.envs import make_env
 from marlcomm.envs.combat import SCENARIOS
+from marlcomm.envs.combat.registry import task_of
 from marlcomm.envs.combat.roster import Roster
 
 EPISODES = 128
@@ -66,14 +67,13 @@ ABREAST = 0.25 * (np.arange(5) - 2)
     ],
 )
 def test_zealots_that_come_as_a_clump_lose_to_an_ultralisk_that_they_beat_from_all_sides(script, angles, least, most):
-    won, _ = outcomes(make_env("5z_vs_1ul"), script, 64, start=starting(angles))
+    won, _ = outcomes(task_of(SCENARIOS["5z_vs_1ul"])(), script, 64, start=starting(angles))
     assert least <= float(won.mean()) <= most
 
 
 @pytest.mark.slow
 def test_stalkers_that_kite_mostly_win_without_losing_health():
-    env = make_env("3s_vs_5z")
-    won, last = outcomes(env, kite, EPISODES)
+    won, last = outcomes(task_of(SCENARIOS["3s_vs_5z"])(), kite, EPISODES)
     whole = (last.units.health[:, :3] == 80.0).all(1)  # health does not come back, so none was lost on the way
     assert won.mean() >= 0.9
     assert float((won & whole).sum() / won.sum()) >= 0.6
