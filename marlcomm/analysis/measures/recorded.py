@@ -45,6 +45,7 @@ class RecordedEpisodes(ShortRepr):
       edited: whether messages were edited.
       said: [B, T, N, N, D] bool: entries that the channel sent, before edits; None where that is not known.
       delay: steps from sending to receiving.
+      links: [N, N] bool: who reaches whom, by the channel's graph; None for everybody.
     """
 
     episodes: Episodes
@@ -58,6 +59,7 @@ class RecordedEpisodes(ShortRepr):
     edited: bool
     said: np.ndarray | None = None
     delay: int = 0
+    links: np.ndarray | None = None
 
     @property
     def lengths(self) -> np.ndarray:
@@ -71,8 +73,9 @@ class RecordedEpisodes(ShortRepr):
 
     @property
     def offered(self) -> np.ndarray:
-        """[B, T, N, N] bool: pairs of different agents that are both alive, on valid steps."""
-        return np.asarray(pairs_at_work(self.episodes))
+        """[B, T, N, N] bool: pairs of different agents that are linked and both alive, on valid steps."""
+        pairs = np.asarray(pairs_at_work(self.episodes))
+        return pairs if self.links is None else pairs & self.links
 
     @property
     def received(self) -> np.ndarray:
@@ -133,6 +136,7 @@ def record_episodes(
         edited=bool(listed),
         said=messages.offered,
         delay=delay_of(algorithm, edit),
+        links=links_of(algorithm),
     )
 
 
@@ -166,6 +170,12 @@ def delay_of(algorithm: Algorithm, edit: Edit | None = None) -> int:
     """Steps that messages are under way; none where the team's agents know no channel."""
     learner, _ = with_delay(algorithm.learner, edit)
     return getattr(getattr(learner.agent, "channel", None), "delay", 0)
+
+
+def links_of(algorithm: Algorithm) -> np.ndarray | None:
+    """[N, N] bool: who reaches whom, by the graph of the channel; None for everybody."""
+    graph = getattr(getattr(algorithm.learner.agent, "channel", None), "graph", None)
+    return None if graph is None else np.asarray(graph, bool)
 
 
 def play_and_keep(

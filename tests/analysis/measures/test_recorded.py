@@ -2,6 +2,7 @@ import jax
 import numpy as np
 import pytest
 
+import marlcomm as mc
 from marlcomm.analysis import record_episodes
 from marlcomm.messages import Silence
 from marlcomm.validation import UsageError
@@ -80,3 +81,11 @@ def test_refuses_no_episodes_and_unknown_edits(hallway):
     for given in (5, hallway.algorithm, (hallway.algorithm,)):
         with pytest.raises(UsageError, match="run="):
             record_episodes(given, 2)  # pyright: ignore[reportArgumentType]
+
+
+def test_who_is_not_linked_is_offered_nothing():
+    line = ((False, True, False), (False, False, True), (False, False, False))
+    talkers = mc.qmix(mc.make_env("whisper"), channel=mc.MeanChannel(dims=2, graph=line), hidden=4)
+    recorded = record_episodes((talkers, talkers.init(jax.random.key(0)).params), 3)
+    valid = np.asarray(recorded.episodes.valid)[..., None, None]
+    np.testing.assert_array_equal(recorded.offered, valid & np.array(line))
