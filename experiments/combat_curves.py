@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 import marlcomm as mc
-from experiments.combat_maps import MAPS, Found, env_of, label_of, report_maps, steps_on, tuned_for
+from experiments.combat_maps import MAPS, Found, env_of, label_of, report_maps, steps_on
 from experiments.common import (
     MIDDLE_HEAD,
     Experiment,
@@ -99,8 +99,6 @@ def algorithm_of(method: str, name: str, settings: str, views: str = "ndq") -> A
     if settings == "published":
         chosen |= {"paper": True}
         chosen |= {"beta": MAPS[name].beta, "message_dims": 3} if algorithm == "ndq" else {}
-    elif algorithm != "tarmac":  # which learns on-policy, from no replay
-        chosen |= tuned_for(name)
     return mc.make_algorithm(algorithm, env_of(name, views=views), **chosen)
 
 

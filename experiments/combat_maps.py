@@ -19,21 +19,19 @@ class Map:
     Attributes:
       beta: weight of succinctness in Table 1.
       share: of an experiment's environment steps; less where a step costs most.
-      batch_episodes: of each update; fewer where episodes are long, or agents many. None for the task's own.
     """
 
     beta: float = 1e-5
     share: float = 1.0
-    batch_episodes: int | None = None
 
 
 MAPS = {
     "3b_vs_1h1m": Map(),
-    "3s_vs_5z": Map(batch_episodes=8),
+    "3s_vs_5z": Map(),
     "1o2r_vs_4r": Map(),
-    "5z_vs_1ul": Map(beta=1e-3, batch_episodes=8),
-    "MMM": Map(share=0.5, batch_episodes=8),
-    "1o10b_vs_1r": Map(share=0.5, batch_episodes=8),
+    "5z_vs_1ul": Map(beta=1e-3),
+    "MMM": Map(share=0.5),
+    "1o10b_vs_1r": Map(share=0.5),
 }
 SIGHT = 2  # cells, in the paper; 9 is SMAC's
 
@@ -44,12 +42,6 @@ VIEWS: Mapping[str, Mapping[str, Any]] = {"ndq": {}, "position": {"obs_own_pos":
 def env_of(name: str, sight: float = SIGHT, views: str = "ndq") -> Environment[Any]:
     """The map with NDQ's settings, another range of sight, and what `VIEWS` adds."""
     return mc.make_env(name, settings="ndq", sight_range=sight, **VIEWS[views])
-
-
-def tuned_for(name: str) -> Mapping[str, Any]:
-    """What of an algorithm is set on a map, beside what the task chooses itself."""
-    episodes = MAPS[name].batch_episodes
-    return {} if episodes is None else {"batch_episodes": episodes}
 
 
 def label_of(*parts: str, views: str) -> str:

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import marlcomm as mc
-from experiments.combat_maps import Found, env_of, label_of, report_maps, steps_on, tuned_for
+from experiments.combat_maps import Found, env_of, label_of, report_maps, steps_on
 from experiments.combat_scripts import SCRIPTS, win_rate
 from experiments.common import (
     MIDDLE_HEAD,
@@ -108,13 +108,13 @@ def teams_on(experiment: Experiment, name: str, views: str) -> Found:
 
 def team_of(team: str, name: str, sight: float, views: str = "ndq") -> Algorithm:
     """The learner of a team that is not scripted."""
-    env, tuned = env_of(name, sight, views), tuned_for(name)
+    env = env_of(name, sight, views)
     if team == "open-loop":
-        return mc.make_algorithm("qmix", TimeOnly(env), **tuned)
+        return mc.make_algorithm("qmix", TimeOnly(env))
     if team == "memoryless":
         silent = SilentChannel(num_agents=env.num_agents, num_actions=env.num_actions)
-        return mc.make_algorithm("qmix", env, agent=FeedForwardAgent(silent, env.num_actions), **tuned)
-    return mc.make_algorithm({"recurrent": "qmix", "oracle": "shared_qmix"}[team], env, **tuned)
+        return mc.make_algorithm("qmix", env, agent=FeedForwardAgent(silent, env.num_actions))
+    return mc.make_algorithm({"recurrent": "qmix", "oracle": "shared_qmix"}[team], env)
 
 
 def cell_of(experiment: Experiment, team: str, name: str, sight: str, views: str) -> Cell:

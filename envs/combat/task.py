@@ -44,7 +44,13 @@ class Combat(Environment[CombatState]):
     default_steps = 2_000_000
     # found with NDQ on 1o2r_vs_4r; with targets copied at every 13th update values run away (experiments/RESULTS.md)
     training_settings: Mapping[str, Mapping[str, Any]] = {
-        "value": {"num_envs": 32, "updates_per_step": 16, "target_interval": 0, "exploration_steps": 50_000}
+        "value": {
+            "num_envs": 32,
+            "updates_per_step": 40,
+            "batch_episodes": 8,
+            "target_interval": 0,
+            "exploration_steps": 50_000,
+        }
     }
 
     def __init__(

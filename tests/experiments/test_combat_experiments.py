@@ -27,8 +27,7 @@ def test_every_team_and_method_can_be_made_on_every_map(name: str):
         for settings in combat_curves.SETTINGS:
             assert made(method, settings=settings).env.scenario.name == name
     assert made("ndq", settings="published").settings["beta"] == (1e-3 if name == "5z_vs_1ul" else 1e-5)
-    episodes = {} if name in ("3b_vs_1h1m", "1o2r_vs_4r") else {"batch_episodes": 8}
-    assert made("ndq", settings="tuned").settings == {**env_of(name).training_settings["value"], **episodes}
+    assert made("ndq", settings="tuned").settings == env_of(name).training_settings["value"]
     for team in TEAMS[1:]:
         assert combat_talking.team_of(team, name, 4.0).env.unwrapped.sight_range == 4.0
     seen = combat_talking.team_of("recurrent", name, 4.0, "position").env.unwrapped
