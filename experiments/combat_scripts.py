@@ -221,7 +221,7 @@ SCRIPTS: Mapping[str, Script] = {
     "3b_vs_1h1m": strike_together,
     "3s_vs_5z": kite,
     "1o2r_vs_4r": led_by_the_overlord,
-    "5z_vs_1ul": stand,  # which is no good one: five that stand around it win, and so may `surround` if they are near
+    "5z_vs_1ul": surround,  # from where they start, far apart, the ultralisk meets most of them one by one
     "MMM": focus,
     "1o10b_vs_1r": led_by_the_overlord,
 }
@@ -243,6 +243,10 @@ LESS: Mapping[tuple[str, str], Script] = {
     ("1o10b_vs_1r", f"the corner from step {WHOLE} on, and waits until then"): functools.partial(told_late, at=WHOLE),
     ("3b_vs_1h1m", "everything: all wait for the last"): strike_together,
     ("3b_vs_1h1m", "where the enemy is: nobody waits"): functools.partial(strike_together, hold_at=0.0),
+    ("5z_vs_1ul", "everything: whom it is not after goes behind it"): surround,
+    ("5z_vs_1ul", "where the enemy is: all attack"): stand,
+    ("3s_vs_5z", "everything: stalkers run from zealots while their weapons cool"): kite,
+    ("MMM", "everything: all attack one enemy after another"): focus,
 }
 
 
