@@ -195,8 +195,9 @@ def check_field_types(name: str, thing: Any) -> None:
 
 
 def fits_type(value: Any, hint: Any) -> bool:
-    """Whether `value` may pass as `hint`: plain types, dataclasses, unions, sequences and that it is a mapping at all
-    are checked, all else passes.
+    """Whether `value` may pass as `hint`.
+
+    Checked are plain types, dataclasses, unions, sequences, and that a mapping is one; all else passes.
     """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):

@@ -123,8 +123,8 @@ def _by_setting(label: str, run: Any) -> dict[str, Mapping[str, np.ndarray]]:
 
 
 def _settings_of(run: Any) -> list[str]:
-    """[P] what each member of a run sweeps, such as "beta=0.001"; nothing where metrics alone are given."""
-    if isinstance(run, Mapping):
+    """[P] what each member of a run sweeps, such as "beta=0.001"; nothing where that is not known."""
+    if not (isinstance(run, str | Path) or hasattr(run, "population")):
         return []
     swept = [{name: value for name, value in member.items() if name != "seed"} for member in members_of(run)]
     return [", ".join(f"{name}={value:g}" for name, value in own.items()) for own in swept]

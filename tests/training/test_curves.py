@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def test_runs_and_their_folders_are_drawn_as_their_metrics(finished):
     assert len(expected) > 0
     for run in (finished, finished.folder, str(finished.folder), mc.load_run(finished.folder)):
         np.testing.assert_allclose(members({"a": run}), expected, rtol=1e-6)
-    for run in (finished, finished.metrics, str(finished.folder)):
+    for run in (finished, finished.metrics, str(finished.folder), SimpleNamespace(metrics=finished.metrics)):
         np.testing.assert_allclose(members(run), expected, rtol=1e-6)
 
 
