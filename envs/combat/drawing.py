@@ -77,11 +77,14 @@ def draw_battle(axes: Any, roster: Roster, state: CombatState, sight: float, sho
 
 
 def _draw_ground(axes: Any, roster: Roster) -> None:
-    from matplotlib.colors import to_rgb
-
-    picture = np.array([[to_rgb(GROUND.get(cell, FLOOR)) for cell in row] for row in roster.terrain.rows])
+    picture = np.array([[_rgb(GROUND.get(cell, FLOOR)) for cell in row] for row in roster.terrain.rows])
     width, height = roster.terrain.size
     axes.imshow(picture, extent=(0, width, 0, height), zorder=0, interpolation="nearest")
+
+
+def _rgb(color: str) -> list[float]:
+    """Red, green and blue of such as #A9A48F, in 0 .. 1."""
+    return [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
 
 
 def _show_part(axes: Any, roster: Roster, units: Any) -> None:
