@@ -33,7 +33,7 @@ def check_out(path: Path, what: str, suffixes: Sequence[str]) -> Path:
         raise UsageError(f"--out {path} is a folder: name the {what} in it, such as --out {path / what}{suffixes[0]}")
     if path.suffix not in suffixes:
         listed = " or ".join(suffixes)
-        raise UsageError(f"--out {path}: the {what} must end in {listed}: name it so, such as --out {usual}")
+        raise UsageError(f"--out {path}: the {what} must end in {listed}, not {path.suffix!r}: such as --out {usual}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         new = not path.exists()

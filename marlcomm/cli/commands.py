@@ -248,9 +248,9 @@ def plot(
     """
     if not runs:
         raise UsageError("plot needs at least one run folder")
+    check_out(out, "picture", PICTURES)
     for run in runs:
         check_run(run)
-    check_out(out, "picture", PICTURES)
     from marlcomm.analysis import plot_curves, run_labels
 
     plot_curves(dict(zip(run_labels(runs), runs, strict=True))).savefig(out, dpi=150)

@@ -80,7 +80,7 @@ def test_inspect_passes_on_what_it_is_asked(monkeypatch, capsys, tmp_path):
     ("page", "message"),
     [
         (".", "is a folder: name the page in it, such as --out page.html"),
-        ("page.pdf", "--out page.pdf: the page must end in .html: name it so, such as --out page.html"),
+        ("page.pdf", "--out page.pdf: the page must end in .html, not '.pdf': such as --out page.html"),
         ("page", "such as --out page.html"),
         ("/dev/null/page.html", "cannot write to /dev/null/page.html: "),
         ("/proc/page.html", "Choose another place for the page, --out PAGE.html"),
@@ -96,7 +96,7 @@ def test_where_no_page_can_be_written_nothing_is_measured(monkeypatch, capsys, t
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["watch", "RUN", "--out", "a.avi"], "the animation must end in .gif or .mp4: name it so, such as --out a.gif"),
+        (["watch", "RUN", "--out", "a.avi"], "the animation must end in .gif or .mp4, not '.avi': such as --out a.gif"),
         (["watch", "RUN", "--out", "/dev/null/a.gif"], "cannot write to /dev/null/a.gif"),
         (["plot", "RUN", "--out", "a.gif"], "the picture must end in .png or .pdf or .svg"),
         (["plot", "RUN", "--out", "."], "is a folder: name the picture in it, such as --out picture.png"),
