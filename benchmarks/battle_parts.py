@@ -21,7 +21,7 @@ from benchmarks.environments import MANY, legal
 from benchmarks.tables import spread, table
 from marlcomm.envs.combat import Combat, battle, movement, opponents, weapons
 from marlcomm.envs.combat.copies import with_copies_last
-from marlcomm.envs.combat.roster import Roster
+from marlcomm.envs.combat.roster import Roster, Side
 from marlcomm.envs.combat.task import BLOCK, to_seen
 from marlcomm.envs.combat.types import Units
 from marlcomm.envs.combat.weapons import Left
@@ -132,20 +132,24 @@ def _sides(roster: Roster, units: Units) -> tuple[Units, Units]:
     return Units(*(each[:split] for each in units)), Units(*(each[split:] for each in units))
 
 
+def _facing(roster: Roster, sides: tuple[Units, Units]) -> list[tuple[Side, Units, Units]]:
+    """Of each side: its table, its units, and the other's."""
+    return list(zip((roster.ally, roster.enemy), sides, sides[::-1], strict=True))
+
+
 def _aims(roster: Roster, sides: tuple[Units, Units]) -> Any:
-    facing = zip((roster.ally, roster.enemy), sides, sides[::-1], strict=True)
-    return [weapons.take_aim(side, own, others) for side, own, others in facing]
+    return [weapons.take_aim(side, own, others) for side, own, others in _facing(roster, sides)]
 
 
 def _hits(roster: Roster, sides: tuple[Units, Units]) -> Any:
     """As if everybody hit."""
-    tables, shields = (roster.ally, roster.enemy), roster.has_shields
+    shields = roster.has_shields
     harms = [
         weapons.harm_of_hits(side, own, others, own.victim, jnp.ones_like(own.x), shields)
-        for side, own, others in zip(tables, sides, sides[::-1], strict=True)
+        for side, own, others in _facing(roster, sides)
     ]
-    facing = zip(tables, harms[::-1], sides, strict=True)
-    return [weapons.after(side, harm, own.health, own.shield, shields) for side, harm, own in facing]
+    suffered = zip(_facing(roster, sides), harms[::-1], strict=True)
+    return [weapons.after(side, harm, own.health, own.shield, shields) for (side, own, _), harm in suffered]
 
 
 def _targets(roster: Roster, sides: tuple[Units, Units]) -> Any:
@@ -154,13 +158,14 @@ def _targets(roster: Roster, sides: tuple[Units, Units]) -> Any:
 
 
 def _pushes(roster: Roster, sides: tuple[Units, Units]) -> Any:
-    facing = zip((roster.ally, roster.enemy), sides, sides[::-1], strict=True)
-    return [movement.pushes(side, own, others) for side, own, others in facing]
+    return [movement.pushes(side, own, others) for side, own, others in _facing(roster, sides)]
 
 
 def _walls(roster: Roster, sides: tuple[Units, Units]) -> Any:
-    facing = zip((roster.ally, roster.enemy), sides, strict=True)
-    return [movement.moved(roster.terrain, side, own, 0.1 * own.cooldown, -0.1 * own.unhurt) for side, own in facing]
+    return [
+        movement.moved(roster.terrain, side, own, 0.1 * own.cooldown, -0.1 * own.unhurt)
+        for side, own, _ in _facing(roster, sides)
+    ]
 
 
 if __name__ == "__main__":

@@ -102,24 +102,20 @@ def _check_sizes(env: Environment[Any], problems: _Problems) -> None:
 
 def _check_structure(env: Environment[Any], problems: _Problems) -> bool:
     """Checks shapes and types by tracing alone. Whether it makes sense to play on."""
-    try:
-        state, first = _state_and_step("reset", jax.eval_shape(env.reset, jax.random.key(0)))
-    except UsageError as error:
-        problems.add(str(error))
+    started = _state_and_step("reset", "", lambda: jax.eval_shape(env.reset, jax.random.key(0)), problems)
+    if started is None:
         return False
-    except Exception as error:
-        problems.add(f"reset cannot be traced by jax: {_brief(error)}")
-        return False
-    try:
+    state, first = started
+
+    def step() -> Any:
         mask = jnp.ones((env.num_agents, env.num_actions), bool)
         action = jax.eval_shape(lambda key: _random_action(env, key, mask), jax.random.key(0))
-        next_state, later = _state_and_step("step", jax.eval_shape(env.step, state, action))
-    except UsageError as error:
-        problems.add(str(error))
+        return jax.eval_shape(env.step, state, action)
+
+    stepped = _state_and_step("step", " (no Python branch may depend on data)", step, problems)
+    if stepped is None:
         return False
-    except Exception as error:
-        problems.add(f"step cannot be traced by jax (no Python branch may depend on data): {_brief(error)}")
-        return False
+    next_state, later = stepped
     right = True
     for name, step in (("reset", first), ("step", later)):
         right &= _check_time_step(env, name, step, problems)
@@ -128,12 +124,19 @@ def _check_structure(env: Environment[Any], problems: _Problems) -> bool:
     return right
 
 
-def _state_and_step(name: str, given: Any) -> tuple[Any, Any]:
-    """What reset or step returned, if it is the state before the time step."""
+def _state_and_step(name: str, hint: str, trace: Callable[[], Any], problems: _Problems) -> tuple[Any, Any] | None:
+    """What reset or step returns when traced, if it is the state before the time step; else None."""
+    try:
+        given = trace()
+    except Exception as error:
+        problems.add(f"{name} cannot be traced by jax{hint}: {_brief(error)}")
+        return None
     if not isinstance(given, tuple) or len(given) != 2:
-        raise UsageError(f"{name} returns {type(given).__name__}; it must return the state and a TimeStep.")
+        problems.add(f"{name} returns {type(given).__name__}; it must return the state and a TimeStep.")
+        return None
     if _is_step(given[0]) and not _is_step(given[1]):
-        raise UsageError(f"{name} returns a TimeStep and then the state; it must return the state first.")
+        problems.add(f"{name} returns a TimeStep and then the state; it must return the state first.")
+        return None
     return given
 
 

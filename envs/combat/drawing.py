@@ -13,7 +13,7 @@ import numpy as np
 
 from marlcomm.envs.combat.roster import Roster
 from marlcomm.envs.combat.types import CombatState, Unit
-from marlcomm.envs.render.palette import FAINT, FLOOR, INK, RIGHT, WRONG, agent_color
+from marlcomm.envs.render.palette import FAINT, FLOOR, INK, RIGHT, WRONG, agent_color, rgb
 from marlcomm.envs.render.shapes import add_circle, add_rectangle, clear
 
 GROUND = {"#": "#A9A48F", "-": "#C9D3DE", "+": "#DDD9CC"}
@@ -77,14 +77,9 @@ def draw_battle(axes: Any, roster: Roster, state: CombatState, sight: float, sho
 
 
 def _draw_ground(axes: Any, roster: Roster) -> None:
-    picture = np.array([[_rgb(GROUND.get(cell, FLOOR)) for cell in row] for row in roster.terrain.rows])
+    picture = np.array([[rgb(GROUND.get(cell, FLOOR)) for cell in row] for row in roster.terrain.rows])
     width, height = roster.terrain.size
     axes.imshow(picture, extent=(0, width, 0, height), zorder=0, interpolation="nearest")
-
-
-def _rgb(color: str) -> list[float]:
-    """Red, green and blue of such as #A9A48F, in 0 .. 1."""
-    return [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
 
 
 def _show_part(axes: Any, roster: Roster, units: Any) -> None:

@@ -10,6 +10,13 @@ RIGHT, WRONG, LOCATED = "#009E73", "#D55E00", "#2E9E5B"
 ROAD, COLLISION = "#DCDEE6", "#C1272D"
 
 
+def rgb(color: str) -> tuple[float, float, float]:
+    """Red, green and blue of such as #A9A48F, in 0 .. 1."""
+    from matplotlib.colors import to_rgb  # which is loaded when something is drawn
+
+    return to_rgb(color)
+
+
 def agent_color(agent: int) -> str:
     """The color of an agent, by its index; colors repeat after eight."""
     return AGENT_COLORS[agent % len(AGENT_COLORS)]

@@ -368,8 +368,10 @@ def list_names(what: Annotated[Positional[str], arg(metavar="WHAT")] = "everythi
     """
     from marlcomm.cli.listing import describe, describe_everything, described_as
 
-    everything = describe_everything() if what not in LISTS else {LISTS[what]: describe(what)}
-    tables = everything if what in ("everything", *LISTS) else described_as(what, everything)
+    if what in LISTS:
+        tables = {LISTS[what]: describe(what)}
+    else:
+        tables = describe_everything() if what == "everything" else described_as(what)
     printing.print_tables(tables, ("name", "what", "settings and defaults"))
     return 0
 

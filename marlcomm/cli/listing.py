@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from marlcomm.algorithms.parts import PARTS, settings_of_part
@@ -33,12 +33,13 @@ def describe_everything() -> dict[str, list[Row]]:
     return {LISTS[kind]: describe(kind) for kind in LISTS}
 
 
-def described_as(name: str, everything: Mapping[str, Sequence[Row]]) -> dict[str, list[Row]]:
+def described_as(name: str) -> dict[str, list[Row]]:
     """Title -> rows of what has this name; an algorithm with its learner, whose settings it takes, too.
 
     Raises:
       UsageError: there is nothing of this name.
     """
+    everything = describe_everything()
     wanted = {name, learner_of(name)} if name in ALGORITHMS else {name}
     found = {title: [row for row in rows if _name(row) in wanted] for title, rows in everything.items()}
     if not any(found.values()):
