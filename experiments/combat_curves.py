@@ -137,7 +137,7 @@ def _rows(method: str, settings: str, cell: Cell) -> list[list[str]]:
             sent, bits = (
                 float(np.mean(np.array(curve[key][number], float))) for key in ("sent_fraction", "bits_per_step")
             )
-            really = percent(1 - sent) if np.isfinite(sent) else "–"
+            really = percent(1 - sent) if np.isfinite(sent) and bits > 0 else "–"  # of silence, nothing
             won = np.array(curve["won"][number], float)
             rows.append([method, settings, how, *middle_cells(won, percent), really, f"{bits:.1f}", seconds])
     return rows

@@ -115,20 +115,31 @@ def test_the_order_of_own_units_does_not_matter():
     assert one.health.min() < 45
 
 
-def twins(env, state, rng):
-    """A battle, the same mirrored, and the same with units of one kind in another order; how that order came about."""
-    agents, kinds = env.num_agents, np.array(env.roster.names)
+def another_order(env, rng):
+    """[U] numbers of units in which those of one kind and side have changed places."""
+    kinds = np.array(env.roster.names)
     order = np.arange(len(kinds))
-    for side in (order < agents, order >= agents):
+    for side in (order < env.num_agents, order >= env.num_agents):
         for kind in {*kinds[side]}:
             rows = np.flatnonzero(side & (kinds == kind))
             order[rows] = rng.permutation(rows)
-    units, orders = state.units, state.orders
+    return order
+
+
+def twins(env, state, order):
+    """A battle, the same mirrored, and the same with units in another order."""
+    agents, units, orders = env.num_agents, state.units, state.orders
     mirrored = state._replace(units=units._replace(x=32 - units.x), orders=orders._replace(x=32 - orders.x))
-    other = state._replace(
-        units=jax.tree.map(lambda leaf: leaf[order], units), orders=jax.tree.map(lambda leaf: leaf[order], orders)
-    )
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), state, mirrored, other), order
+    number = np.argsort(order)  # of each unit, by its old one
+    sides = np.append(number[:agents], -1), np.append(number[agents:] - agents, -1)  # -1 stays nobody
+
+    def renumbered(target):
+        whose = [(row < agents) != (unit.heals > 0) for row, unit in enumerate(env.roster.units)]  # healers': their own
+        return jnp.array([sides[side][one] for side, one in zip(whose, target, strict=True)], target.dtype)[order]
+
+    units, orders = (jax.tree.map(lambda leaf: leaf[order], each) for each in (units, orders))
+    units = units._replace(target=renumbered(state.units.target), victim=renumbered(state.units.victim))
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), state, mirrored, state._replace(units=units, orders=orders))
 
 
 def twin_actions(env, action, order):
@@ -150,30 +161,33 @@ def twin_actions(env, action, order):
     ],
 )
 def test_neither_mirroring_nor_the_order_of_equal_units_matters(name, key, first, walk):
-    """All walk one way, then about and mostly toward the enemies, then attack whoever is nearest."""
+    """All walk one way, then about and mostly toward the enemies, then attack whoever is nearest.
+
+    Each step is compared from the same start: in a crowd that pushes, rounding grows tenfold a step.
+    """
     env, rng = task_of(SCENARIOS[name])(jitter=False), np.random.default_rng(0)
     state, _ = env.reset(jax.random.key(key))
     shift = rng.uniform(-0.05, 0.05, (2, len(env.roster.units)))  # so that no two enemies are equally far
     state = state._replace(units=state.units._replace(x=state.units.x + shift[0], y=state.units.y + shift[1]))
-    states, order = twins(env, state, rng)
-    step, agents = jax.jit(jax.vmap(env.step)), env.num_agents
+    step, agents, order = jax.jit(jax.vmap(env.step)), env.num_agents, another_order(env, rng)
     one = start = jax.device_get(state.units)
     stopped = False
     for t in range(walk + 12):
-        now = jax.tree.map(lambda leaf: leaf[0], jax.device_get(states.units))
+        now = one
         dx, dy = (each[agents:] - each[:agents, None] for each in (now.x, now.y))
         near = np.where(now.health[agents:] > 0, np.hypot(dx, dy), 99.0).argmin(1)
         dx, dy = (np.take_along_axis(each, near[:, None], 1)[:, 0] for each in (dx, dy))
         toward = np.where(np.abs(dx) > np.abs(dy), np.where(dx > 0, 4, 5), np.where(dy > 0, 2, 3))
         about = np.where(rng.random(agents) < 0.2, rng.integers(1, 6, agents), toward)
         action = np.full(agents, first) if t < 3 else about if t < walk else 6 + near
-        states, _ = step(states, twin_actions(env, action, order))
+        states, _ = step(twins(env, state, order), twin_actions(env, action, order))
+        state = jax.tree.map(lambda leaf: leaf[0], states)
         one, two, three = (jax.tree.map(lambda leaf, i=i: leaf[i], jax.device_get(states.units)) for i in range(3))
         for field in ("x", "y", "health", "shield", "energy", "cooldown"):
             mine = getattr(one, field)
             mirrored = 32 - two.x if field == "x" else getattr(two, field)
-            np.testing.assert_allclose(mine, mirrored, atol=1e-3, err_msg=f"{field} mirrored, step {t}")
-            np.testing.assert_allclose(mine[order], getattr(three, field), atol=1e-3, err_msg=f"{field}, step {t}")
+            np.testing.assert_allclose(mine, mirrored, atol=1e-4, err_msg=f"{field} mirrored, step {t}")
+            np.testing.assert_allclose(mine[order], getattr(three, field), atol=1e-4, err_msg=f"{field}, step {t}")
         moved = np.hypot(one.x - now.x, one.y - now.y)[:agents]
         stopped |= t < 3 and (moved < 0.4 * STEP * env.roster.of("speed")[:agents, 0]).any()
     assert (one.health[:agents] + one.shield[:agents] < start.health[:agents] + start.shield[:agents]).any()
