@@ -27,7 +27,11 @@ def weighted_sum(
     total, metrics = jnp.float32(0.0), {}
     for name, loss in losses.items():
         given = unroll, episodes, hparams
-        value, details = _pair(name, loss.at(when, *given) if isinstance(loss, Timed) else loss(*given))
+        try:
+            value, details = _pair(name, loss.at(when, *given) if isinstance(loss, Timed) else loss(*given))
+        except KeyError as error:
+            there = ", ".join(sorted(unroll.auxiliary)) or "nothing"
+            raise UsageError(f"the loss {name!r} finds no {error}: the channel reports {there}") from error
         total = total + hparams.weights[name] * value
         metrics |= {name: value} | {f"{name}/{detail}": x for detail, x in details.items()}
     return total, {"loss": total} | metrics

@@ -206,15 +206,17 @@ def test_episodes_of_other_shapes_or_types_are_refused_and_named(case):
         learn(case.episodes._replace(alive=case.episodes.alive.astype(jnp.float32)), case.decisions)
 
 
-def test_a_loss_that_is_no_scalar_with_metrics_is_named(case):
-    def refused(loss):
+def test_a_loss_that_is_no_scalar_with_metrics_or_reads_what_nobody_reports_is_named(case):
+    def refused(loss, why):
         algorithm = case.algorithm.with_loss("mine", loss, 1.0)
         state = jax.eval_shape(algorithm.init, KEY)
-        with pytest.raises(ValueError, match="the loss 'mine' gives"):
+        with pytest.raises(ValueError, match=why):
             jax.eval_shape(algorithm.learn, state, case.episodes, case.decisions)
 
-    refused(lambda unroll, episodes, hparams: unroll.value.mean())
-    refused(lambda unroll, episodes, hparams: (unroll.value, {}))
+    refused(lambda unroll, episodes, hparams: unroll.value.mean(), "the loss 'mine' gives")
+    refused(lambda unroll, episodes, hparams: (unroll.value, {}), "the loss 'mine' gives")
+    word = "the loss 'mine' finds no 'word': the channel reports [a-z]+"
+    refused(lambda unroll, episodes, hparams: (unroll.auxiliary["word"].mean(), {}), word)
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
