@@ -83,12 +83,13 @@ def _draw_ground(axes: Any, roster: Roster) -> None:
 
 
 def _show_part(axes: Any, roster: Roster, units: Any) -> None:
-    """Shows where units may start or march to, and where they are: in coarse steps, so that it seldom jumps."""
+    """Shows where units may start or march to, and where they are: in coarse steps, so that it seldom jumps; with room
+    for rings beyond the edge of the map."""
     places = np.concatenate([roster.draws.reshape(-1, 2), np.stack([units.x, units.y], 1)])
     low = np.floor((places.min(0) - MARGIN) / GRID) * GRID
     high = np.ceil((places.max(0) + MARGIN) / GRID) * GRID
     grow = np.maximum((high - low).max() / 2 - (high - low), 0) / 2  # no strip narrower than half its length
-    low, high = (np.clip(end, -0.5, np.array(roster.terrain.size) + 0.5) for end in (low - grow, high + grow))
+    low, high = (np.clip(end, -MARGIN, np.array(roster.terrain.size) + MARGIN) for end in (low - grow, high + grow))
     clear(axes, (low[0], high[0]), (low[1], high[1]))
     axes.set_anchor("S")  # else layouts that make room for the legend do not know how far down it gets
 
@@ -180,7 +181,7 @@ def _draw_legend(axes: Any, roster: Roster, alive: np.ndarray, rings: Mapping[st
     what += ["green with cross: heals"] if any(kind.heals > 0 for kind in roster.units) else []
     what += ["yellow: explosion"] if roster.has_explosions else []
     what += ["blue bar: shield"] if roster.has_shields else []
-    (left, right), (bottom, top) = (map(round, limits) for limits in (axes.get_xlim(), axes.get_ylim()))
+    (left, right), (bottom, top) = ((max(round(end), 0) for end in span) for span in (axes.get_xlim(), axes.get_ylim()))
     what += ["tinted ground: no way on foot"] if not roster.terrain.open[left:right, bottom:top].all() else []
     lines = ["   ".join(item.replace(" ", "\u00a0") for item in items) for items in (who, what)]
     text = "\n".join(textwrap.fill(line, int(wide / (0.4 * LEGEND))) for line in lines).replace("\u00a0", " ")
