@@ -61,8 +61,8 @@ class Checkpoints:
         Raises:
           OSError: the disk is full or the folder cannot be written; what was saved before is still there.
         """
-        copied = jax.tree.map(np.array, state)  # the originals are donated to the next chunk
-        self._write(copied, facts | {"digest": digest(copied)})
+        arrays = jax.tree.map(np.asarray, state)  # views where they can be: what is donated later spares those still held
+        self._write(arrays, facts | {"digest": digest(arrays)})
         final = self.folder / str(number)
         if final.exists():
             self._remove(final)

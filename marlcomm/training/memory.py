@@ -47,21 +47,21 @@ def require_room(algorithm: Algorithm, state: LearnerState, devices: int, saved:
       algorithm: whose settings to name.
       state: arrays or their shapes, leading axis P.
       devices: how many share the members evenly.
-      saved: whether checkpoints are written, for which the host holds another copy.
+      saved: whether checkpoints are written: the host then holds the state, and nearly as much again that is written.
 
     Raises:
       UsageError: it cannot fit; says which setting would.
     """
     whole, members = bytes_of(state), state.env_steps.shape[0]
     on_host = jax.default_backend() == "cpu"
-    need, free = whole * (on_host + saved), host_bytes_free()
+    need, free = whole * (2 if saved else on_host), host_bytes_free()
     place = "this machine"
     if not on_host and (on_device := device_bytes_free()) is not None and whole / devices > on_device:
         need, free, place = whole // devices, on_device, "a device"
     each = f"a member's state takes {in_words(whole // members)}"
     each += f", of which {in_words(bytes_of(state.replay) // members)} are replay" if bytes_of(state.replay) else ""
     if need > free:
-        copy = ", and as much again while they are saved" if on_host and saved else ""
+        copy = ", and as much again while they are saved," if saved and place == "this machine" else ""
         raise UsageError(
             f"{each}; {members} of them{copy} take {in_words(need)}, and {place} has {in_words(free)} free: "
             f"{smaller_replay(algorithm, state, need, free)}train fewer seeds together, or use more memory"

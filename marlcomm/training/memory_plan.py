@@ -67,7 +67,7 @@ def split_to_fit(algorithm: Algorithm, members: int, memory: MemberMemory, saved
       algorithm: whose settings to name.
       members: of the whole population.
       memory: of one of them.
-      saved: whether checkpoints are written, for which the host holds another copy of what a part keeps.
+      saved: whether checkpoints are written: the host then holds what a part keeps, and nearly as much again.
 
     Raises:
       UsageError: not even one member fits; says with numbers what it takes, what there is, and what would fit.
@@ -94,7 +94,7 @@ def _members_that_fit(memory: MemberMemory, saved: bool) -> int:
     if on_device is None:
         return int(host_bytes_free() / _need_of_one(memory, saved))
     fit = int(on_device / memory.on_device) * len(jax.devices())
-    return min(fit, host_bytes_free() // memory.state) if saved else fit
+    return min(fit, host_bytes_free() // (2 * memory.state)) if saved else fit
 
 
 def _free_for_one() -> int:

@@ -28,10 +28,10 @@ def write(folder: Path, state: Any, facts: dict[str, Any]) -> None:
     Raises:
       OSError: they could not be written.
     """
-    arguments = orbax.args.Composite(state=orbax.args.StandardSave(state), facts=orbax.args.JsonSave(facts))
+    arguments = orbax.args.Composite(state=orbax.args.PyTreeSave(state), facts=orbax.args.JsonSave(facts))
     try:
         with _path_for_orbax(folder) as path:
-            _whole().save(path, args=arguments, force=True)
+            _whole(_without_copies()).save(path, args=arguments, force=True)
     except (ValueError, RuntimeError) as error:  # tensorstore's own words for a full disk
         raise _as_os_error(error, folder) from None
 
@@ -71,12 +71,22 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().split("\n")[0][:200]
 
 
-def _whole() -> orbax.Checkpointer:
+def _whole(state: orbax.CheckpointHandler | None = None) -> orbax.Checkpointer:
+    """What reads and writes folders; arrays by a handler of their own, if there is one."""
     _quiet()
     alone = _alone()
     composite = orbax.CompositeOptions(multiprocessing_options=alone)
-    handler = orbax.CompositeCheckpointHandler(composite_options=composite)
+    parts = {"state": state, "facts": orbax.JsonCheckpointHandler(multiprocessing_options=alone)} if state else {}
+    handler = orbax.CompositeCheckpointHandler(composite_options=composite, **parts)
     return orbax.Checkpointer(handler, multiprocessing_options=alone)
+
+
+def _without_copies() -> orbax.PyTreeCheckpointHandler:
+    """Writes numpy arrays as they are: nothing changes them meanwhile, and a copy of a replay may not fit into memory."""
+    _quiet()
+    as_they_are = orbax.type_handlers.NumpyHandler(deepcopy_host_arrays=False)
+    handlers = orbax.type_handlers.create_type_handler_registry((np.ndarray, as_they_are))
+    return orbax.PyTreeCheckpointHandler(type_handler_registry=handlers, multiprocessing_options=_alone())
 
 
 def _alone() -> orbax.options.MultiprocessingOptions:

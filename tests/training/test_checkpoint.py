@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
+import subprocess
+import sys
 import threading
 
 import jax.numpy as jnp
@@ -77,6 +79,33 @@ def test_the_newest_are_kept(tmp_path):
         checkpoints.save(number, STATE, {})
     kept = sorted(path.name for path in (tmp_path / "c").iterdir() if path.name.isdigit())
     assert kept == ["2", "3"]
+
+
+SAVES = """
+import resource, sys
+import numpy as np
+from pathlib import Path
+from marlcomm.training.checkpoint import Checkpoints
+
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+checkpoints = Checkpoints(Path(sys.argv[1]))
+checkpoints.prove()
+state = {"replay": np.frombuffer(np.random.default_rng(0).bytes(2**28), np.uint8)}
+before = most()
+checkpoints.save(1, state, {})
+print((most() - before) / 2**28)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="maxrss has other units elsewhere")
+def test_saving_takes_no_more_memory_than_the_plan_counts(tmp_path):
+    """As much again as what is saved: it is written as it is, of which nothing can be compressed here."""
+    told = subprocess.run(
+        [sys.executable, "-c", SAVES, str(tmp_path / "c")], capture_output=True, text=True, check=True
+    )
+    assert 0.5 < float(told.stdout) < 1.2
 
 
 def test_digest_sees_every_bit_and_every_name():
