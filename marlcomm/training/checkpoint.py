@@ -61,7 +61,7 @@ class Checkpoints:
         Raises:
           OSError: the disk is full or the folder cannot be written; what was saved before is still there.
         """
-        arrays = jax.tree.map(np.asarray, state)  # views where they can be: what is donated later spares those still held
+        arrays = jax.tree.map(np.asarray, state)  # views where they can be; one still held is spared by what comes next
         self._write(arrays, facts | {"digest": digest(arrays)})
         final = self.folder / str(number)
         if final.exists():

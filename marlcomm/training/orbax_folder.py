@@ -82,7 +82,7 @@ def _whole(state: orbax.CheckpointHandler | None = None) -> orbax.Checkpointer:
 
 
 def _without_copies() -> orbax.PyTreeCheckpointHandler:
-    """Writes numpy arrays as they are: nothing changes them meanwhile, and a copy of a replay may not fit into memory."""
+    """Writes numpy arrays as they are: nothing changes them meanwhile, and memory may not hold a copy of a replay."""
     _quiet()
     as_they_are = orbax.type_handlers.NumpyHandler(deepcopy_host_arrays=False)
     handlers = orbax.type_handlers.create_type_handler_registry((np.ndarray, as_they_are))
