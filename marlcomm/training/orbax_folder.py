@@ -76,7 +76,7 @@ def _whole(state: orbax.CheckpointHandler | None = None) -> orbax.Checkpointer:
     _quiet()
     alone = _alone()
     composite = orbax.CompositeOptions(multiprocessing_options=alone)
-    parts = {"state": state, "facts": orbax.JsonCheckpointHandler(multiprocessing_options=alone)} if state else {}
+    parts = {"state": state, "facts": orbax.JsonCheckpointHandler(multiprocessing_options=alone)} if state is not None else {}
     handler = orbax.CompositeCheckpointHandler(composite_options=composite, **parts)
     return orbax.Checkpointer(handler, multiprocessing_options=alone)
 
