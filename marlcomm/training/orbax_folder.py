@@ -76,7 +76,9 @@ def _whole(state: orbax.CheckpointHandler | None = None) -> orbax.Checkpointer:
     _quiet()
     alone = _alone()
     composite = orbax.CompositeOptions(multiprocessing_options=alone)
-    parts = {"state": state, "facts": orbax.JsonCheckpointHandler(multiprocessing_options=alone)} if state is not None else {}
+    parts = {}
+    if state is not None:
+        parts = {"state": state, "facts": orbax.JsonCheckpointHandler(multiprocessing_options=alone)}
     handler = orbax.CompositeCheckpointHandler(composite_options=composite, **parts)
     return orbax.Checkpointer(handler, multiprocessing_options=alone)
 
