@@ -36,7 +36,7 @@ def quick_compilation(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def hears_sigint():
+def hears_signals():
     """SIGINT and SIGHUP are heard, also where tests were started in the background or by nohup, which ignores them."""
     heard = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in heard.items()}

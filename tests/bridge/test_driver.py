@@ -216,7 +216,7 @@ def test_who_learns_from_its_own_policy_alone_has_no_lag(task):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("hears_sigint")
+@pytest.mark.usefixtures("hears_signals")
 @pytest.mark.parametrize("policy_lag", [0, 1])
 def test_an_interrupted_run_ends_as_one_that_was_not(task, tmp_path, monkeypatch, policy_lag):
     """It stops in the middle of its episodes, which play again: the simulators' seeds decide them."""

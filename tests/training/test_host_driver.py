@@ -95,7 +95,7 @@ def test_what_messages_are_worth_is_the_same_and_a_page_is_written(twice):
 
 @values
 @pytest.mark.slow
-@pytest.mark.usefixtures("hears_sigint")
+@pytest.mark.usefixtures("hears_signals")
 def test_a_run_goes_on_where_it_stopped(twice, tmp_path, monkeypatch):
     """The learner exactly; this simulator too, as its keys decide it."""
     evaluated = ProgressReport.evaluated

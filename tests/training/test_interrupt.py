@@ -14,7 +14,7 @@ import pytest
 from marlcomm.training.interrupt import interruptibly, stop_between_chunks
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-pytestmark = pytest.mark.usefixtures("hears_sigint")
+pytestmark = pytest.mark.usefixtures("hears_signals")
 
 
 def send_after(seconds, number):

@@ -93,7 +93,7 @@ def test_a_member_that_diverges_is_named_and_changes_nothing_for_the_others(sens
         np.testing.assert_array_equal(values[:, 0], beside.metrics[name][:, 0], err_msg=name)
 
 
-@pytest.mark.usefixtures("hears_sigint")
+@pytest.mark.usefixtures("hears_signals")
 def test_interrupted_and_resumed_is_bit_identical(sensor, finished, tmp_path, monkeypatch):
     arguments = {"steps": 2400, "seeds": 2, "hparams": {"beta": [1e-3, 1e-2]}, "evaluations": 2, "progress": False}
     advance, calls = ProgressReport.advance, []
