@@ -63,6 +63,7 @@ class Experiment:
       episodes: of each evaluation at the end.
       evaluation_episodes: of each evaluation in training.
       read_only: whether runs are only read back, and none is trained.
+      seed: the first; the others follow it.
       chosen: what of it was asked for, such as `tasks` -> their names.
     """
 
@@ -75,6 +76,7 @@ class Experiment:
     episodes: int
     evaluation_episodes: int = EVALUATION_EPISODES
     read_only: bool = False
+    seed: int = 0
     chosen: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
 
@@ -93,7 +95,7 @@ class Experiment:
           NotTrained: it is not finished, and runs are only read back.
         """
         steps = self.steps if steps is None else steps
-        folder = self.runs / f"{label}-{steps}-steps-{self.seeds}-seeds"
+        folder = self.folder_of(label, steps)
         print(f"[{label}] {folder}", file=sys.stderr)
         if not self._is_finished(folder, algorithm, steps, hparams):
             if self.read_only:
@@ -101,6 +103,7 @@ class Experiment:
             train(
                 algorithm,
                 steps=steps,
+                seed=self.seed,
                 seeds=self.seeds,
                 hparams=hparams,
                 out=folder,
@@ -114,7 +117,7 @@ class Experiment:
         """Whether the folder holds this very run, complete. Raises RunFolderError if it holds another one."""
         if not (folder / "summary.json").exists():
             return False
-        population = make_population(algorithm, self.seeds, 0, hparams)
+        population = make_population(algorithm, self.seeds, self.seed, hparams)
         members = zip(population.seeds, population.changes, strict=True)
         asked = {
             **algorithm.describe(),
@@ -129,6 +132,13 @@ class Experiment:
             raise SystemExit(f"{error}\nRemove that folder, or choose another with --runs.") from None
         return True
 
+    def folder_of(self, label: str, steps: int | None = None) -> Path:
+        """Where a run is kept; `steps` as in `train`."""
+        return self.runs / f"{label}-{self.steps if steps is None else steps}-steps-{self._seeds().replace(' ', '-')}"
+
+    def _seeds(self) -> str:
+        return f"{self.seeds} seeds" + (f" from {self.seed}" if self.seed else "")
+
     def save_figure(self, name: str, figure: Figure) -> None:
         """Saves a picture as PNG."""
         self.out.mkdir(parents=True, exist_ok=True)
@@ -138,7 +148,7 @@ class Experiment:
     def report(self, title: str, tables: Sequence[str], numbers: Mapping[str, Any]) -> None:
         """Prints the tables as markdown, and saves them and every number."""
         self.out.mkdir(parents=True, exist_ok=True)
-        scale = f"{self.seeds} seeds, {self.steps:,} environment steps each, {self.episodes} test episodes"
+        scale = f"{self._seeds()}, {self.steps:,} environment steps each, {self.episodes} test episodes"
         trial = " **Trial run (--quick): says nothing about the paper's claim.**" if self.quick else ""
         text = "\n\n".join([f"## {title}", f"{scale}.{trial}", *tables]) + "\n"
         (self.out / "tables.md").write_text(text)
@@ -146,6 +156,7 @@ class Experiment:
             "experiment": self.name,
             "quick": self.quick,
             "steps": self.steps,
+            "seed": self.seed,
             "seeds": self.seeds,
             "episodes": self.episodes,
             "wall_seconds": round(time.monotonic() - self.started, 1),
@@ -202,6 +213,7 @@ def start(
     add("--runs", type=Path, default=Path("results/runs"), help="folder of trained runs (default: %(default)s)")
     add("--steps", type=int, help=f"environment steps of each member (default: {steps:,})")
     add("--seeds", type=int, help=f"how many seeds (default: {seeds})")
+    add("--seed", type=int, default=0, help="the first seed; the others follow it (default: %(default)s)")
     add("--episodes", type=int, help=f"test episodes of each member (default: {episodes:,})")
     add("--evaluation-episodes", type=int, help=f"of each evaluation in training (default: {evaluation_episodes})")
     _add_choices(parser, choices or {})
@@ -220,6 +232,7 @@ def start(
         episodes=given.episodes or (500 if given.quick else episodes),
         evaluation_episodes=given.evaluation_episodes or evaluation_episodes,
         read_only=getattr(given, "read", False),
+        seed=given.seed,
         chosen=chosen,
     )
 
@@ -229,6 +242,8 @@ def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     for option in ("steps", "seeds", "episodes", "evaluation_episodes"):
         if getattr(given, option) is not None and getattr(given, option) < 1:
             parser.error(f"--{option.replace('_', '-')} is {getattr(given, option)}: must be at least 1")
+    if given.seed < 0:
+        parser.error(f"--seed is {given.seed}: must be at least 0")
     return given
 
 

@@ -51,12 +51,12 @@ def pipeline(experiment: Experiment, warm: bool) -> FinishedRun:
     """The last stage of the pipeline: the team that hears labels, which no longer change."""
     env = mc.make_env("maze", clock=True)
     team = mc.make_algorithm("rgmcomm", env, vocab_size=2, message_rate=0.0, **CLUSTERING, **SETTINGS)
-    folder = experiment.runs / f"maze-pipeline-{'warm' if warm else 'cold'}-{experiment.steps}-{experiment.seeds}"
+    folder = experiment.folder_of(f"maze-pipeline-{'warm' if warm else 'cold'}")
     train_pipeline(
         algorithm_of(IDEAL, env),
         team,
         steps=experiment.steps,
-        seeds=experiment.seeds,
+        seeds=range(experiment.seed, experiment.seed + experiment.seeds),
         warm=warm,
         out=folder,
         **TRAINING,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import marlcomm as mc
 from experiments.common import Experiment, interquartile_mean, start
 
 
@@ -60,3 +62,16 @@ def test_full_excludes_quick_and_needs_a_number_of_steps(
 ):
     with pytest.raises(SystemExit):
         scale(monkeypatch, *arguments, full_steps=full_steps)
+
+
+def test_the_first_seed_is_part_of_the_runs_name_and_reaches_the_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    where = ("--runs", str(tmp_path), "--out", str(tmp_path), "--seeds", "2", "--steps", "20")
+    algorithm = mc.make_algorithm("qmix", mc.make_env("matrix_game"))
+    first, later = (scale(monkeypatch, *where, *more) for more in ((), ("--seed", "7")))
+    assert [each.folder_of("run").name for each in (first, later)] == [
+        "run-20-steps-2-seeds", "run-20-steps-2-seeds-from-7",
+    ]  # fmt: skip
+    assert later.train("run", algorithm).saved.population.seeds == (7, 8)
+    assert later._is_finished(later.folder_of("run"), algorithm, 20, None)
+    with pytest.raises(SystemExit):
+        scale(monkeypatch, "--seed", "-1")
