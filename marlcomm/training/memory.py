@@ -60,13 +60,14 @@ def require_room(algorithm: Algorithm, state: LearnerState, devices: int, saved:
         need, free, place = whole // devices, on_device, "a device"
     each = f"a member's state takes {in_words(whole // members)}"
     each += f", of which {in_words(bytes_of(state.replay) // members)} are replay" if bytes_of(state.replay) else ""
+    copy = ", and as much again while they are saved" if saved and place == "this machine" else ""
     if need > free:
-        copy = ", and as much again while they are saved," if saved and place == "this machine" else ""
         raise UsageError(
-            f"{each}; {members} of them{copy} take {in_words(need)}, and {place} has {in_words(free)} free: "
-            f"{smaller_replay(algorithm, state, need, free)}train fewer seeds together, or use more memory"
+            f"{each}; {members} of them{f'{copy},' if copy else ''} take {in_words(need)}, and {place} has "
+            f"{in_words(free)} free: {smaller_replay(algorithm, state, need, free)}train fewer seeds together, or use "
+            "more memory"
         )
-    return f"{each}; in all {in_words(whole)}" if whole > LARGE else None
+    return f"{each}; in all {in_words(whole)}{copy if on_host else ''}" if whole > LARGE else None
 
 
 def require_room_to_run(on_the_way: float, devices: int, what: str, advice: str) -> None:

@@ -46,7 +46,9 @@ def test_a_large_state_is_told_of_and_a_small_one_is_not(sensor):
     large = mc.vdn(mc.make_env("search"), replay_episodes=300_000)
     taken = bytes_of(template := make_population(large).template(large))
     assert taken > 2**30
-    assert in_words(taken) in str(require_room(large, template, 1, saved=False))
+    told = {saved: str(require_room(large, template, 1, saved=saved)) for saved in (False, True)}
+    assert told[False].endswith(f"in all {in_words(taken)}")
+    assert told[True] == f"{told[False]}, and as much again while they are saved"
     assert require_room(sensor, make_population(sensor).template(sensor), 1, saved=False) is None
 
 
