@@ -134,9 +134,10 @@ class Experiment:
 
     def folder_of(self, label: str, steps: int | None = None) -> Path:
         """Where a run is kept; `steps` as in `train`."""
-        return self.runs / f"{label}-{self.steps if steps is None else steps}-steps-{self._seeds().replace(' ', '-')}"
+        steps = self.steps if steps is None else steps
+        return self.runs / f"{label}-{steps}-steps-{self._seeds_in_words().replace(' ', '-')}"
 
-    def _seeds(self) -> str:
+    def _seeds_in_words(self) -> str:
         return f"{self.seeds} seeds" + (f" from {self.seed}" if self.seed else "")
 
     def save_figure(self, name: str, figure: Figure) -> None:
@@ -148,7 +149,7 @@ class Experiment:
     def report(self, title: str, tables: Sequence[str], numbers: Mapping[str, Any]) -> None:
         """Prints the tables as markdown, and saves them and every number."""
         self.out.mkdir(parents=True, exist_ok=True)
-        scale = f"{self._seeds()}, {self.steps:,} environment steps each, {self.episodes} test episodes"
+        scale = f"{self._seeds_in_words()}, {self.steps:,} environment steps each, {self.episodes} test episodes"
         trial = " **Trial run (--quick): says nothing about the paper's claim.**" if self.quick else ""
         text = "\n\n".join([f"## {title}", f"{scale}.{trial}", *tables]) + "\n"
         (self.out / "tables.md").write_text(text)
@@ -204,10 +205,7 @@ def start(
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    scale = parser.add_mutually_exclusive_group()
-    scale.add_argument("--quick", action="store_true", help="a trial of about a minute: few steps, two seeds")
-    if full_steps is not None:
-        scale.add_argument("--full", action="store_true", help=f"for an accelerator: {full_steps:,} steps")
+    _add_sizes(parser, full_steps)
     add = parser.add_argument
     add("--out", type=Path, help=f"folder of pictures and numbers (default: results/{name})")
     add("--runs", type=Path, default=Path("results/runs"), help="folder of trained runs (default: %(default)s)")
@@ -239,12 +237,18 @@ def start(
 
 def _parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     given = parser.parse_args()
-    for option in ("steps", "seeds", "episodes", "evaluation_episodes"):
-        if getattr(given, option) is not None and getattr(given, option) < 1:
-            parser.error(f"--{option.replace('_', '-')} is {getattr(given, option)}: must be at least 1")
-    if given.seed < 0:
-        parser.error(f"--seed is {given.seed}: must be at least 0")
+    for option, least in {"steps": 1, "seeds": 1, "seed": 0, "episodes": 1, "evaluation_episodes": 1}.items():
+        if getattr(given, option) is not None and getattr(given, option) < least:
+            parser.error(f"--{option.replace('_', '-')} is {getattr(given, option)}: must be at least {least}")
     return given
+
+
+def _add_sizes(parser: argparse.ArgumentParser, full_steps: int | None) -> None:
+    """`--quick`, and `--full` where there is such; see `start`."""
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="a trial of about a minute: few steps, two seeds")
+    if full_steps is not None:
+        size.add_argument("--full", action="store_true", help=f"for an accelerator: {full_steps:,} steps")
 
 
 def _add_choices(parser: argparse.ArgumentParser, choices: Mapping[str, Iterable[str]]) -> None:

@@ -60,12 +60,11 @@ def require_room(algorithm: Algorithm, state: LearnerState, devices: int, saved:
         need, free, place = whole // devices, on_device, "a device"
     each = f"a member's state takes {in_words(whole // members)}"
     each += f", of which {in_words(bytes_of(state.replay) // members)} are replay" if bytes_of(state.replay) else ""
-    copy = ", and as much again while they are saved" if saved and place == "this machine" else ""
+    copy = " and as much again while they are saved" if saved and place == "this machine" else ""
     if need > free:
         raise UsageError(
-            f"{each}; {members} of them{f'{copy},' if copy else ''} take {in_words(need)}, and {place} has "
-            f"{in_words(free)} free: {smaller_replay(algorithm, state, need, free)}train fewer seeds together, or use "
-            "more memory"
+            f"{each}; {members} of them{copy} take {in_words(need)}, and {place} has {in_words(free)} free: "
+            f"{smaller_replay(algorithm, state, need, free)}train fewer seeds together, or use more memory"
         )
     return f"{each}; in all {in_words(whole)}{copy if on_host else ''}" if whole > LARGE else None
 

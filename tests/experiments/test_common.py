@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import marlcomm as mc
-from experiments.common import Experiment, interquartile_mean, start
+from experiments.common import Experiment, NotTrained, interquartile_mean, start
 
 
 def middle_half(values: np.ndarray) -> np.ndarray:
@@ -72,6 +73,9 @@ def test_the_first_seed_is_part_of_the_runs_name_and_reaches_the_run(monkeypatch
         "run-20-steps-2-seeds", "run-20-steps-2-seeds-from-7",
     ]  # fmt: skip
     assert later.train("run", algorithm).saved.population.seeds == (7, 8)
-    assert later._is_finished(later.folder_of("run"), algorithm, 20, None)
+    read_back = dataclasses.replace(later, read_only=True).train("run", algorithm)
+    assert read_back.saved.population.seeds == (7, 8)
+    with pytest.raises(NotTrained):
+        dataclasses.replace(first, read_only=True).train("run", algorithm)
     with pytest.raises(SystemExit):
         scale(monkeypatch, "--seed", "-1")

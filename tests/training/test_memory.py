@@ -48,7 +48,7 @@ def test_a_large_state_is_told_of_and_a_small_one_is_not(sensor):
     assert taken > 2**30
     told = {saved: str(require_room(large, template, 1, saved=saved)) for saved in (False, True)}
     assert told[False].endswith(f"in all {in_words(taken)}")
-    assert told[True] == f"{told[False]}, and as much again while they are saved"
+    assert told[True] == f"{told[False]} and as much again while they are saved"
     assert require_room(sensor, make_population(sensor).template(sensor), 1, saved=False) is None
 
 
