@@ -11,11 +11,11 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.algorithms.arguments import check_task, naming
 from marlcomm.algorithms.builder import build
 from marlcomm.algorithms.kinds import LearnerKind
-from marlcomm.algorithms.known import OBJECTS, Known, full_names, known_settings, losses_as_far_as_known
+from marlcomm.algorithms.known import OBJECTS, Known, full_names, known_settings, left_out, losses_as_far_as_known
 from marlcomm.algorithms.optimizers import refuse_unused
 from marlcomm.algorithms.parts import as_kind, on_top, parts_of
 from marlcomm.envs.api import Environment
-from marlcomm.names import LEARNERS
+from marlcomm.names import CHANNELS, LEARNERS
 from marlcomm.renamed import with_todays_names
 from marlcomm.validation import UsageError, as_type, to_python
 
@@ -85,16 +85,24 @@ class Recipe:
     def chosen_by_task(self, env: Environment, given: Settings) -> dict[str, Any]:
         """Settings that the task chooses where they are not given: its `training_settings`, none with paper=True.
 
+        Of a channel that is given as an object it chooses nothing.
+
         Raises:
-          UsageError: the task chooses for a learner that there is not.
+          UsageError: the task chooses for what is neither a learner nor a channel.
         """
-        for learner in env.training_settings:
-            LEARNERS.check(learner)
+        for name in env.training_settings:
+            if name not in CHANNELS:
+                LEARNERS.check(name)
         if given.get("paper"):
             return {}
+        channel = self.on_defaults(given).get("channel")
+        found = {}
+        for name in (self.learner, channel) if isinstance(channel, str) else (self.learner,):
+            found |= env.training_settings.get(name, {})
         short_names = {**self.short_names, **self.kind.short_names}
         taken = {short_names.get(name, name) for name in given} | self.fixed.keys()
-        return {name: it for name, it in env.training_settings.get(self.learner, {}).items() if name not in taken}
+        taken |= {f"weights.{loss}" for loss in left_out(given)}
+        return {name: it for name, it in found.items() if name not in taken}
 
     def on_defaults(self, given: Settings) -> dict[str, Any]:
         """What is given on top of the defaults, by full names."""

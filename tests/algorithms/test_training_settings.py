@@ -1,4 +1,4 @@
-"""A task may choose settings of a learner: they stand above an algorithm's own, and below what is given."""
+"""A task may choose settings of a learner or channel: they stand above an algorithm's own, and below what is given."""
 
 from __future__ import annotations
 
@@ -29,6 +29,25 @@ def test_what_is_given_stands_above_it_also_by_a_short_name():
     made = mc.make_algorithm("ndq", task(value=CHOSEN), num_envs=5, beta=0.125)
     assert (made.learner.config.num_envs, made.hparams.weights["succinctness"]) == (5, 0.125)
     assert made.settings == {"discount": 0.5, "num_envs": 5, "beta": 0.125}
+
+
+def test_a_task_chooses_for_a_channel_whichever_method_has_it():
+    env = task(value={"num_envs": 3}, gaussian={"channel.dims": 5, "weights.succinctness": 0.25})
+    for made in (mc.ndq(env), mc.qmix(env, channel="gaussian")):
+        assert (made.learner.config.num_envs, made.learner.agent.channel.dims) == (3, 5)
+        assert made.hparams.weights["succinctness"] == 0.25
+        again = make_recorded(made.name, task(gaussian={"channel.dims": 7}), made.settings)
+        assert again.describe()["resolved"] == made.describe()["resolved"]
+    assert mc.ndq(env, message_dims=4).learner.agent.channel.dims == 4
+    assert mc.ndq(env, paper=True).describe() == mc.ndq(task(), paper=True).describe()
+
+
+def test_it_chooses_nothing_for_other_channels_objects_and_losses_left_out():
+    env = task(gaussian={"channel.dims": 5, "weights.succinctness": 0.25})
+    assert mc.make_algorithm("tarmac_qmix", env).settings == mc.qmix(env).settings == {}
+    assert mc.ndq(env, channel="mean").settings == {"channel": "mean"}
+    assert mc.ndq(env, channel=mc.GaussianChannel(dims=1)).learner.agent.channel.dims == 1
+    assert "succinctness" not in mc.ndq(env, losses={"succinctness": None}).hparams.weights
 
 
 @pytest.mark.parametrize("name", ["commnet", "maddpg"])
@@ -64,6 +83,6 @@ def test_what_no_learner_or_algorithm_has_is_refused_by_name():
 def test_settings_that_the_packages_tasks_choose_are_no_defaults_already(name):
     env = mc.make_env(name)
     assert env.training_settings
-    for learner, chosen in env.training_settings.items():
-        known = algorithm_settings({"value": "qmix", "on_policy": "mappo"}[learner])
+    for chooser, chosen in env.training_settings.items():
+        known = algorithm_settings({"value": "qmix", "on_policy": "mappo", "gaussian": "ndq"}[chooser])
         assert all(known[setting][1] != value for setting, value in chosen.items())

@@ -6,18 +6,22 @@ import functools
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import combat_curves, combat_talking
+from experiments import combat_corners, combat_curves, combat_talking
 from experiments.combat_maps import MAPS, env_of
 from experiments.combat_scripts import FAR, SCRIPTS, ways
 from experiments.combat_talking import TEAMS, Cell, TimeOnly, worth
 from experiments.common import NotTrained
+from marlcomm.analysis import record_episodes
 from marlcomm.envs import check_env
+from marlcomm.validation import UsageError
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -48,6 +52,37 @@ def test_open_loop_teams_see_the_time_and_nothing_else():
 @pytest.mark.slow
 def test_what_open_loop_teams_play_is_a_task():
     check_env(TimeOnly(env_of("3b_vs_1h1m")), episodes=2)
+
+
+def test_words_and_wins_are_told_apart_by_the_overlords_corner():
+    places = np.array([[3.5, 2.0], [3.5, 28.9], [28.5, 2.0], [28.5, 28.0]]).repeat(2, 0)  # two episodes in each
+    words = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0], [0.5, 4.0]]).repeat(2, 0)
+    mean = np.zeros((8, 12, 3, 3, 2))
+    mean[:, :10, 0, 1] = words[:, None]
+    mean[:, 10:, 0, 1] = 9.0  # later than roaches choose
+    x, y = (np.full((8, 13, 3), 16.0) for _ in range(2))
+    x[:, 0, 0], y[:, 0, 0] = places.T
+    won = np.array([0, 0, 0, 1, 1, 1, 1, 0], bool)
+    recorded: Any = SimpleNamespace(
+        mean=mean, states=SimpleNamespace(units=SimpleNamespace(x=x, y=y)), episodes=SimpleNamespace(won=won)
+    )
+    team = combat_corners.by_corner(recorded)
+    np.testing.assert_allclose(team.won, [0.0, 0.5, 1.0, 0.5])
+    np.testing.assert_allclose(team.said, words[::2])
+    assert team.apart == pytest.approx(0.5)
+    assert len(combat_corners.plot_words({"a": team, "b": team}).axes) == 2
+    recorded.mean = None
+    with pytest.raises(UsageError, match="Gaussian"):
+        combat_corners.by_corner(recorded)
+
+
+@pytest.mark.slow
+def test_what_a_team_says_in_corners_can_be_recorded():
+    algorithm = combat_curves.algorithm_of("ndq", "1o2r_vs_4r", "tuned", "position")
+    params = algorithm.init(jax.random.key(0)).params
+    team = combat_corners.by_corner(record_episodes((algorithm, params), 64))
+    assert team.said.shape == (4, 2)
+    assert ((team.won >= 0) & (team.won <= 1)).all()
 
 
 def test_ways_are_as_long_as_the_ring_that_they_go_round():
