@@ -24,6 +24,9 @@ from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 FLAGS = ("can ", " visible", " is ", " did ")  # in the names of features that are 0 or 1
 MOST_LOOPS = 1000  # in a step
 BLOCK = 64  # copies that a processor plays together
+# of so few agents messages are longer: with two dimensions, two places often share a message (experiments/RESULTS.md);
+# of more they cost too much, as pairs of agents count
+FEW_AGENTS = 4
 
 
 class Combat(Environment[CombatState]):
@@ -136,6 +139,8 @@ class Combat(Environment[CombatState]):
             setattr(self, option, value)
         self.views = Views(self.roster, self.options)
         self.num_agents = self.roster.num_allies
+        if self.num_agents <= FEW_AGENTS:
+            self.training_settings = {**self.training_settings, "gaussian": {"channel.dims": 10}}
         self.num_actions = self.views.num_actions
         self.observation_size, self.state_size = self.views.observation_size, self.views.state_size
         self.view_dtype = [_kept_as(feature) for feature in self.views.feature_names()]

@@ -31,7 +31,9 @@ def test_every_team_and_method_can_be_made_on_every_map(name: str):
         for settings in combat_curves.SETTINGS:
             assert made(method, settings=settings).env.scenario.name == name
     assert made("ndq", settings="published").settings["beta"] == (1e-3 if name == "5z_vs_1ul" else 1e-5)
-    assert made("ndq", settings="tuned").settings == env_of(name).training_settings["value"]
+    chosen = env_of(name).training_settings
+    assert made("ndq", settings="tuned").settings == {**chosen["value"], **chosen.get("gaussian", {})}
+    assert ("gaussian" in chosen) == (env_of(name).num_agents <= 4)
     for team in TEAMS[1:]:
         assert combat_talking.team_of(team, name, 4.0).env.unwrapped.sight_range == 4.0
     seen = combat_talking.team_of("recurrent", name, 4.0, "position").env.unwrapped
@@ -81,7 +83,7 @@ def test_what_a_team_says_in_corners_can_be_recorded():
     algorithm = combat_curves.algorithm_of("ndq", "1o2r_vs_4r", "tuned", "position")
     params = algorithm.init(jax.random.key(0)).params
     team = combat_corners.by_corner(record_episodes((algorithm, params), 64))
-    assert team.said.shape == (4, 2)
+    assert team.said.shape == (4, 10)
     assert ((team.won >= 0) & (team.won <= 1)).all()
 
 
