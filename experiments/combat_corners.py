@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +23,14 @@ from matplotlib.patches import Circle
 
 from experiments.common import markdown_table, percent
 from marlcomm.analysis import RecordedEpisodes, record_episodes
-from marlcomm.training.saved import load_run
+from marlcomm.envs.combat import Combat
+from marlcomm.messages import GaussianChannel
+from marlcomm.training.checkpoint import CheckpointError
+from marlcomm.training.run_lock import RunFolderError
+from marlcomm.training.saved import SavedRun, load_run
 from marlcomm.validation import UsageError
 
+MAP = "1o2r_vs_4r"
 CORNERS = ("southwest", "northwest", "southeast", "northeast")
 OVERLORD, ROACH = 0, 1
 FIRST_STEPS = 10  # in which roaches choose their way
@@ -38,10 +43,12 @@ class ByCorner(NamedTuple):
     Attributes:
       won: [4] share of the episodes.
       said: [4, D] mean of what the overlord says to the first roach in the first steps.
+      noise: standard deviation of the noise around it.
     """
 
     won: np.ndarray
     said: np.ndarray
+    noise: float
 
     @property
     def apart(self) -> float:
@@ -49,17 +56,26 @@ class ByCorner(NamedTuple):
         return min(float(np.linalg.norm(one - other)) for one, other in itertools.combinations(self.said, 2))
 
 
-def by_corner(recorded: RecordedEpisodes) -> ByCorner:
-    """Wins and words of a team on 1o2r_vs_4r. Raises UsageError where messages are no samples around a mean."""
-    if recorded.mean is None:
-        raise UsageError("only of Gaussian messages, as NDQ's, is it known how far apart their means are")
+def team_by_corner(run: SavedRun, member: int, episodes: int) -> ByCorner:
+    """Plays with one team of a run. Raises UsageError where it plays another map, or sends no Gaussian messages."""
+    env, channel = run.algorithm.env.unwrapped, run.algorithm.learner.agent.channel
+    if not isinstance(env, Combat) or env.scenario.name != MAP:
+        raise UsageError(f"{run.path} was not trained on {MAP}, whose overlord this is about")
+    if not isinstance(channel, GaussianChannel):
+        raise UsageError(f"{run.path} has no Gaussian messages, as NDQ's: only their means are known to be apart")
+    return by_corner(record_episodes(run, episodes, member=member), channel.sigma)
+
+
+def by_corner(recorded: RecordedEpisodes, noise: float = 1.0) -> ByCorner:
+    """Wins and words of a team on 1o2r_vs_4r whose messages are samples around a mean, with that deviation."""
     corner = corner_of(
         *(np.asarray(each)[:, 0, OVERLORD] for each in (recorded.states.units.x, recorded.states.units.y))
     )
-    said = recorded.mean[:, :FIRST_STEPS, OVERLORD, ROACH].mean(1)  # [B, D]
+    said = np.asarray(recorded.mean)[:, :FIRST_STEPS, OVERLORD, ROACH].mean(1)  # [B, D]
     won = np.asarray(recorded.episodes.won)
     there = [corner == which for which in range(len(CORNERS))]
-    return ByCorner(*(np.stack([each[these].mean(0) for these in there]) for each in (won, said)))
+    means = (np.stack([each[these].mean(0) for these in there]) for each in (won, said))
+    return ByCorner(*means, noise=noise)
 
 
 def corner_of(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -77,7 +93,7 @@ def plot_words(teams: Mapping[str, ByCorner]) -> Figure:
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axes, (title, team) in zip(panels, teams.items(), strict=False):
         for number, (name, place, won) in enumerate(zip(CORNERS, places[title], team.won, strict=True)):
-            axes.add_patch(Circle(tuple(place), 1.0, color=f"C{number}", alpha=0.25, linewidth=0))
+            axes.add_patch(Circle(tuple(place), team.noise, color=f"C{number}", alpha=0.25, linewidth=0))
             axes.plot(*place, "o", color=f"C{number}", markersize=4, label=name)
             axes.annotate(f"{won:.0%}", place, textcoords="offset points", xytext=(4, 4), fontsize=8)
         axes.set(title=f"{title}: {team.won.mean():.0%} won", aspect="equal", xlim=(-edge, edge), ylim=(-edge, edge))
@@ -100,6 +116,18 @@ def _along_two_directions(said: np.ndarray) -> np.ndarray:
     return found
 
 
+def teams_of(paths: Sequence[Path], episodes: int) -> dict[str, ByCorner]:
+    """Every team of some run folders."""
+    teams = {}
+    for path in paths:
+        run = load_run(path)
+        for member, seed in enumerate(run.population.seeds):
+            title = f"{path.name}, seed {seed}"
+            print(title, file=sys.stderr)
+            teams[title] = team_by_corner(run, member, episodes)
+    return teams
+
+
 def main() -> None:
     """Prints the table, and draws what is said."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -109,13 +137,10 @@ def main() -> None:
         "--out", type=Path, default=Path("results/combat_corners.png"), help="picture (default: %(default)s)"
     )
     given = parser.parse_args()
-    teams = {}
-    for path in given.runs:
-        run = load_run(path)
-        for member, seed in enumerate(run.population.seeds):
-            title = f"{path.name}, seed {seed}"
-            print(title, file=sys.stderr)
-            teams[title] = by_corner(record_episodes(run, given.episodes, member=member))
+    try:
+        teams = teams_of(given.runs, given.episodes)
+    except (UsageError, RunFolderError, CheckpointError) as error:
+        parser.error(str(error))
     given.out.parent.mkdir(parents=True, exist_ok=True)
     plot_words(teams).savefig(given.out, dpi=150)
     rows = [[title, *map(percent, [team.won.mean(), *team.won]), f"{team.apart:.1f}"] for title, team in teams.items()]

@@ -73,9 +73,15 @@ def test_words_and_wins_are_told_apart_by_the_overlords_corner():
     np.testing.assert_allclose(team.said, words[::2])
     assert team.apart == pytest.approx(0.5)
     assert len(combat_corners.plot_words({"a": team, "b": team}).axes) == 2
-    recorded.mean = None
-    with pytest.raises(UsageError, match="Gaussian"):
-        combat_corners.by_corner(recorded)
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "said"), [("ndq", "3s_vs_5z", "not trained on 1o2r"), ("tarmac_qmix", "1o2r_vs_4r", "Gaussian")]
+)
+def test_words_of_other_maps_and_other_messages_are_refused(method: str, name: str, said: str):
+    run: Any = SimpleNamespace(algorithm=combat_curves.algorithm_of(method, name, "tuned"), path="RUN")
+    with pytest.raises(UsageError, match=said):
+        combat_corners.team_by_corner(run, 0, 8)
 
 
 @pytest.mark.slow
