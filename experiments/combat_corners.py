@@ -122,7 +122,7 @@ def teams_of(paths: Sequence[Path], episodes: int) -> dict[str, ByCorner]:
     for path in paths:
         run = load_run(path)
         for member, seed in enumerate(run.population.seeds):
-            title = f"{path.name}, seed {seed}"
+            title = f"{path}, seed {seed}"
             print(title, file=sys.stderr)
             teams[title] = team_by_corner(run, member, episodes)
     return teams

@@ -24,8 +24,17 @@ from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
 FLAGS = ("can ", " visible", " is ", " did ")  # in the names of features that are 0 or 1
 MOST_LOOPS = 1000  # in a step
 BLOCK = 64  # copies that a processor plays together
-# of so few agents messages are longer: with two dimensions, two places often share a message (experiments/RESULTS.md);
-# of more they cost too much, as pairs of agents count
+# found with NDQ on 1o2r_vs_4r; with targets copied at every 13th update values run away (experiments/RESULTS.md)
+OFTEN = {
+    "num_envs": 32,
+    "updates_per_step": 40,
+    "batch_episodes": 8,
+    "target_interval": 0,
+    "exploration_steps": 50_000,
+}
+# with messages of two dimensions two places often share one (experiments/RESULTS.md); of more agents than these long
+# ones cost too much, as pairs of agents count
+LONG_MESSAGES = {"channel.dims": 10}
 FEW_AGENTS = 4
 
 
@@ -45,16 +54,6 @@ class Combat(Environment[CombatState]):
 
     scenario: ClassVar[Scenario]
     default_steps = 2_000_000
-    # found with NDQ on 1o2r_vs_4r; with targets copied at every 13th update values run away (experiments/RESULTS.md)
-    training_settings: Mapping[str, Mapping[str, Any]] = {
-        "value": {
-            "num_envs": 32,
-            "updates_per_step": 40,
-            "batch_episodes": 8,
-            "target_interval": 0,
-            "exploration_steps": 50_000,
-        }
-    }
 
     def __init__(
         self,
@@ -139,8 +138,6 @@ class Combat(Environment[CombatState]):
             setattr(self, option, value)
         self.views = Views(self.roster, self.options)
         self.num_agents = self.roster.num_allies
-        if self.num_agents <= FEW_AGENTS:
-            self.training_settings = {**self.training_settings, "gaussian": {"channel.dims": 10}}
         self.num_actions = self.views.num_actions
         self.observation_size, self.state_size = self.views.observation_size, self.views.state_size
         self.view_dtype = [_kept_as(feature) for feature in self.views.feature_names()]
@@ -150,6 +147,12 @@ class Combat(Environment[CombatState]):
         self._look = with_copies_last(self._seen_by_all, BLOCK)
         self._advance = with_copies_last(self._played, BLOCK)
         super().__init__()
+
+    @property
+    def training_settings(self) -> Mapping[str, Mapping[str, Any]]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """More updates for an episode than elsewhere and, of few agents, longer messages."""
+        few = self.num_agents <= FEW_AGENTS
+        return {"value": OFTEN, **({"gaussian": LONG_MESSAGES} if few else {})}
 
     @classmethod
     @functools.cache
