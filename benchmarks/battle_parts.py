@@ -153,8 +153,9 @@ def _hits(roster: Roster, sides: tuple[Units, Units]) -> Any:
 
 
 def _targets(roster: Roster, sides: tuple[Units, Units]) -> Any:
-    left = [Left(own.health, own.shield, own.fuse, own.fuse, own.fuse) for own in sides]
-    return opponents.next_targets(roster, sides, left[0], left[1], sides[1].fuse)
+    idle = [own.health < 0.0 for own in sides]
+    left = [Left(own.health, own.shield, no, no) for own, no in zip(sides, idle, strict=True)]
+    return opponents.next_targets(roster, sides, left[0], left[1], idle[1])
 
 
 def _pushes(roster: Roster, sides: tuple[Units, Units]) -> Any:

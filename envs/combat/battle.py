@@ -45,7 +45,6 @@ def start(roster: Roster, key: chex.PRNGKey, sort_enemies: bool) -> tuple[Units,
         unhurt=nothing + weapons.SHIELD_DELAY,
         target=nobody,
         victim=nobody,
-        fuse=jnp.zeros(count, bool),
     )
     goal = points[roster.march] if roster.march is not None else jnp.zeros(2)
     march = np.arange(count) >= split if roster.march is not None else np.zeros(count, bool)
@@ -107,6 +106,7 @@ def play(roster: Roster, units: Units, orders: Orders, jitter: jax.Array, loops:
 
 
 Both = tuple[Any, Any]  # of the allies [A, B], and of the enemies [E, B]
+Rest = tuple[jax.Array, jax.Array]  # [I, B] health and shields of one side
 
 
 def game_loop(roster: Roster, units: Both, orders: Both, jitter: Both) -> Both:
@@ -123,7 +123,7 @@ def game_loop(roster: Roster, units: Both, orders: Both, jitter: Both) -> Both:
     ):
         x, y = _walked(roster, side, units, which, order, aim, swung.rooted)
         health, shield, energy, unhurt = weapons.recovered(side, own, rest.health, rest.shield, healed)
-        arms = (swung.cooldown, swung.swing, unhurt, own.target, swung.victim, rest.fuse)
+        arms = (swung.cooldown, swung.swing, unhurt, own.target, swung.victim)
         after.append(Units(x, y, health, shield, energy, *arms))
     target = opponents.next_targets(roster, units, left[0], left[1], swings[1].rooted)
     return after[0], after[1]._replace(target=target)
@@ -139,7 +139,7 @@ def _hurt(roster: Roster, units: Both, swings: Sequence[Swings]) -> tuple[Left, 
 
     def nothing(units: Both, deeds: Any) -> tuple[Left, ...]:
         idle = [jnp.zeros(own.health.shape, bool) for own in units]
-        return tuple(Left(own.health, own.shield, no, no, no) for own, no in zip(units, idle, strict=True))
+        return tuple(Left(own.health, own.shield, no, no) for own, no in zip(units, idle, strict=True))
 
     def something(units: Both, deeds: Any) -> tuple[Left, ...]:
         facing = zip(tables, units, units[::-1], deeds, strict=True)
@@ -151,18 +151,15 @@ def _hurt(roster: Roster, units: Both, swings: Sequence[Swings]) -> tuple[Left, 
             weapons.after(side, done, own.health, own.shield, roster.has_shields)
             for side, done, own in zip(tables, harm, units, strict=True)
         ]
-        fuses = [jnp.zeros(own.health.shape, bool) for own in units]
         if roster.has_explosions:
-            left, fuses = _exploded(roster, units, left, [hits for _, hits in deeds])
+            left = _exploded(roster, units, left, [hits for _, hits in deeds])
         return tuple(
-            Left(health, shield, fuse, (health < own.health) | (shield < own.shield), hits > 0.0)
-            for own, (health, shield), fuse, (_, hits) in zip(units, left, fuses, deeds, strict=True)
+            Left(health, shield, (health < own.health) | (shield < own.shield), hits > 0.0)
+            for own, (health, shield), (_, hits) in zip(units, left, deeds, strict=True)
         )
 
     deeds = tuple((swung.victim, swung.hits) for swung in swings)
     busy = [jnp.any(hits > 0.0) for _, hits in deeds]
-    if roster.has_explosions:
-        busy += [jnp.any(own.fuse) for own in units]
     return jax.lax.cond(jnp.any(jnp.stack(busy)), something, nothing, units, deeds)
 
 
@@ -180,33 +177,35 @@ def _walked(
     return movement.moved(roster.terrain, side, own, step_x + push_x, step_y + push_y)
 
 
-def _exploded(
-    roster: Roster, units: Both, left: Sequence[tuple[jax.Array, jax.Array]], hits: Sequence[jax.Array]
-) -> tuple[Sequence[tuple[jax.Array, jax.Array]], Sequence[Any]]:
-    """Health and shields of both sides after explosions, and who explodes in the next loop, as these killed it.
+def _exploded(roster: Roster, units: Both, left: Sequence[Rest], hits: Sequence[jax.Array]) -> Sequence[Rest]:
+    """Health and shields of both sides after explosions. What explodes does so as its attack falls due, or as it dies.
 
-    What explodes does so as its attack falls due, or as it dies.
+    Those whom explosions kill explode in the same loop: no battle may end with explosions to come.
     """
     tables = (roster.ally, roster.enemy)
     explosive = [side.of_units("explodes") > 0.0 for side in tables]
-    health = [
-        jnp.where(kind & (hit > 0.0), 0.0, each) for kind, hit, (each, _) in zip(explosive, hits, left, strict=True)
-    ]
-    explodes = [
-        own.fuse | (kind & (own.health > 0.0) & (now <= 0.0))
-        for own, kind, now in zip(units, explosive, health, strict=True)
-    ]
-    now = [own._replace(health=each) for own, each in zip(units, health, strict=True)]
-    harm = [
-        weapons.harm_of_explosions(side, now[which], now[1 - which], explodes[which], roster.has_shields)
-        for which, side in enumerate(tables)
-    ][::-1]
-    rest = [
-        weapons.after(side, done, each, shield, roster.has_shields)
-        for side, done, each, (_, shield) in zip(tables, harm, health, left, strict=True)
-    ]
-    fuses = [kind & (each > 0.0) & (last <= 0.0) for kind, each, (last, _) in zip(explosive, health, rest, strict=True)]
-    return rest, fuses
+
+    def one_round(now: Any) -> Any:
+        living, explodes = now
+        standing = [own._replace(health=health) for own, (health, _) in zip(units, living, strict=True)]
+        harm = [
+            weapons.harm_of_explosions(side, standing[which], standing[1 - which], explodes[which], roster.has_shields)
+            for which, side in enumerate(tables)
+        ][::-1]
+        rest = tuple(
+            weapons.after(side, done, health, shield, roster.has_shields)
+            for side, done, (health, shield) in zip(tables, harm, living, strict=True)
+        )
+        pairs = zip(explosive, living, rest, strict=True)
+        return rest, tuple(kind & (health > 0.0) & (last <= 0.0) for kind, (health, _), (last, _) in pairs)
+
+    due = [kind & (hit > 0.0) for kind, hit in zip(explosive, hits, strict=True)]
+    living = tuple((jnp.where(one, 0.0, health), shield) for one, (health, shield) in zip(due, left, strict=True))
+    dies = zip(explosive, units, living, strict=True)
+    first = living, tuple(kind & (own.health > 0.0) & (health <= 0.0) for kind, own, (health, _) in dies)
+    if not all(side.explodes for side in tables):  # then explosions kill nobody who explodes
+        return one_round(first)[0]
+    return jax.lax.while_loop(lambda now: jnp.any(jnp.stack([jnp.any(each) for each in now[1]])), one_round, first)[0]
 
 
 def _part(arrays: Any, part: slice) -> Any:

@@ -175,7 +175,7 @@ class Roster:
         self.sorted_allies = self._sort_where_drawn_together()
 
     def _sort_where_drawn_together(self) -> bool:
-        """Sorts offsets of own units by place. Whether that is enough, since each kind starts at one point."""
+        """Sorts offsets of own units by place. Whether that suffices: one point a kind, and no wall there."""
         own = np.array(self.names[: self.num_allies])
         enough = True
         for name in dict.fromkeys(own):
@@ -185,7 +185,16 @@ class Roster:
             if together:
                 order = np.lexsort((self.offset[units, 1], self.offset[units, 0]))
                 self.offset[units] = self.offset[units][order]
-        return enough
+        return enough and self._never_in_a_wall()
+
+    def _never_in_a_wall(self) -> bool:
+        """Whether own units stand where they were drawn: those drawn into a wall are moved, and may change order."""
+        for unit, kind in enumerate(self.units[: self.num_allies]):
+            for left, bottom, right, top in self.draws[self.draw_of[unit]] + np.tile(self.offset[unit], 2):
+                columns, rows = (slice(int(max(low, 0)), int(high) + 1) for low, high in ((left, right), (bottom, top)))
+                if not kind.flying and not self.terrain.open[columns, rows].all():
+                    return False
+        return True
 
     def _encode(self) -> None:
         names, count = self.names, self.num_allies

@@ -171,7 +171,6 @@ class Units(NamedTuple):
         jax.Array
     )  # int32, index in the other side (of healers: in their own) of what it was told to deal with, or -1
     victim: jax.Array  # int32, index of what the attack under way, or the last one, was meant for
-    fuse: jax.Array  # bool, explodes in the next loop
 
 
 class Orders(NamedTuple):

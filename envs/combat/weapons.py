@@ -52,7 +52,6 @@ class Left(NamedTuple):
 
     health: jax.Array  # [I, B] float32
     shield: jax.Array  # [I, B] float32
-    fuse: jax.Array  # [I, B] bool: killed by an explosion, and explodes in the next loop
     hurt: jax.Array  # [I, B] bool: was hit
     struck: jax.Array  # [I, B] bool: has hit somebody
 
@@ -90,6 +89,7 @@ def swing(side: Side, own: Units, aim: Aim, jitter: jax.Array) -> Swings:
     idle = own.swing < 0.0
     ready = own.cooldown - TICK <= 0.0
     begins = alive & idle & aim.near & ready
+    due = jnp.where(own.cooldown > 0.0, own.cooldown - TICK, 0.0)  # since when, within this loop: periods stay exact
     broken = ~idle & (own.swing < point) & ((own.target != own.victim) | ~aim.has)
     before = jnp.where(idle, -1.0, own.swing)
     now = jnp.where(begins, 0.0, jnp.where(idle | broken, -1.0, own.swing + TICK))
@@ -100,9 +100,9 @@ def swing(side: Side, own: Units, aim: Aim, jitter: jax.Array) -> Swings:
     waits = jnp.where(broken, 0.0, jnp.maximum(own.cooldown - TICK, 0.0))
     return Swings(
         swing=jnp.where(alive & (now < last), now, -1.0),
-        cooldown=jnp.where(begins, own.cooldown - TICK + side.of_units("period") + jitter, waits),
+        cooldown=jnp.where(begins, due + side.of_units("period") + jitter, waits),
         victim=jnp.where(begins, own.target, own.victim),
-        hits=jnp.where(alive, hits, 0.0),
+        hits=jnp.where(alive & (side.of_units("damage") > 0.0), hits, 0.0),  # healers swing, and hit nobody
         rooted=(now >= 0.0) & (now < point),
     )
 

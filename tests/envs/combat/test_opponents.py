@@ -65,6 +65,19 @@ def test_who_is_hit_answers_the_nearest_of_those_that_struck_in_that_loop():
     assert late.target[2] == 0  # the nearer one's shot is still to come
 
 
+def test_who_is_hit_does_not_answer_a_healer_which_hits_nobody():
+    field = fresh((("marauder", 1), ("marine", 1), ("medivac", 1)), (("marine", 1),))
+    field.orders = field.orders._replace(go=jnp.zeros((4, 1), bool))
+    field.set(
+        x=[10.0, 8.0, 10.2, 16.4], y=[16.0] * 4, health=[125.0, 20.0, 150.0, 45.0], target=[0, -1, 1, -1],
+        cooldown=[0.0] * 4,
+    ).play(3)  # fmt: skip
+    field.play(1)
+    assert field.health[3] < 45.0  # it was shot
+    assert field.health[1] > 20.0  # and the medivac heals
+    assert field.target[3] == 0  # from afar, though the medivac is nearer
+
+
 def test_on_the_march_a_target_out_of_range_is_kept_while_it_attacks_that_very_enemy():
     field = on_the_march().play(6)
     assert field.target[2] == 0  # between two shots
