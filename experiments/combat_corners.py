@@ -15,7 +15,7 @@ import itertools
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -35,6 +35,7 @@ CORNERS = ("southwest", "northwest", "southeast", "northeast")
 OVERLORD, ROACH = 0, 1
 FIRST_STEPS = 10  # in which roaches choose their way
 MOST_COLUMNS = 3
+AROUND = ((-20, -10), (-20, 5), (5, -10), (5, 5))  # points from a corner's message to its number: no two in one place
 
 
 class ByCorner(NamedTuple):
@@ -87,7 +88,7 @@ def plot_words(teams: Mapping[str, ByCorner]) -> Figure:
     """For each team the four mean messages, along the two directions in which they differ most."""
     columns = min(len(teams), MOST_COLUMNS)
     lines = -(-len(teams) // columns)
-    figure = Figure(figsize=(3 * columns, 3 * lines + 0.4), layout="constrained")
+    figure = Figure(figsize=(max(3 * columns, 5.5), 3 * lines + 0.4), layout="constrained")  # so that the title fits
     places = {title: _along_two_directions(team.said) for title, team in teams.items()}
     edge = 2.5 + max(float(np.abs(place).max()) for place in places.values())
     panels = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True).ravel()
@@ -95,7 +96,8 @@ def plot_words(teams: Mapping[str, ByCorner]) -> Figure:
         for number, (name, place, won) in enumerate(zip(CORNERS, places[title], team.won, strict=True)):
             axes.add_patch(Circle(tuple(place), team.noise, color=f"C{number}", alpha=0.25, linewidth=0))
             axes.plot(*place, "o", color=f"C{number}", markersize=4, label=name)
-            axes.annotate(f"{won:.0%}", place, textcoords="offset points", xytext=(4, 4), fontsize=8)
+            style: dict[str, Any] = {"color": f"C{number}", "fontsize": 8, "textcoords": "offset points"}
+            axes.annotate(f"{won:.0%}", place, xytext=AROUND[number], **style)
         axes.set(title=f"{title}: {team.won.mean():.0%} won", aspect="equal", xlim=(-edge, edge), ylim=(-edge, edge))
         axes.title.set_fontsize(9)
     for axes in panels[len(teams) :]:

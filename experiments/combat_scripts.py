@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import sys
 from collections.abc import Callable, Mapping
 
 import jax
@@ -22,6 +23,7 @@ from experiments.common import markdown_table, percent
 from marlcomm.envs.combat import Combat
 from marlcomm.envs.combat.battle import MOVES
 from marlcomm.envs.combat.types import CombatState
+from marlcomm.validation import UsageError, check_count
 
 Script = Callable[[Combat, CombatState], jax.Array]  # -> [N, A] scores
 Start = Callable[[CombatState], CombatState]
@@ -255,10 +257,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=2000, help="of each script (default: %(default)s)")
     episodes = parser.parse_args().episodes
-    rows = [
-        [name, knows, percent(win_rate(env_of(name), script, episodes))]  # pyright: ignore[reportArgumentType]
-        for (name, knows), script in LESS.items()
-    ]
+    try:
+        check_count("episodes", episodes)
+    except UsageError as error:
+        parser.error(str(error))
+    rows = []
+    for (name, knows), script in LESS.items():
+        print(f"{name}: {knows}", file=sys.stderr)
+        rows.append([name, knows, percent(win_rate(env_of(name), script, episodes))])  # pyright: ignore[reportArgumentType]
     print(markdown_table(("map", "what the team knows", "won, in percent"), rows))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from marlcomm.envs.combat.roster import Roster
 from marlcomm.envs.combat.types import CombatState, Unit
 from marlcomm.envs.render.palette import FAINT, FLOOR, INK, RIGHT, WRONG, agent_color, rgb
-from marlcomm.envs.render.shapes import add_circle, add_rectangle, clear
+from marlcomm.envs.render.shapes import add_circle, add_rectangle, clear, outline
 
 GROUND = {"#": "#A9A48F", "-": "#C9D3DE", "+": "#DDD9CC"}
 ENEMY, SHIELD, BLAST = "#5A5A66", "#56B4E9", "#F2C14E"
@@ -34,9 +34,10 @@ LETTERS = {
 
 
 class Body(NamedTuple):
-    """A unit as it is drawn: `unit` is its index, `name` that of its kind, `radius` as large as it shall look."""
+    """A unit as it is drawn: `unit` is its index, `number` that in its side, `radius` as large as it shall look."""
 
     unit: int
+    number: int
     own: bool
     name: str
     kind: Unit
@@ -60,8 +61,9 @@ def draw_battle(axes: Any, roster: Roster, state: CombatState, sight: float, sho
     rings = {"sees": sight, "may attack": shoot}
     rings = {what: radius for what, radius in rings.items() if roster.num_allies * radius <= MOST_RINGS}
     growth = float(np.clip(LEAST_CELL / points, 1.0, MOST_GROWTH))
+    split = roster.num_allies
     bodies = [
-        Body(unit, unit < roster.num_allies, name, kind, float(x), float(y), kind.radius * growth)
+        Body(unit, unit - split * (unit >= split), unit < split, name, kind, float(x), float(y), kind.radius * growth)
         for unit, (name, kind, x, y) in enumerate(zip(roster.names, roster.units, units.x, units.y, strict=True))
     ]
     for body in sorted(bodies, key=lambda body: body.kind.flying):
@@ -88,7 +90,7 @@ def _show_part(axes: Any, roster: Roster, units: Any) -> None:
     places = np.concatenate([roster.draws.reshape(-1, 2), np.stack([units.x, units.y], 1)])
     low = np.floor((places.min(0) - MARGIN) / GRID) * GRID
     high = np.ceil((places.max(0) + MARGIN) / GRID) * GRID
-    grow = np.maximum((high - low).max() / 2 - (high - low), 0) / 2  # no strip narrower than half its length
+    grow = np.maximum(0.8 * (high - low).max() - (high - low), 0) / 2  # as high as axes are, whose legend takes a fifth
     low, high = (np.clip(end, -MARGIN, np.array(roster.terrain.size) + MARGIN) for end in (low - grow, high + grow))
     clear(axes, (low[0], high[0]), (low[1], high[1]))
     axes.set_anchor("S")  # else layouts that make room for the legend do not know how far down it gets
@@ -105,20 +107,18 @@ def _letter(name: str) -> str:
 
 
 def _draw_unit(axes: Any, body: Body, points: float) -> None:
-    """A disc: of agents in their color with number and kind, of enemies gray with their kind."""
+    """A disc with number and kind: of agents in their color, of enemies gray."""
     look: dict[str, Any] = {"facecolor": body.color, "edgecolor": "white", "lw": 0.8, "zorder": 5}
-    size, x, y = 1.15 * body.radius * points, body.x, body.y - BAR * body.radius / 2
-    if body.kind.flying:  # what is below shows through, and can be read
-        look |= {"alpha": 0.45, "edgecolor": INK, "ls": (0, (3, 1.5)), "zorder": 6}
-        size, y = 0.6 * size, body.y - 0.6 * body.radius
+    style: dict[str, Any] = {"va": "center_baseline", "color": "white", "zorder": 7, "clip_on": True}
+    size, y = 1.15 * body.radius * points, body.y - BAR * body.radius / 2
+    if body.kind.flying:  # what is below shows through, and both can be read
+        look |= {"alpha": 0.3, "edgecolor": INK, "ls": (0, (3, 1.5)), "zorder": 6}
+        size, y = 0.55 * size, body.y - body.radius
+        style |= {"color": body.color, "path_effects": outline(0.2 * size), "zorder": 10}
     add_circle(axes, body.x, body.y, body.radius, **look)
-    style = {"va": "center_baseline", "color": "white", "zorder": 7, "clip_on": True}
-    if not body.own:
-        axes.text(x, y, _letter(body.name), ha="center", fontsize=size, fontweight="bold", **style)
-        return
-    more = len(str(body.unit)) - 1  # digits
-    x, size = x + 0.3 * body.radius * more, size / (1 + 0.5 * more)
-    axes.text(x, y, str(body.unit), ha="right", fontsize=size, fontweight="bold", **style)
+    more = len(str(body.number)) - 1  # digits
+    x, size = body.x + 0.3 * body.radius * more, size / (1 + 0.5 * more)
+    axes.text(x, y, str(body.number), ha="right", fontsize=size, fontweight="bold", **style)
     axes.text(x, y, _letter(body.name), ha="left", fontsize=0.85 * size, **style)
 
 
@@ -174,7 +174,7 @@ def _draw_legend(axes: Any, roster: Roster, alive: np.ndarray, rings: Mapping[st
     if wide < LEGEND_ROOM:
         return
     split = roster.num_allies
-    who = [f"agents {int(alive[:split].sum())}", f"enemies {int(alive[split:].sum())} (gray)"]
+    who = [f"{int(alive[:split].sum())} agents", f"gray: {int(alive[split:].sum())} enemies"]
     who += [f"{_letter(name)} {name.replace('_', ' ')}" for name in dict.fromkeys(roster.names)]
     what = [f"{'thin' if RINGS[ring] == '-' else 'dotted'} ring: {ring} within {rings[ring]:g}" for ring in rings]
     what += ["line with diamond: attack", "gray x: dead"]

@@ -23,12 +23,15 @@ def register_scenario(scenario: Scenario, *, replace: bool = False) -> None:
       replace: allows a name that is taken.
 
     Raises:
-      UsageError: the name is empty, or taken and `replace` is False; or the scenario cannot be: it names a unit, a
-        place or a terrain that there is not, has more units than the map holds, or lets them start in a wall.
+      UsageError: the name is not one word, or taken and `replace` is False; or the scenario cannot be: it names a
+        unit, a place or a terrain that there is not, has more units than the map holds, lets them start in a wall, or
+        has no ally that can hit an enemy.
     """
     if not isinstance(scenario, Scenario):
         raise UsageError(f"register_scenario: {scenario!r} must be a marlcomm.envs.Scenario.")
-    Roster(scenario)  # finds what cannot be
+    roster = Roster(scenario)  # finds what cannot be
+    if not roster.ally.can_hit.any():
+        raise UsageError(f"scenario {scenario.name!r}: none of the allies can hit any of the enemies.")
     user = sys._getframe(1).f_globals.get("__name__", __name__)  # as `collections.namedtuple` finds it
     TASKS.add(scenario.name, _make_task(scenario, user), replace=replace)
     SCENARIOS[scenario.name] = scenario

@@ -159,7 +159,8 @@ class Roster:
                     places.append(group.place + "\n")  # shared by nobody
                 draw_of.append(len(places) - 1 if group.apart else places.index(group.place))
         if scenario.march:
-            check_place(scenario, self.terrain, scenario.march, ground=False)
+            walk = any(not self.kinds[group.unit].flying for group in scenario.enemies)
+            check_place(scenario, self.terrain, scenario.march, ground=walk)
             if scenario.march not in places:
                 places.append(scenario.march)
         rects = [scenario.places[place.rstrip("\n")] for place in places]
@@ -207,7 +208,7 @@ class Roster:
 
 
 def check_place(scenario: Scenario, terrain: Terrain, place: str, *, ground: bool) -> None:
-    """Raises UsageError where a place is unknown, outside the map, or where units on the ground start, in a wall."""
+    """Raises UsageError where a place is unknown, outside the map, or in a wall though `ground` units need it."""
     name = f"scenario {scenario.name!r}"
     if place not in scenario.places:
         raise UsageError(f"{name}: no place is called {place!r}.{nearest(place, tuple(scenario.places))}")
@@ -225,7 +226,7 @@ def check_place(scenario: Scenario, terrain: Terrain, place: str, *, ground: boo
         if ground and not terrain.open[left:right, bottom:top].any():
             raise UsageError(
                 f"{name}: place {place!r} at {rect!r} is in a wall; "
-                "units on the ground must start where the terrain is `.`."
+                "units on the ground must start, and march to, where the terrain is `.`."
             )
 
 

@@ -339,8 +339,8 @@ class Views:
 
     def action_names(self) -> tuple[str, ...]:
         """[N] a short word an action; a healer's targets are allies."""
-        targets = range(self.num_actions - FIRST_TARGET)
-        return ("nothing", "stop", *MOVE_NAMES, *(f"target {k}" for k in targets))
+        deed = "attack/heal" if self.roster.ally.healers else "attack"
+        return ("nothing", "stop", *MOVE_NAMES, *(f"{deed} {k}" for k in range(self.num_actions - FIRST_TARGET)))
 
     def _code_names(self, types: tuple[str, ...]) -> list[str]:
         codes = self.roster.num_codes

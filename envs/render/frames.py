@@ -6,6 +6,7 @@ Nothing here opens a window or needs a display.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ def animate_episode(
     counted: str = "sent",
     frames_per_second: float = 2.0,
     dots_per_inch: int = 100,
+    progress_callback: Callable[[int, int], object] | None = None,
 ) -> Path:
     """Writes an episode as an animation of T + 1 frames; the last shows where it ended.
 
@@ -84,6 +86,7 @@ def animate_episode(
       counted: what the title calls the numbers in `sent`: other than "sent" where they are a part of what is sent.
       frames_per_second: speed, above 0.
       dots_per_inch: resolution.
+      progress_callback: called with each frame's number and how many there are, as matplotlib's.
 
     Returns:
       The path that was written.
@@ -113,6 +116,8 @@ def animate_episode(
             arrays = moments[t] if t < steps else (silent, nothing, None)
             _paint(figure, env, state, *arrays, title, counted)
             writer.grab_frame()
+            if progress_callback is not None:
+                progress_callback(t, len(states))
     return path
 
 

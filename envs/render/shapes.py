@@ -16,6 +16,13 @@ def add_circle(axes: Any, x: float, y: float, radius: float, **style: Any) -> No
     axes.add_patch(Circle((x, y), radius, **style))
 
 
+def outline(width: float) -> Any:
+    """For `path_effects` of text: a white edge of so many points, so that it can be read on anything."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=width, foreground="white")]
+
+
 def add_rectangle(axes: Any, left: float, bottom: float, width: float, height: float, **style: Any) -> None:
     """A rectangle with its lower left corner at (left, bottom)."""
     from matplotlib.patches import Rectangle

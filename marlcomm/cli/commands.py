@@ -192,6 +192,7 @@ def watch(
     member: OptionalCount = None,
     seed: Count = 0,
     edit: UseAppendAction[tuple[str, ...]] = (),
+    quiet: bool = False,
 ) -> int:
     """Write an animation of one episode of a trained team, with who says what to whom.
 
@@ -201,12 +202,13 @@ def watch(
         member: Which member (default: the best).
         seed: Decides the episode.
         edit: What happens to messages on their way; see `evaluate`.
+        quiet: Print no progress.
     """
     check_run(run, edit)
     film = check_out(run / "episode.gif" if out is None else out, "animation", (".gif", ".mp4"))
     from marlcomm.analysis import animate_run
 
-    print(animate_run(run, film, member=member, seed=seed, edits=edit))
+    print(animate_run(run, film, member=member, seed=seed, edits=edit, progress=not quiet))
     return 0
 
 

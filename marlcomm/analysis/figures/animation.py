@@ -17,6 +17,7 @@ from marlcomm.envs.render.frames import animate_episode
 from marlcomm.messages.edits import Edit
 from marlcomm.training.evaluate import Trained
 from marlcomm.training.loop import TrainResult
+from marlcomm.training.progress import LiveLine
 from marlcomm.training.saved import SavedRun, as_run
 from marlcomm.validation import UsageError
 
@@ -30,6 +31,7 @@ def animate_run(
     member: int | None = None,
     seed: int = 0,
     edits: Edit | str | Sequence[Edit | str] = (),
+    progress: bool = True,
 ) -> Path:
     """Writes one greedy episode of a run, with who says what to whom; one frame a real step, and one for the end.
 
@@ -42,32 +44,37 @@ def animate_run(
       member: which member; by default the best one.
       seed: decides the episode.
       edits: what happens to messages on their way; edits or their names.
+      progress: whether to show on stderr how far it is.
 
     Raises:
       ValueError: no such member or edit, another suffix, .mp4 without ffmpeg, or a simulator that tells no states.
     """
     run = as_run(run)
     recorded = record_episodes(run, COMPANY, member=member, seed=seed, edits=edits)
-    return animate_recorded(recorded, 0, run, path)
+    return animate_recorded(recorded, 0, run, path, progress=progress)
 
 
-def animate_recorded(recorded: RecordedEpisodes, episode: int, run: Trained, path: str | Path) -> Path:
+def animate_recorded(
+    recorded: RecordedEpisodes, episode: int, run: Trained, path: str | Path, *, progress: bool = False
+) -> Path:
     """As `animate_run`, for an episode that has been played."""
     if recorded.states is None:
         raise UsageError(f"{run.algorithm.env!r} keeps its states to itself: there is nothing to draw")
     steps = int(recorded.lengths[episode])
     talks = recorded.content.shape[-1] > 0
     threshold = _threshold(recorded)
-    return animate_episode(
-        run.algorithm.env,
-        jax.tree.map(lambda x: x[episode, : steps + 1], recorded.states),
-        path,
-        actions=np.asarray(recorded.episodes.action)[episode, :steps],
-        content=recorded.content[episode, :steps] if talks else None,
-        sent=drawn_as_sent(recorded)[episode, :steps] if talks else None,
-        rewards=np.asarray(recorded.episodes.reward)[episode, :steps],
-        counted=f"shown, those with |mean| \u2265 {threshold:g}" if threshold > 0 else "sent",
-    )
+    with LiveLine(steps + 1, progress, "drawing") as line:
+        return animate_episode(
+            run.algorithm.env,
+            jax.tree.map(lambda x: x[episode, : steps + 1], recorded.states),
+            path,
+            actions=np.asarray(recorded.episodes.action)[episode, :steps],
+            content=recorded.content[episode, :steps] if talks else None,
+            sent=drawn_as_sent(recorded)[episode, :steps] if talks else None,
+            rewards=np.asarray(recorded.episodes.reward)[episode, :steps],
+            counted=f"shown, those with |mean| \u2265 {threshold:g}" if threshold > 0 else "sent",
+            progress_callback=lambda frame, frames: line.move(frame + 1, f"of {frames} frames"),
+        )
 
 
 def has_drawing(env: Environment[Any], state: Any) -> bool:

@@ -60,7 +60,7 @@ def test_a_battle_is_drawn():
     texts = [text.get_text() for text in axes.texts]
     assert texts.count("S") == 1  # the other stalker is dead
     assert {"0", "1"} <= {*texts}
-    assert any("agents 2   enemies 1" in text and "S stalker" in text for text in texts)
+    assert any("2 agents   gray: 1 enemies" in text and "S stalker" in text for text in texts)
     assert len(axes.lines) == empty + 4  # two shots, a heal, and a cross for the dead
     assert len(axes.patches) > 6
     assert {"m", "+"} <= {*texts}  # kinds of agents, beside their numbers

@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from duels import scenario
 
+import marlcomm as mc
 from marlcomm.envs import check_env, make_env
 from marlcomm.envs.combat import SCENARIOS, UNITS
 from marlcomm.envs.combat.registry import task_of
+from marlcomm.names import TASKS
 
-HOW_TO = Path(__file__).parents[3] / "docs" / "howto" / "own_battle.md"
+ROOT = Path(__file__).parents[3]
+README, HOW_TO = ROOT / "README.md", ROOT / "docs" / "howto" / "own_battle.md"
 FAST = ("1o2r_vs_4r",)
 STEP = 0.5  # seconds of the game
 
@@ -231,11 +234,36 @@ def test_thousands_of_copies_at_once_stay_finite_and_are_each_the_same_alone():
         )
 
 
-@pytest.mark.slow
-def test_the_how_to_runs_as_it_stands(monkeypatch):
+@pytest.fixture
+def no_ambush(monkeypatch):
+    """Names that the README and the how-to register are free, and are so again at the end."""
     for table, name in ((SCENARIOS, "ambush"), (UNITS, "sniper")):
         monkeypatch.setitem(table, name, None)
-        monkeypatch.delitem(table, name)  # and again at the end
+        monkeypatch.delitem(table, name)
+    monkeypatch.setattr(TASKS, "_things", {**TASKS._things})
+    monkeypatch.setattr(TASKS, "_groups", {**TASKS._groups})
+
+
+def share_that_is_overrun(env, count=16):
+    """Of teams that wait where they are: how many the enemies reach and kill."""
+    step = jax.jit(jax.vmap(env.step))
+    state, now = jax.jit(jax.vmap(env.reset))(jax.random.split(jax.random.key(0), count))
+    for _ in range(env.horizon):
+        state, now = step(state, now.observation.action_mask[..., 1].astype(jnp.int32))  # stop, or nothing once dead
+    return float((state.units.health[:, : env.num_agents] <= 0).all(1).mean())
+
+
+def test_the_battle_of_the_readme_comes_about(no_ambush):
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    space: dict = {"mc": mc}
+    exec(next(block for block in blocks if 'name="ambush"' in block), space)
+    battle = space["battle"]
+    assert share_that_is_overrun(battle) == 1.0
+    assert battle.shoot_range == UNITS["sniper"].range  # which it has for something
+
+
+@pytest.mark.slow
+def test_the_how_to_runs_as_it_stands(no_ambush):
     cells = re.findall(r"```\{code-cell\}\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
     space: dict = {}
     for cell in cells:
@@ -246,4 +274,5 @@ def test_the_how_to_runs_as_it_stands(monkeypatch):
         else:
             exec(code, space)
     assert (space["env"].num_agents, space["env"].num_actions) == (3, 9)
-    assert space["env"].made_by == ("ambush", {"sight_range": 5, "shoot_range": 5})
+    assert space["env"].made_by == ("ambush", {"sight_range": 9, "shoot_range": 8})
+    assert share_that_is_overrun(space["env"]) == 1.0

@@ -128,6 +128,12 @@ WRONG = [
         {"places": {"left": ((4.5, 2, 4.5, 2),), "right": ((1, 1, 1, 1),)}},
         "place 'left' at (4.5, 2, 4.5, 2) is in a wall",
     ),
+    (
+        {"march": "wall", "places": ROOM["places"] | {"wall": ((4.5, 2, 4.5, 2),)}},
+        "place 'wall' at (4.5, 2, 4.5, 2) is in a wall",
+    ),
+    ({"name": "a b"}, "name='a b' must be one word"),
+    ({"name": "sc2:mine"}, "name='sc2:mine' must be one word"),
     ({"march": "there"}, "no place is called 'there'"),
     ({"terrain": "stirp"}, "terrain='stirp' is not known. Did you mean 'strip'"),
     ({"terrain": ("...", "..")}, "row 1 of terrain must be text as long as row 0"),
@@ -172,6 +178,7 @@ WRONG = [
     ({"overrides": {"marine": {"jitter": (0.2, -0.2)}}}, "jitter=(0.2, -0.2) must be the least and the most"),
     ({"overrides": {"marine": {"energy": 9.0}}}, "energy=9.0 must be at most energy_max=0.0"),
     ({"overrides": {"marine": {"heals": 9.0}}}, "it heals, so cannot attack: damage=6 must be 0"),
+    ({"allies": (Group("overlord", 2, "left"),)}, "none of the allies can hit any of the enemies"),
     ({"limit": 0}, "limit=0 must be a whole number, at least 1"),
 ]
 

@@ -82,6 +82,7 @@ def test_gif_has_a_frame_for_each_state(episode, tmp_path, stacked):
     env, states, rewards, actions = episode
     given = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states) if stacked else states
     content = np.arange(12.0).reshape(3, 2, 2, 1)
+    told = []
     path = animate_episode(
         env,
         given,
@@ -90,9 +91,11 @@ def test_gif_has_a_frame_for_each_state(episode, tmp_path, stacked):
         content=content,
         rewards=rewards,
         dots_per_inch=40,
+        progress_callback=lambda *how_far: told.append(how_far),
     )
     with Image.open(path) as image:
         assert image.n_frames == 4
+    assert told == [(frame, 4) for frame in range(4)]
 
 
 @pytest.mark.parametrize(
