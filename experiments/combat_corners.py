@@ -64,11 +64,11 @@ def team_by_corner(run: SavedRun, member: int, episodes: int) -> ByCorner:
         raise UsageError(f"{run.path} was not trained on {MAP}, whose overlord this is about")
     if not isinstance(channel, GaussianChannel):
         raise UsageError(f"{run.path} has no Gaussian messages, as NDQ's: only their means are known to be apart")
-    return by_corner(record_episodes(run, episodes, member=member), channel.sigma)
+    return by_corner(record_episodes(run, episodes, member=member))
 
 
-def by_corner(recorded: RecordedEpisodes, noise: float = 1.0) -> ByCorner:
-    """Wins and words of a team on 1o2r_vs_4r whose messages are samples around a mean, with that deviation."""
+def by_corner(recorded: RecordedEpisodes) -> ByCorner:
+    """Wins and words of a team on 1o2r_vs_4r whose messages are samples around a mean."""
     corner = corner_of(
         *(np.asarray(each)[:, 0, OVERLORD] for each in (recorded.states.units.x, recorded.states.units.y))
     )
@@ -76,7 +76,7 @@ def by_corner(recorded: RecordedEpisodes, noise: float = 1.0) -> ByCorner:
     won = np.asarray(recorded.episodes.won)
     there = [corner == which for which in range(len(CORNERS))]
     means = (np.stack([each[these].mean(0) for these in there]) for each in (won, said))
-    return ByCorner(*means, noise=noise)
+    return ByCorner(*means, noise=recorded.noise)
 
 
 def corner_of(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -66,12 +66,15 @@ def test_words_and_wins_are_told_apart_by_the_overlords_corner():
     x[:, 0, 0], y[:, 0, 0] = places.T
     won = np.array([0, 0, 0, 1, 1, 1, 1, 0], bool)
     recorded: Any = SimpleNamespace(
-        mean=mean, states=SimpleNamespace(units=SimpleNamespace(x=x, y=y)), episodes=SimpleNamespace(won=won)
+        mean=mean,
+        states=SimpleNamespace(units=SimpleNamespace(x=x, y=y)),
+        episodes=SimpleNamespace(won=won),
+        noise=0.1,
     )
     team = combat_corners.by_corner(recorded)
     np.testing.assert_allclose(team.won, [0.0, 0.5, 1.0, 0.5])
     np.testing.assert_allclose(team.said, words[::2])
-    assert team.apart == pytest.approx(0.5)
+    assert (team.apart, team.noise) == (pytest.approx(0.5), 0.1)
     assert len(combat_corners.plot_words({"a": team, "b": team}).axes) == 2
 
 

@@ -35,8 +35,9 @@ def animate_run(
 ) -> Path:
     """Writes one greedy episode of a run, with who says what to whom; one frame a real step, and one for the end.
 
-    Without edits, messages of the Gaussian channel whose |mean| is below 2.0 (the NDQ paper's threshold) are drawn as
-    silence: the receivers got them, but they say next to nothing. Else all that is sent and passes the edits is drawn.
+    Without edits, messages of the Gaussian channel whose |mean| is below two deviations of its noise (the NDQ paper's
+    2.0) are drawn as silence: the receivers got them, but they say next to nothing. Else all that is sent and passes
+    the edits is drawn.
 
     Args:
       run: a run folder, or what `train` or `load_run` gave.

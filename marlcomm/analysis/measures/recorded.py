@@ -15,7 +15,9 @@ from marlcomm.algorithms.algorithm import Algorithm
 from marlcomm.learners.base import with_delay
 from marlcomm.learners.collect import team_return
 from marlcomm.learners.state import Decision
+from marlcomm.messages.channels.gaussian import GaussianChannel
 from marlcomm.messages.edits import CalibratedCut, CutBelow, Edit, chain_edits, pairs_at_work, parse_edits
+from marlcomm.messages.wrapper import ChannelWrapper
 from marlcomm.short_repr import ShortRepr
 from marlcomm.training.drivers import Played, Player, driver_of
 from marlcomm.training.evaluate import check_episodes, find_threshold
@@ -46,6 +48,7 @@ class RecordedEpisodes(ShortRepr):
       said: [B, T, N, N, D] bool: entries that the channel sent, before edits; None where that is not known.
       delay: steps from sending to receiving.
       links: [N, N] bool: who reaches whom, by the channel's graph; None for everybody.
+      noise: standard deviation of entries around `mean`.
     """
 
     episodes: Episodes
@@ -60,6 +63,7 @@ class RecordedEpisodes(ShortRepr):
     said: np.ndarray | None = None
     delay: int = 0
     links: np.ndarray | None = None
+    noise: float = 1.0
 
     @property
     def lengths(self) -> np.ndarray:
@@ -137,6 +141,7 @@ def record_episodes(
         said=messages.offered,
         delay=delay_of(algorithm, edit),
         links=links_of(algorithm),
+        noise=noise_of(algorithm),
     )
 
 
@@ -170,6 +175,14 @@ def delay_of(algorithm: Algorithm, edit: Edit | None = None) -> int:
     """Steps that messages are under way; none where the team's agents know no channel."""
     learner, _ = with_delay(algorithm.learner, edit)
     return getattr(getattr(learner.agent, "channel", None), "delay", 0)
+
+
+def noise_of(algorithm: Algorithm) -> float:
+    """Standard deviation of the samples that a Gaussian channel sends; 1 of all others."""
+    channel = getattr(algorithm.learner.agent, "channel", None)
+    while isinstance(channel, ChannelWrapper):
+        channel = channel.channel
+    return channel.sigma if isinstance(channel, GaussianChannel) else 1.0
 
 
 def links_of(algorithm: Algorithm) -> np.ndarray | None:

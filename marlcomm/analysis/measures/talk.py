@@ -10,7 +10,7 @@ import numpy as np
 from marlcomm.analysis.measures.recorded import RecordedEpisodes
 from marlcomm.short_repr import ShortRepr
 
-SPOKEN = 2.0  # |mean| from which on the NDQ paper counts a dimension as sent (caption of Fig. 3)
+SPOKEN = 2.0  # deviations of |mean| from which on NDQ's paper, where they are 1, counts a dimension as sent (Fig. 3)
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,17 +36,17 @@ class Talk(ShortRepr):
 def spoken_threshold(recorded: RecordedEpisodes) -> float:
     """Importance from which on a dimension counts as sent where nobody says otherwise.
 
-    The NDQ paper's 2.0 where dimensions are sampled around a mean, as |mean| is the only importance with a published
-    threshold; else 0, so that all that is sent counts.
+    Two deviations of the noise where dimensions are sampled around a mean: the NDQ paper's 2.0, as |mean| is the only
+    importance with a published threshold; else 0, so that all that is sent counts.
     """
-    return 0.0 if recorded.mean is None else SPOKEN
+    return 0.0 if recorded.mean is None else SPOKEN * recorded.noise
 
 
 def who_talks(recorded: RecordedEpisodes, threshold: float | None = None) -> Talk:
     """How much each agent sends to each other, over valid steps on which both are alive.
 
-    A step counts if the edits let a dimension pass and its importance is at least `threshold`: by default 2.0, the NDQ
-    paper's, where messages are sampled around a mean, and 0 for all other channels.
+    A step counts if the edits let a dimension pass and its importance is at least `threshold`: by default two
+    deviations of the noise, the NDQ paper's 2.0, where messages are sampled around a mean, and 0 for other channels.
     """
     threshold = spoken_threshold(recorded) if threshold is None else threshold
     offered = recorded.offered  # [B, T, N, N]

@@ -4,6 +4,7 @@ import pytest
 
 import marlcomm as mc
 from marlcomm.analysis import record_episodes
+from marlcomm.analysis.measures.recorded import noise_of
 from marlcomm.messages import Silence
 from marlcomm.validation import UsageError
 
@@ -89,3 +90,15 @@ def test_who_is_not_linked_is_offered_nothing():
     recorded = record_episodes((talkers, talkers.init(jax.random.key(0)).params), 3)
     valid = np.asarray(recorded.episodes.valid)[..., None, None]
     np.testing.assert_array_equal(recorded.offered, valid & np.array(line))
+
+
+@pytest.mark.parametrize("settings", [{}, {"quantization_step": 0.5}])
+def test_the_noise_of_messages_is_on_record(settings):
+    algorithm = mc.ndq(mc.make_env("sensor"), channel=mc.GaussianChannel(sigma=0.1), **settings)
+    recorded = record_episodes((algorithm, algorithm.init(jax.random.PRNGKey(0)).params), 4)
+    assert recorded.noise == 0.1
+    assert recorded.mean is not None
+
+
+def test_channels_that_sample_nothing_have_noise_one():
+    assert noise_of(mc.tarmac_qmix(mc.make_env("sensor"))) == 1.0

@@ -44,6 +44,7 @@ def test_the_papers_threshold_holds_only_where_messages_have_a_mean(mean, thresh
     recorded = dataclasses.replace(recorded_with(faint), mean=mean)
     for talk, said in ((who_talks(recorded), "share"), (talk_over_time(recorded), "said")):
         assert talk.threshold == threshold
+        assert talk_over_time(dataclasses.replace(recorded, noise=0.1)).threshold == threshold / 10
         assert np.nanmax(getattr(talk, said)) == (mean is None)
 
 
