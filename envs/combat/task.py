@@ -32,9 +32,9 @@ OFTEN = {
     "target_interval": 0,
     "exploration_steps": 50_000,
 }
-# with messages of two dimensions two places often share one (experiments/RESULTS.md); of more agents than these long
-# ones cost too much, as pairs of agents count
-LONG_MESSAGES = {"channel.dims": 10}
+# with messages of two dimensions two places often share one, and what agents remember of where they are is worth
+# telling (experiments/RESULTS.md); of more agents than these long ones cost too much, as pairs of agents count
+RICH_MESSAGES = {"channel.dims": 10, "channel.reads_memory": True}
 FEW_AGENTS = 4
 
 
@@ -150,9 +150,9 @@ class Combat(Environment[CombatState]):
 
     @property
     def training_settings(self) -> Mapping[str, Mapping[str, Any]]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """More updates for an episode than elsewhere and, of few agents, longer messages."""
+        """More updates for an episode than elsewhere and, of few agents, longer messages that say what they remember."""
         few = self.num_agents <= FEW_AGENTS
-        return {"value": OFTEN, **({"gaussian": LONG_MESSAGES} if few else {})}
+        return {"value": OFTEN, **({"gaussian": RICH_MESSAGES} if few else {})}
 
     @classmethod
     @functools.cache
