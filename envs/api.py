@@ -67,8 +67,8 @@ class Environment(abc.ABC, Generic[State]):
       graph: [N, N] bool, sender first: who can reach whom, where the task says; None for everybody. Channels without a
         graph of their own take it.
       default_steps: environment steps that training takes where nobody says otherwise.
-      training_settings: name of a learner or channel -> settings, by their full names, that algorithms with it take on
-        this task where nobody says otherwise; with `paper=True` they do not.
+      training_settings: name of a learner or channel, or several joined by "+" -> settings, by their full names, that
+        algorithms with all of these take on this task where nobody says otherwise; with `paper=True` they do not.
       driver: who plays the task where a simulator outside JAX does, a `training.drivers.Driver`; None for tasks that
         are written in JAX. As a cached property it stays out of the records of runs.
       policy_lag: training steps by which the policy that plays in training is behind the one that learns, 0 or 1: with

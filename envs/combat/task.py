@@ -32,9 +32,11 @@ OFTEN = {
     "target_interval": 0,
     "exploration_steps": 50_000,
 }
-# with messages of two dimensions two places often share one, and what agents remember of where they are is worth
-# telling (experiments/RESULTS.md); of more agents than these long ones cost too much, as pairs of agents count
-RICH_MESSAGES = {"channel.dims": 10, "channel.reads_memory": True}
+# with messages of two dimensions two places often share one (experiments/RESULTS.md); of more agents than these long
+# ones cost too much, as pairs of agents count
+LONG_MESSAGES = {"channel.dims": 10}
+# who does not see where it is must remember it, and can tell what it remembers only (the same, 3b_vs_1h1m)
+REMEMBERED = {"channel.reads_memory": True}
 FEW_AGENTS = 4
 
 
@@ -150,9 +152,11 @@ class Combat(Environment[CombatState]):
 
     @property
     def training_settings(self) -> Mapping[str, Mapping[str, Any]]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """More updates for an episode than elsewhere and, of few agents, longer messages that say what they remember."""
-        few = self.num_agents <= FEW_AGENTS
-        return {"value": OFTEN, **({"gaussian": RICH_MESSAGES} if few else {})}
+        """More updates for an episode than elsewhere; of few agents, longer messages, and of what they remember."""
+        if self.num_agents > FEW_AGENTS:
+            return {"value": OFTEN}
+        lost = not self.views.options.obs_own_pos
+        return {"value": OFTEN, "gaussian": LONG_MESSAGES, **({"value+gaussian": REMEMBERED} if lost else {})}
 
     @classmethod
     @functools.cache

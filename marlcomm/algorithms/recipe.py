@@ -90,15 +90,16 @@ class Recipe:
         Raises:
           UsageError: the task chooses for what is neither a learner nor a channel.
         """
-        for name in env.training_settings:
-            if name not in CHANNELS:
-                LEARNERS.check(name)
+        chosen = {tuple(names.split("+")): settings for names, settings in env.training_settings.items()}
+        for name in {name for names in chosen for name in names if name not in CHANNELS}:
+            LEARNERS.check(name)
         if given.get("paper"):
             return {}
         channel = self.on_defaults(given).get("channel")
+        parts = {self.learner, channel if isinstance(channel, str) else ""}
         found = {}
-        for name in (self.learner, channel) if isinstance(channel, str) else (self.learner,):
-            found |= env.training_settings.get(name, {})
+        for names, settings in chosen.items():
+            found |= settings if parts.issuperset(names) else {}
         short_names = {**self.short_names, **self.kind.short_names}
         taken = {short_names.get(name, name) for name in given} | self.fixed.keys()
         taken |= {f"weights.{loss}" for loss in left_out(given)}

@@ -42,6 +42,15 @@ def test_a_task_chooses_for_a_channel_whichever_method_has_it():
     assert mc.ndq(env, paper=True).describe() == mc.ndq(task(), paper=True).describe()
 
 
+def test_a_task_chooses_for_a_learner_with_a_channel():
+    env = task(**{"value+gaussian": {"channel.reads_memory": True}})
+    assert mc.ndq(env).learner.agent.channel.reads_memory
+    assert not mc.make_algorithm("maddpg", env, channel="gaussian").learner.agent.channel.reads_memory
+    assert mc.qmix(env, channel="mean").settings == {"channel": "mean"}
+    with pytest.raises(UsageError, match="No learner is called 'gausian'"):
+        mc.ndq(task(**{"value+gausian": {}}))
+
+
 def test_it_chooses_nothing_for_other_channels_objects_and_losses_left_out():
     env = task(gaussian={"channel.dims": 5, "weights.succinctness": 0.25})
     assert mc.make_algorithm("tarmac_qmix", env).settings == mc.qmix(env).settings == {}
@@ -84,5 +93,5 @@ def test_settings_that_the_packages_tasks_choose_are_no_defaults_already(name):
     env = mc.make_env(name)
     assert env.training_settings
     for chooser, chosen in env.training_settings.items():
-        known = algorithm_settings({"value": "qmix", "on_policy": "mappo", "gaussian": "ndq"}[chooser])
+        known = algorithm_settings({"value": "qmix", "on_policy": "mappo"}.get(chooser, "ndq"))
         assert all(known[setting][1] != value for setting, value in chosen.items())

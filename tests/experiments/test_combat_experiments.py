@@ -32,8 +32,10 @@ def test_every_team_and_method_can_be_made_on_every_map(name: str):
             assert made(method, settings=settings).env.scenario.name == name
     assert made("ndq", settings="published").settings["beta"] == (1e-3 if name == "5z_vs_1ul" else 1e-5)
     chosen = env_of(name).training_settings
-    assert made("ndq", settings="tuned").settings == {**chosen["value"], **chosen.get("gaussian", {})}
-    assert ("gaussian" in chosen) == (env_of(name).num_agents <= 4)
+    assert made("ndq", settings="tuned").settings == {key: it for each in chosen.values() for key, it in each.items()}
+    few = env_of(name).num_agents <= 4
+    assert chosen.keys() == {"value", *(("gaussian", "value+gaussian") if few else ())}
+    assert "value+gaussian" not in env_of(name, views="position").training_settings  # it is seen
     for team in TEAMS[1:]:
         assert combat_talking.team_of(team, name, 4.0).env.unwrapped.sight_range == 4.0
     seen = combat_talking.team_of("recurrent", name, 4.0, "position").env.unwrapped
