@@ -35,7 +35,7 @@ OFTEN = {
 # with messages of two dimensions two places often share one (experiments/RESULTS.md); of more agents than these long
 # ones cost too much, as pairs of agents count
 LONG_MESSAGES = {"channel.dims": 10}
-# who does not see where it is must remember it, and can tell what it remembers only (the same, 3b_vs_1h1m)
+# agents that do not see where they are can only tell what they remember of it (the same, 3b_vs_1h1m)
 REMEMBERED = {"channel.reads_memory": True}
 FEW_AGENTS = 4
 
@@ -155,8 +155,8 @@ class Combat(Environment[CombatState]):
         """More updates for an episode than elsewhere; of few agents, longer messages, and of what they remember."""
         if self.num_agents > FEW_AGENTS:
             return {"value": OFTEN}
-        lost = not self.views.options.obs_own_pos
-        return {"value": OFTEN, "gaussian": LONG_MESSAGES, **({"value+gaussian": REMEMBERED} if lost else {})}
+        remembered = {} if self.views.options.obs_own_pos else {"value+gaussian": REMEMBERED}
+        return {"value": OFTEN, "gaussian": LONG_MESSAGES, **remembered}
 
     @classmethod
     @functools.cache
