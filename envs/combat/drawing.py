@@ -25,6 +25,7 @@ MARGIN, GRID = 2.0, 2.0  # cells around units that are shown, and to whose multi
 BAR = 0.2  # height of a bar, of a unit's radius and a bit
 LEGEND, LEGEND_ROOM = 8, 180.0  # points: size of the legend, and the width of axes below which there is none
 LEAST_CELL, MOST_GROWTH = 14.0, 2.0  # points that a cell takes below which units are drawn larger, and how much
+FEW_UNITS, ROOMY = 8, 1.35  # where there are so few, both are larger by this
 WIDENS = 1.3  # times that layouts make axes larger than they say while something is drawn on them
 LETTERS = {
     "marine": "m", "marauder": "M", "medivac": "+", "reaper": "r", "stalker": "S", "zealot": "Z", "colossus": "C",
@@ -60,7 +61,8 @@ def draw_battle(axes: Any, roster: Roster, state: CombatState, sight: float, sho
     points = WIDENS * _points_per_cell(axes)
     rings = {"sees": sight, "may attack": shoot}
     rings = {what: radius for what, radius in rings.items() if roster.num_allies * radius <= MOST_RINGS}
-    growth = float(np.clip(LEAST_CELL / points, 1.0, MOST_GROWTH))
+    roomy = ROOMY if len(roster.units) <= FEW_UNITS else 1.0
+    growth = float(np.clip(roomy * LEAST_CELL / points, 1.0, roomy * MOST_GROWTH))
     split = roster.num_allies
     bodies = [
         Body(unit, unit - split * (unit >= split), unit < split, name, kind, float(x), float(y), kind.radius * growth)

@@ -92,7 +92,8 @@ def message_text(content: np.ndarray, sent: np.ndarray, form: str = "{:+.1f}", b
     if len(content) > 2 and len(nonzero) == 1 and content[nonzero[0]] == 1:
         return f"label {nonzero[0]}"
     if len(content) > MAX_NUMBERS:
-        return f"{int(np.sum(sent))} numbers"
+        count = int(np.sum(sent))
+        return f"{count} number{'' if count == 1 else 's'}"
     return between.join(form.format(value) if goes else "·" for value, goes in zip(content, sent, strict=True))
 
 
