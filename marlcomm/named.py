@@ -92,7 +92,7 @@ class Names:
         """Adds something of your own.
 
         Raises:
-          UsageError: the name is not one word, or taken and `replace` is False.
+          UsageError: the name is not of words, or taken and `replace` is False.
         """
         self._check_new(name, replace)
         self._things[name], self._groups[name] = thing, group
@@ -100,8 +100,9 @@ class Names:
             self._group_titles += (group,)
 
     def _check_new(self, name: Any, replace: bool) -> None:
-        if not isinstance(name, str) or not re.fullmatch(r"[\w.+-]+", name):  # the command line and folders read it
-            raise UsageError(f"name={name!r} must be one word of letters, digits and any of `_.+-`.")
+        # the command line and folders read it, and a colon stands for a simulator
+        if not isinstance(name, str) or not re.fullmatch(r"[\w.+-]+( [\w.+-]+)*", name):
+            raise UsageError(f"name={name!r} must be a string of words of letters, digits and any of `_.+-`.")
         if name in self._things and not replace:
             article = "An" if self.kind[0] in "aeiou" else "A"
             raise UsageError(

@@ -23,7 +23,7 @@ def register_scenario(scenario: Scenario, *, replace: bool = False) -> None:
       replace: allows a name that is taken.
 
     Raises:
-      UsageError: the name is not one word, or taken and `replace` is False; or the scenario cannot be: it names a
+      UsageError: the name is not of words, or taken and `replace` is False; or the scenario cannot be: it names a
         unit, a place or a terrain that there is not, has more units than the map holds, lets them start in a wall, or
         has no ally that can hit an enemy.
     """
