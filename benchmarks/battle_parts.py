@@ -153,7 +153,7 @@ def _hits(roster: Roster, sides: tuple[Units, Units]) -> Any:
 
 
 def _targets(roster: Roster, sides: tuple[Units, Units]) -> Any:
-    idle = [own.health < 0.0 for own in sides]
+    idle = [jnp.zeros(own.health.shape, bool) for own in sides]
     left = [Left(own.health, own.shield, no, no) for own, no in zip(sides, idle, strict=True)]
     return opponents.next_targets(roster, sides, left[0], left[1], idle[1])
 

@@ -185,6 +185,9 @@ def _exploded(roster: Roster, units: Both, left: Sequence[Rest], hits: Sequence[
     tables = (roster.ally, roster.enemy)
     explosive = [side.of_units("explodes") > 0.0 for side in tables]
 
+    def killed(before: Sequence[jax.Array], after: Sequence[jax.Array]) -> tuple[jax.Array, ...]:
+        return tuple(kind & (was > 0.0) & (now <= 0.0) for kind, was, now in zip(explosive, before, after, strict=True))
+
     def one_round(now: Any) -> Any:
         living, explodes = now
         standing = [own._replace(health=health) for own, (health, _) in zip(units, living, strict=True)]
@@ -196,13 +199,11 @@ def _exploded(roster: Roster, units: Both, left: Sequence[Rest], hits: Sequence[
             weapons.after(side, done, health, shield, roster.has_shields)
             for side, done, (health, shield) in zip(tables, harm, living, strict=True)
         )
-        pairs = zip(explosive, living, rest, strict=True)
-        return rest, tuple(kind & (health > 0.0) & (last <= 0.0) for kind, (health, _), (last, _) in pairs)
+        return rest, killed([health for health, _ in living], [health for health, _ in rest])
 
     due = [kind & (hit > 0.0) for kind, hit in zip(explosive, hits, strict=True)]
     living = tuple((jnp.where(one, 0.0, health), shield) for one, (health, shield) in zip(due, left, strict=True))
-    dies = zip(explosive, units, living, strict=True)
-    first = living, tuple(kind & (own.health > 0.0) & (health <= 0.0) for kind, own, (health, _) in dies)
+    first = living, killed([own.health for own in units], [health for health, _ in living])
     if not all(side.explodes for side in tables):  # then explosions kill nobody who explodes
         return one_round(first)[0]
     return jax.lax.while_loop(lambda now: jnp.any(jnp.stack([jnp.any(each) for each in now[1]])), one_round, first)[0]

@@ -32,12 +32,11 @@ OFTEN = {
     "target_interval": 0,
     "exploration_steps": 50_000,
 }
-# with messages of two dimensions two places often share one (experiments/RESULTS.md); of more agents than these long
-# ones cost too much, as pairs of agents count
+FEW_AGENTS = 4  # of more, what follows costs too much, as pairs of agents count
+# with messages of two dimensions two places often share one (experiments/RESULTS.md)
 LONG_MESSAGES = {"channel.dims": 10}
 # agents that do not see where they are can only tell what they remember of it (the same, 3b_vs_1h1m)
 REMEMBERED = {"channel.reads_memory": True}
-FEW_AGENTS = 4
 
 
 class Combat(Environment[CombatState]):

@@ -6,6 +6,7 @@ the order of the numbers are those of Farama's MPE2.
 
 from __future__ import annotations
 
+import abc
 from typing import Any, NamedTuple
 
 import chex
@@ -76,17 +77,17 @@ class SpeechTask(ParticleTask[SpeechState]):
         """How many choices or numbers it takes to move."""
         return control.SIZES[self.controls]
 
+    @abc.abstractmethod
     def _read(self, action: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Pushes [M, 2] and words [N, W]."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _reward(self, state: SpeechState) -> jax.Array:
         """[N] or []."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def get_observation(self, state: SpeechState) -> Observation:
         """What every agent sees in `state`, and the global state."""
-        raise NotImplementedError
 
     def _parts(self, position: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Positions of the moving agents [M, 2] and the landmarks [L, 2]."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from marlcomm.envs.api import Environment
-from marlcomm.envs.render.messages import draw_messages
+from marlcomm.envs.render.messages import draw_messages, numbers
 from marlcomm.envs.render.palette import INK
 from marlcomm.validation import UsageError
 
@@ -167,7 +167,7 @@ def _paint(
     env.draw(left, state)
     draw_messages(right, content, sent, words)
     traveling = int(np.sum(sent & ~np.eye(len(sent), dtype=bool)[..., None]))
-    right.set_title(f"messages: {traveling} number{'' if traveling == 1 else 's'} {counted}", fontsize=10)
+    right.set_title(f"messages: {numbers(traveling)} {counted}", fontsize=10)
 
 
 def _check_moment(

@@ -80,6 +80,11 @@ def _draw_table(axes: Any, content: np.ndarray, sent: np.ndarray, labels: Sequen
     clear(axes, (-1.6, 1.75), (-1.45, 1.45))
 
 
+def numbers(count: int) -> str:
+    """How many numbers, in words."""
+    return f"{count} number{'' if count == 1 else 's'}"
+
+
 def message_text(content: np.ndarray, sent: np.ndarray, form: str = "{:+.1f}", between: str = " ") -> str:
     """What to write beside an arrow: its numbers, the label that they encode, or how many they are.
 
@@ -92,8 +97,7 @@ def message_text(content: np.ndarray, sent: np.ndarray, form: str = "{:+.1f}", b
     if len(content) > 2 and len(nonzero) == 1 and content[nonzero[0]] == 1:
         return f"label {nonzero[0]}"
     if len(content) > MAX_NUMBERS:
-        count = int(np.sum(sent))
-        return f"{count} number{'' if count == 1 else 's'}"
+        return numbers(int(np.sum(sent)))
     return between.join(form.format(value) if goes else "·" for value, goes in zip(content, sent, strict=True))
 
 

@@ -16,11 +16,11 @@ from marlcomm.names import COMBAT, TASKS, modules_of_users
 
 
 @functools.cache
-def starts(name, sort=False, count=256):
-    """A roster, and units and orders [count, U] of its battle at the start."""
+def starts(name, sort=False):
+    """A roster, and units and orders [256, U] of its battle at the start."""
     roster = Roster(SCENARIOS[name])
     start = jax.jit(jax.vmap(lambda key: battle.start(roster, key, sort)))
-    return roster, *jax.device_get(start(jax.random.split(jax.random.key(0), count)))
+    return roster, *jax.device_get(start(jax.random.split(jax.random.key(0), 256)))
 
 
 SIZES = {  # agents, enemies, actions, observation, state, limit; maximal reward where NDQ's maps have one
