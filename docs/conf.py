@@ -45,6 +45,9 @@ nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_merge_streams = True
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # pages look the same wherever they are built
+# what pages train is small: it takes longer to compile than to run
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 OWN_TO_FLAX = re.compile(r", parent: Module \| Scope.*?, name: str \| None = None(?=\))")
 
@@ -60,6 +63,11 @@ def plain_letters(app: Sphinx, kind: str, name: str, thing: Any, options: Any, l
         parts = re.split(r"(`[^`]*`)", line)  # code, which stays as it is, stands at odd places
         line = "".join(part if place % 2 else part.replace("|", r"\|") for place, part in enumerate(parts))
         lines[number] = re.sub(r"(: [A-Z])\.$", r"\1\.", line)
+
+
+def keep_compiled_programs(app: Sphinx) -> None:
+    """Pages that train the same program compile it once."""
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(app.outdir).parent / ".compiled"))
 
 
 def name_table(app: Sphinx) -> None:
@@ -79,3 +87,4 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-signature", without_flax)
     app.connect("autodoc-process-docstring", plain_letters)
     app.connect("builder-inited", name_table)
+    app.connect("builder-inited", keep_compiled_programs)

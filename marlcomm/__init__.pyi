@@ -71,6 +71,7 @@ from .analysis import plot_frontier as plot_frontier
 from .analysis import read_metrics as read_metrics
 from .analysis import record_episodes as record_episodes
 from .analysis import step_table as step_table
+from .devices import keep_compiled_programs as keep_compiled_programs
 from .devices import use_all_cores as use_all_cores
 from .envs import Centralized as Centralized
 from .envs import Environment as Environment

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marlcomm import devices, names
+from marlcomm import names
 from marlcomm.cli import main, program
 from marlcomm.cli.printing import print_members, print_tables
 from marlcomm.validation import UsageError
@@ -230,35 +230,6 @@ sys.exit(main(["do"]))
         assert subprocess.run([sys.executable, "-c", script], stderr=writer).returncode == 2
     finally:
         os.close(writer)
-
-
-@pytest.mark.parametrize("given", ["", "here", "./here"])
-def test_a_cache_folder_is_never_in_the_working_folder(monkeypatch, tmp_path, given):
-    monkeypatch.setenv("XDG_CACHE_HOME", given)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert devices.cache_folder() == tmp_path / ".cache" / "marlcomm"
-    assert not (tmp_path / ".cache").exists()
-
-
-def test_a_cache_folder_of_the_users(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "there"))
-    assert devices.cache_folder() == tmp_path / "there" / "marlcomm"
-
-
-def test_no_cache_where_none_can_be_had(monkeypatch, tmp_path):
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("HOME", str(tmp_path / "file"))
-    assert devices.cache_folder() is None
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
-    assert devices.cache_folder() is None
-
-    def homeless(cls):
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", classmethod(homeless))
-    assert devices.cache_folder() is None
 
 
 def test_a_warning_is_one_line():
