@@ -73,7 +73,7 @@ def main() -> None:
         steps=150_000,
         quick_steps=4_000,
         seeds=3,
-        episodes=3200,  # of the last evaluation in training, which is what is shown
+        episodes=640,  # of the last evaluation in training, which is what is shown
         evaluation_episodes=64,  # MPE2 is slow
         choices={"tasks": TASKS},
     )
