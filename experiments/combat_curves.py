@@ -125,7 +125,7 @@ def cuts_of(experiment: Experiment, run: FinishedRun, method: str) -> Mapping[st
 
 
 def _rows(method: str, settings: str, cell: Cell) -> list[list[str]]:
-    """One row where nothing is cut, and one for each share that is, by each way: the rank cuts what is said to oneself."""
+    """One row where nothing is cut, and one for each share and way: the rank also cuts what is said to oneself."""
     if cell.problem:
         return [[method, settings, "–", cell.problem, *["–"] * (len(HEAD) - 4)]]
     seconds, rows = f"{cell.summary['wall_seconds']:.0f}", []
