@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import tables
 from marlcomm.names import CHANNELS, CRITICS, MIXERS
 
 TASK = "hallway", ("task.lengths=2,3,2",)
@@ -86,8 +87,8 @@ def table(found: dict[tuple[str, str], Found]) -> str:
             reasons.append(each.refused)
         return f"refused ({reasons.index(each.refused) + 1})"
 
-    lines = ["| channel | " + " | ".join(ways()) + " |", "|---" * (len(ways()) + 1) + "|"]
-    lines += [f"| {name} | " + " | ".join(cell(found[name, way]) for way in ways()) + " |" for name in channels()]
+    rows = [[name, *(cell(found[name, way]) for way in ways())] for name in channels()]
+    lines = tables.table(["channel", *ways()], rows)
     return "\n".join([*lines, "", *(f"{number}. {reason}" for number, reason in enumerate(reasons, 1))])
 
 

@@ -23,6 +23,8 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from benchmarks.tables import line, table
+
 STEPS_PER_CALL = 20_000  # at least, of all copies together, so that calling costs nothing beside playing
 PEER_GOAL = {"navigation": 5 * 330_000.0, "predator_prey": 5 * 490_000.0}  # at 4096 copies on 2 cores
 MANY = 2**30  # beside which the number of legal actions is small, so that each is as likely
@@ -204,13 +206,12 @@ def main() -> None:
     tasks = given.tasks or [name for name in mc.env_names() if name != "jaxmarl"]
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, jax {jax.__version__}, {jax.default_backend()}, "
           f"{jax.device_count()} devices; environment steps/s, median of {given.repeats} calls\n")  # fmt: skip
-    print(_line(["task", "library", *(f"{copies:,} copies" for copies in given.copies)]))
-    print(_line(["---"] * (2 + len(given.copies))))
+    print("\n".join(table(["task", "library", *(f"{copies:,} copies" for copies in given.copies)], [])))
     found = {}
     for name in tasks:
         found[name] = _measure(name, given.copies, given.repeats)
         for row in _rows(name, found[name], given.copies):
-            print(_line(row), flush=True)
+            print(line(row), flush=True)
     print(f"\nload {os.getloadavg()[0]:.1f} at the end")
     for name, goal in PEER_GOAL.items():
         if 4096 in found.get(name, {}).get("marlcomm", {}):
@@ -261,10 +262,6 @@ def _arguments() -> argparse.Namespace:
     add("--devices", choices=("all", "one"), default="all", help="every core as a device, as the command line does")
     add("--json", help="a file for every number")
     return parser.parse_args()
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

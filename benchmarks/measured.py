@@ -43,7 +43,11 @@ def measure(
     """Compiles and times every algorithm, by label, in turns.
 
     Args:
+      algorithms: label -> algorithm.
+      members: of each population.
       chunk: in training steps.
+      repeats: timed chunks of each.
+      compilations: how often each is compiled.
       blocks: sizes in which members are computed together, each a variant; without any, as `Population` chooses.
     """
     variants = [

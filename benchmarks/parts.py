@@ -22,6 +22,7 @@ from benchmarks.compiled import cost, heaviest, summary
 from benchmarks.tables import spread, table
 from marlcomm.learners.update import guarded_step, weighted_sum
 from marlcomm.losses import Every
+from marlcomm.losses.interval import When
 from marlcomm.types import ActionValues
 
 WARM_UP_STEPS = 3
@@ -173,7 +174,8 @@ def _learning(learner: Any, state: Any, batch: Any) -> dict[str, Callable[[], An
     def gradient(state: Any, batch: Any) -> Any:
         def total(params: Any) -> jax.Array:
             unrolled, episodes = learner.unroll_batch(params, state, batch, state.key)
-            return weighted_sum(learner.losses, unrolled, episodes, state.hparams, jnp.int32(0))[0]
+            now = When(jnp.int32(0), state.env_steps)
+            return weighted_sum(learner.losses, unrolled, episodes, state.hparams, now)[0]
 
         return jax.grad(total)(state.params)
 

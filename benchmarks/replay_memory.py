@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.tables import table
+from marlcomm.training.memory import bytes_of
 
 MAPS = (
     "3m", "8m", "25m", "2s3z", "3s5z", "3s_vs_5z", "3s5z_vs_3s6z", "5m_vs_6m", "10m_vs_11m", "27m_vs_30m", "6h_vs_8z",
@@ -89,11 +90,6 @@ def bytes_of_jaxmarl(env: Any, trajectories: int, steps: int = TRAJECTORY_STEPS,
     )  # fmt: skip
     trajectory = jax.tree.map(lambda x: jax.ShapeDtypeStruct((steps, *x.shape[1:]), x.dtype), one)
     return bytes_of(jax.eval_shape(buffer.init, trajectory))
-
-
-def bytes_of(tree: Any) -> int:
-    """Of arrays of these shapes and types."""
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
 
 
 def report(found: list[Found]) -> list[str]:

@@ -19,4 +19,9 @@ def ratio(values: Sequence[float], to: Sequence[float]) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a markdown table."""
-    return ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *rows)]
+    return [line(cells) for cells in (head, ["---"] * len(head), *rows)]
+
+
+def line(cells: Sequence[str]) -> str:
+    """One line of a markdown table."""
+    return "| " + " | ".join(cells) + " |"

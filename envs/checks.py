@@ -13,7 +13,7 @@ import numpy as np
 
 from marlcomm.envs.api import Environment
 from marlcomm.envs.steps import Observation, StepType, TimeStep
-from marlcomm.validation import UsageError
+from marlcomm.validation import UsageError, brief
 
 REPLAYED_STEPS = 32  # steps of one episode that are taken again outside vmap
 
@@ -54,7 +54,7 @@ def check_env(env: Environment[Any], *, key: chex.PRNGKey | None = None, episode
         try:
             first, played, reset_key = jax.device_get(jax.jit(_play, static_argnums=(0, 2))(env, key, episodes))
         except Exception as error:  # whatever a user's environment raises is a finding
-            problems.add(f"reset and step fail under jit and vmap: {_brief(error)}")
+            problems.add(f"reset and step fail under jit and vmap: {brief(error)}")
         else:
             _check_values(env, first, played, problems)
             _check_replay(env, reset_key, first, played, problems)
@@ -75,10 +75,6 @@ class _Problems:
     def unless(self, right: Any, problem: str) -> None:
         if not right:
             self.add(problem)
-
-
-def _brief(error: Exception) -> str:
-    return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0][:200]}"
 
 
 def _check_sizes(env: Environment[Any], problems: _Problems) -> None:
@@ -129,7 +125,7 @@ def _state_and_step(name: str, hint: str, trace: Callable[[], Any], problems: _P
     try:
         given = trace()
     except Exception as error:
-        problems.add(f"{name} cannot be traced by jax{hint}: {_brief(error)}")
+        problems.add(f"{name} cannot be traced by jax{hint}: {brief(error)}")
         return None
     if not isinstance(given, tuple) or len(given) != 2:
         problems.add(f"{name} returns {type(given).__name__}; it must return the state and a TimeStep.")

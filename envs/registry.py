@@ -12,7 +12,7 @@ from typing import Any
 
 from marlcomm.envs.api import Environment
 from marlcomm.names import SIMULATORS, TASKS
-from marlcomm.validation import UsageError, fits_type, nearest, to_python
+from marlcomm.validation import UsageError, first_line, fits_type, nearest, to_python
 
 Factory = Callable[..., Environment[Any]]
 
@@ -83,7 +83,7 @@ def _made(name: str, factory: Factory, options: dict[str, Any]) -> Environment[A
         if not options:
             raise
         given = ", ".join(f"{option}={reprlib.repr(value)}" for option, value in options.items())
-        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        why = first_line(error)
         raise UsageError(f"Task {name!r} cannot be made with {given}: {why}") from error
 
 

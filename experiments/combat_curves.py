@@ -28,7 +28,6 @@ from experiments.common import (
     MIDDLE_HEAD,
     Experiment,
     FinishedRun,
-    as_json,
     curves_as_json,
     middle_cells,
     percent,
@@ -37,7 +36,7 @@ from experiments.learning_and_cuts import KINDS, CutKind
 from experiments.methods_by_tasks import Method, problem_of
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import cut_curve, plot_curves
-from marlcomm.training.record import RunFolder, commit
+from marlcomm.training.record import RunFolder
 
 METHODS = {
     "ndq": Method("ndq", {}),
@@ -116,12 +115,13 @@ def cell_of(experiment: Experiment, method: str, name: str, settings: str, views
 
 def cuts_of(experiment: Experiment, run: FinishedRun, method: str) -> Mapping[str, Any]:
     """The cut curves of a run, or what was found of them before; they are kept with the run."""
-    folder, kept = RunFolder(run.saved.path), f"cuts-{experiment.episodes}-episodes.json"
-    if not (folder.path / kept).exists():
-        cut: Mapping[CutKind, Any] = dict.fromkeys(KINDS, CUTS) if method in CUT else {"cut": CUTS[:1]}
-        found = {kind: cut_curve(run.saved, at, kind=kind, episodes=experiment.episodes) for kind, at in cut.items()}
-        folder.write_json(kept, as_json({"cuts": found, "commit": commit()}))
-    return folder.read_json(kept)["cuts"]
+    episodes = experiment.episodes
+    cut: Mapping[CutKind, Any] = dict.fromkeys(KINDS, CUTS) if method in CUT else {"cut": CUTS[:1]}
+
+    def found() -> Mapping[str, Any]:
+        return {kind: cut_curve(run.saved, at, kind=kind, episodes=episodes) for kind, at in cut.items()}
+
+    return run.kept(f"cuts-{episodes}-episodes", {"cut": cut, "episodes": episodes}, found)
 
 
 def _rows(method: str, settings: str, cell: Cell) -> list[list[str]]:

@@ -29,7 +29,6 @@ from experiments.combat_scripts import SCRIPTS, win_rate
 from experiments.common import (
     MIDDLE_HEAD,
     Experiment,
-    as_json,
     curves_as_json,
     interquartile_mean,
     middle_cells,
@@ -43,7 +42,7 @@ from marlcomm.envs.steps import Observation, TimeStep
 from marlcomm.envs.wrappers import Wrapper
 from marlcomm.messages import SilentChannel
 from marlcomm.training import evaluate
-from marlcomm.training.record import RunFolder, commit
+from marlcomm.training.record import RunFolder
 
 SIGHTS = ("2", "4", "6", "9")
 TEAMS = ("scripted", "open-loop", "memoryless", "recurrent", "oracle")
@@ -125,12 +124,12 @@ def cell_of(experiment: Experiment, team: str, name: str, sight: str, views: str
             return Cell(won=np.array([win_rate(env_of(name), SCRIPTS[name], experiment.episodes)]))  # pyright: ignore[reportArgumentType]
         label = label_of(team, name, *([] if team in BLIND else [f"sight-{sight}"]), views=views)
         run = experiment.train(label, team_of(team, name, range_of_sight, views), steps=steps_on(experiment, name))
-        folder, kept = RunFolder(run.saved.path), f"tested-won-{experiment.episodes}-episodes.json"
-        if not (folder.path / kept).exists():
-            tested = evaluate(run.saved, episodes=experiment.episodes)
-            folder.write_json(kept, as_json({"tested": tested, "commit": commit()}))
-        won = np.array(folder.read_json(kept)["tested"]["won"], float)
-        return Cell(won=won, seconds=folder.read_json("summary.json")["wall_seconds"], curves=curves_as_json(run))
+        episodes, summary = experiment.episodes, RunFolder(run.saved.path).read_json("summary.json")
+        tested = run.kept(
+            f"tested-won-{episodes}-episodes", {"episodes": episodes}, lambda: evaluate(run.saved, episodes=episodes)
+        )
+        won = np.array(tested["won"], float)
+        return Cell(won=won, seconds=summary["wall_seconds"], curves=curves_as_json(run))
     except (Exception, SystemExit) as error:  # a cell that fails is shown, and the others go on
         return Cell(problem_of(error, f"{team}-{name}-{sight}"))
 

@@ -48,6 +48,19 @@ class FinishedRun(NamedTuple):
         tested = self.metrics["test_return"]
         return tested[np.isfinite(tested).any(1)][-1]
 
+    def kept(self, name: str, decides: Mapping[str, Any], measure: Callable[[], Any]) -> Any:
+        """What `measure` finds, as JSON, or found before; it is kept with the run.
+
+        Args:
+          name: of the file, without its ending.
+          decides: all that what is found depends on, the run apart: where that has changed, it is measured again.
+          measure: takes long.
+        """
+        folder, file, now = RunFolder(self.saved.path), f"{name}.json", as_json(decides)
+        if not (folder.path / file).exists() or folder.read_json(file).get("decides") != now:
+            folder.write_json(file, {"decides": now, "found": as_json(measure()), "commit": commit()})
+        return folder.read_json(file)["found"]
+
 
 @dataclass
 class Experiment:

@@ -25,7 +25,6 @@ from experiments.common import (
     MIDDLE_HEAD,
     Experiment,
     FinishedRun,
-    as_json,
     interquartile_mean,
     markdown_table,
     middle_cells,
@@ -35,7 +34,6 @@ from experiments.common import (
 from experiments.methods_by_tasks import METHODS, TASKS, algorithm_of, problem_of
 from marlcomm.algorithms import Algorithm
 from marlcomm.analysis import Frontier, frontier, plot_frontier
-from marlcomm.training.record import RunFolder
 
 SHARES = {"sensor": 0.2, "hallway-delays-to-6": 1.0, "traffic-junction-easy": 0.8}  # of `--steps`
 OLDER = ("silent", "gaussian", "mean", "attention", "gated", "memory", "shared", "discrete")
@@ -134,14 +132,13 @@ def measured(experiment: Experiment, channel: str, task: str) -> Frontier | str:
 
 def _frontier_of(experiment: Experiment, channel: str, task: str, run: FinishedRun) -> Frontier:
     """The frontier of one run, or what was found of it before by the same measure; it is kept with the run."""
-    edits = () if channel == "silent" else EDITS
-    best = run.saved.algorithm.env.best_returns()
-    decides = as_json({"edits": edits, "measure": MEASURES[task], "best_returns": best})
-    folder, name = RunFolder(run.saved.path), f"frontier-{experiment.episodes}-episodes.json"
-    if not (folder.path / name).exists() or folder.read_json(name).get("decides") != decides:
-        found = frontier({channel: run.saved}, edits=edits, measure=MEASURES[task], episodes=experiment.episodes)
-        folder.write_json(name, {"decides": decides, "found": as_json(found)})
-    return _read(folder.read_json(name)["found"])
+    edits, measure = () if channel == "silent" else EDITS, MEASURES[task]
+    decides = {"edits": edits, "measure": measure, "best_returns": run.saved.algorithm.env.best_returns()}
+
+    def found() -> Frontier:
+        return frontier({channel: run.saved}, edits=edits, measure=measure, episodes=experiment.episodes)
+
+    return _read(run.kept(f"frontier-{experiment.episodes}-episodes", decides, found))
 
 
 def _read(written: dict[str, Any]) -> Frontier:

@@ -26,7 +26,6 @@ from experiments.common import (
     Experiment,
     FinishedRun,
     NotTrained,
-    as_json,
     curves_as_json,
     markdown_table,
     middle_cells,
@@ -39,7 +38,7 @@ from marlcomm.algorithms import Algorithm
 from marlcomm.algorithms.registry import learner_of
 from marlcomm.envs.small.traffic_junction import TrafficJunction
 from marlcomm.training import evaluate
-from marlcomm.training.record import RunFolder, commit
+from marlcomm.training.record import RunFolder
 from marlcomm.validation import UsageError
 
 TRAFFIC_SETTINGS = TrafficJunction.training_settings["value"]
@@ -194,19 +193,18 @@ def _steps(experiment: Experiment, label: str) -> int:
 
 def _tested(run: FinishedRun, measure: str, episodes: int) -> Cell:
     """Evaluates a run, or reads back what was found; it is kept with the run."""
-    folder, name = RunFolder(run.saved.path), f"tested-{measure}-{episodes}-episodes.json"
-    if not (folder.path / name).exists():
-        found = {
+
+    def measured() -> dict[str, Any]:
+        return {
             "tested": evaluate(run.saved, episodes=episodes),
             "random": evaluate(run.saved, edits=["random"], episodes=episodes)[measure],
-            "commit": commit(),
         }
-        folder.write_json(name, as_json(found))
-    found = folder.read_json(name)
+
+    found = run.kept(f"tested-{measure}-{episodes}-episodes", {"measure": measure, "episodes": episodes}, measured)
     return Cell(
         tested={name: np.array(values, float) for name, values in found["tested"].items()},
         random=np.array(found["random"], float),
-        summary=folder.read_json("summary.json"),
+        summary=RunFolder(run.saved.path).read_json("summary.json"),
         curves=curves_as_json(run),
     )
 

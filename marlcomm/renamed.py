@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import os
 import warnings
@@ -112,6 +113,24 @@ def _within(
 def is_restated(name: str, known: Collection[str]) -> bool:
     """Whether it is an old flag that is another setting now."""
     return name in RESTATED and name not in known
+
+
+def old_attributes(module: str, now: Mapping[str, str]) -> Callable[[str], Any]:
+    """A module's `__getattr__` for what has another name now: it is found for one release, with a warning.
+
+    Args:
+      module: its name.
+      now: old name -> where it stands, such as `marlcomm.agents.from_torch`.
+    """
+
+    def get(name: str) -> Any:
+        if name not in now:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warnings.warn(f"{module}.{name} is {now[name]} now", FutureWarning, stacklevel=2)
+        home, _, today = now[name].rpartition(".")
+        return getattr(importlib.import_module(home), today)
+
+    return get
 
 
 def old_names(**names: str) -> Callable[[type[Class]], type[Class]]:

@@ -17,12 +17,23 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
+MOST_SAID = 200  # letters of the line that is quoted of another error
 SEEDS = 2**32  # keys take 32 bits of a seed: any other would be the same run as one of these
 MEMBERS = 100_000  # of a population: each has its own copy of all that is learned
 
 
 class UsageError(ValueError):
     """An argument is wrong; the message names it, its value and what would be right."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says, cut where it is long; its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:MOST_SAID]
+
+
+def brief(error: BaseException) -> str:
+    """An error's type, and the first line of what it says."""
+    return f"{type(error).__name__}: {first_line(error) if str(error).strip() else 'no message'}"
 
 
 def to_python(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 
 import pytest
@@ -54,3 +55,18 @@ def test_a_class_takes_old_names_of_its_arguments():
     with pytest.warns(FutureWarning, match="rounds"):
         assert Talk(hops=3).rounds == 3  # pyright: ignore[reportCallIssue]
     assert Talk(rounds=2).rounds == 2
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "home", "new"),
+    [
+        ("marlcomm.networks", "CommunicatingAgent", "marlcomm.agents", "CommunicatingAgent"),
+        ("marlcomm.analysis", "measure_signalling", "marlcomm.analysis", "measure_signaling"),
+    ],
+)
+def test_what_stands_elsewhere_now_is_found_with_a_warning(module, old, home, new):
+    with pytest.warns(FutureWarning, match=new):
+        found = getattr(importlib.import_module(module), old)
+    assert found is getattr(importlib.import_module(home), new)
+    with pytest.raises(AttributeError, match="nothing_of_it"):
+        _ = importlib.import_module(module).nothing_of_it

@@ -15,6 +15,7 @@ from marlcomm.envs.adapters.foreign import like, unless
 from marlcomm.envs.api import Environment
 from marlcomm.envs.options import check_count
 from marlcomm.envs.steps import Observation, TimeStep, restart, timestep
+from marlcomm.validation import first_line
 
 LEGAL_MOVES = ("get_avail_actions", "get_legal_moves")  # the second in Hanabi
 
@@ -133,8 +134,7 @@ class JaxMARLAdapter(Environment[JaxMARLState]):
         try:
             jax.eval_shape(self._advance, jax.random.key(0), self._inner, action)
         except Exception as error:
-            brief = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            raise ValueError(f"JaxMARLAdapter: {name} cannot be stepped: {brief}") from error
+            raise ValueError(f"JaxMARLAdapter: {name} cannot be stepped: {first_line(error)}") from error
 
     @property
     def unwrapped(self) -> Any:

@@ -1,7 +1,7 @@
 """SMAC's actions, observations, states and rewards, from arrays of units, whoever filled them.
 
 Layouts, orders and conditions are those of `StarCraft2Env` (oxwhirl/smac@d6aab33) and of NDQ's copy of it, feature by
-feature. Letters as in `types`; N = 6 + E actions. Copies stand in the last axis. Arrays may be of JAX or of NumPy: the
+feature. Letters as in `types`; K = 6 + E actions. Copies stand in the last axis. Arrays may be of JAX or of NumPy: the
 bridge's worker processes, which must not load JAX, fill the latter from the game itself.
 """
 
@@ -129,7 +129,7 @@ class Views:
         self._enemy_healers = np.isin(np.arange(enemies), roster.enemy.healers)[:, None]
 
     def action_mask(self, seen: Seen) -> jax.Array:
-        """[A, N, B] bool: what each agent may do. The dead may do nothing but nothing, which nobody else may."""
+        """[A, K, B] bool: what each agent may do. The dead may do nothing but nothing, which nobody else may."""
         xp = array_module(seen.x)
         split = self.roster.num_allies
         alive = seen.health > 0.0
@@ -148,7 +148,7 @@ class Views:
         return MOVES * self.options.move_amount / 2
 
     def _width(self, targets: jax.Array) -> jax.Array:
-        """[A, N - 6, B] from targets of one side: there may be more of the other."""
+        """[A, K - 6, B] from targets of one side: there may be more of the other."""
         missing = self.num_actions - FIRST_TARGET - targets.shape[1]
         return array_module(targets).pad(targets, ((0, 0), (0, missing), (0, 0))) if missing else targets
 
@@ -170,7 +170,7 @@ class Views:
         return xp.where(inside, value.astype(np.float32), outside)
 
     def observations(self, seen: Seen, mask: jax.Array) -> jax.Array:
-        """[A, O, B] float32: what each agent sees; zeros of those not alive. `mask` [A, N, B] is `action_mask`."""
+        """[A, O, B] float32: what each agent sees; zeros of those not alive. `mask` [A, K, B] is `action_mask`."""
         xp = array_module(seen.x)
         split, options = self.roster.num_allies, self.options
         enemies = self.roster.num_enemies
@@ -226,7 +226,7 @@ class Views:
         features += [xp.broadcast_to(code[:, None], visible.shape) for code in codes.T]
         mine = slice(None, split) == part
         if mine and self.options.obs_last_action:
-            done = self._last_actions(seen)  # [A, N, B]
+            done = self._last_actions(seen)  # [A, K, B]
             features += [xp.broadcast_to(done[:, n], visible.shape) for n in range(self.num_actions)]
         table = xp.where(visible[:, :, None], xp.stack(features, 2), 0.0)
         return table.reshape(split, -1, table.shape[-1])
@@ -237,7 +237,7 @@ class Views:
         return [*found, seen.shield[part] / self._shield_scale[part]] if shields else found
 
     def _last_actions(self, seen: Seen) -> jax.Array:
-        """[A, N, B] float32: one-hot codes of what each agent did last; zeros before the first step."""
+        """[A, K, B] float32: one-hot codes of what each agent did last; zeros before the first step."""
         return (seen.last_action[:, None] == np.arange(self.num_actions)[:, None]).astype(np.float32)
 
     def _constant(self, table: np.ndarray, seen: Seen) -> jax.Array:
@@ -338,7 +338,7 @@ class Views:
         return (*names, *(["time"] if self.options.state_timestep_number else []))
 
     def action_names(self) -> tuple[str, ...]:
-        """[N] a short word an action; a healer's targets are allies."""
+        """[K] a short word an action; a healer's targets are allies."""
         deed = "attack/heal" if self.roster.ally.healers else "attack"
         return ("nothing", "stop", *MOVE_NAMES, *(f"{deed} {k}" for k in range(self.num_actions - FIRST_TARGET)))
 

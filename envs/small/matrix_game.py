@@ -1,6 +1,6 @@
 """Matrix games: one-step games of two agents, each of which may observe something.
 
-`RGMCOMM_TABLE`: RGMComm (Chen et al., ICLR 2024), figure 1. The paper does not print three entries; one follows from
+`RGMCOMM_TABLE`: RGMComm (Chen et al., AAAI 2024), figure 1. The paper does not print three entries; one follows from
 its sums, the other two are free, and 12 and 36 are a choice that keeps every number that the paper states.
 `QTRAN_TABLE`: QTRAN (Son et al., ICML 2019), table 1.
 """

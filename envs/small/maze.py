@@ -1,6 +1,6 @@
 """Maze: two agents must meet on one of two landmarks; which one can be reached depends on where both started.
 
-Source: RGMComm (Chen et al., ICLR 2024), the 4x4 maze. No code was released; what the paper leaves open is an
+Source: RGMComm (Chen et al., AAAI 2024), the 4x4 maze. No code was released; what the paper leaves open is an
 option here, with the default that its description fits best.
 """
 

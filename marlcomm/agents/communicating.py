@@ -147,7 +147,8 @@ class CommunicatingAgent(nn.Module):
         """Whole episodes from empty memory, for learning.
 
         Args:
-          inputs: [B, T, N, K]; alive: [B, T, N] bool; action_mask: [B, T, N, A] bool; the rest as for `step`.
+          inputs: [B, T, N, K]; alive: [B, T, N] bool; action_mask: [B, T, N, A] bool.
+          key, edit, training: as for `step`.
 
         Returns:
           scores [B, T, N, A], messages and what the channel reports with leading axes [B, T].

@@ -27,7 +27,7 @@ from marlcomm.analysis.measures.frontier import Frontier, frontier, pareto_front
 from marlcomm.analysis.measures.interquartile import Middle, interquartile_mean
 from marlcomm.analysis.measures.intervention import Intervention, intervene
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
-from marlcomm.analysis.measures.signalling import Dependence, Signalling, measure_signalling
+from marlcomm.analysis.measures.signaling import Dependence, Signaling, measure_signaling
 from marlcomm.analysis.measures.tables import message_table, metrics_table, read_metrics, step_table, write_csv
 from marlcomm.analysis.measures.talk import SPOKEN, Talk, TalkOverTime, talk_over_time, talk_table, who_talks
 from marlcomm.analysis.report.inspection import Inspection, MessageFindings, make_inspection
@@ -35,6 +35,7 @@ from marlcomm.analysis.report.page import inspect_run, write_page
 from marlcomm.analysis.theory.measured_gap import MeasuredGap, SeenTable, measure_gap, tabulate
 from marlcomm.analysis.theory.return_gap import SenderGap, TeamGap, exact_clustering, sender_gap, team_gap
 from marlcomm.analysis.theory.tabular import TabularTask
+from marlcomm.renamed import old_attributes
 from marlcomm.training.curves import plot_curves, run_labels
 
 __all__ = [
@@ -56,7 +57,7 @@ __all__ = [
     "SeenTable",
     "SenderGap",
     "SettingCurve",
-    "Signalling",
+    "Signaling",
     "TabularTask",
     "Talk",
     "TalkGraph",
@@ -79,7 +80,7 @@ __all__ = [
     "make_inspection",
     "marl_eval",
     "measure_gap",
-    "measure_signalling",
+    "measure_signaling",
     "message_table",
     "message_worth",
     "metrics_table",
@@ -109,3 +110,7 @@ __all__ = [
     "write_csv",
     "write_page",
 ]
+
+__getattr__ = old_attributes(
+    __name__, {"Signalling": "marlcomm.analysis.Signaling", "measure_signalling": "marlcomm.analysis.measure_signaling"}
+)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -173,22 +173,11 @@ def describe(recipe: Recipe, seconds: float) -> SimulatorSpec:
             raise UsageError(
                 f"{_what(recipe)} cannot be made: {said.get('error', 'it ended at once')}\n{words}".strip()
             )
-        return as_spec(said["spec"])
+        return SimulatorSpec.from_json(said["spec"])
     finally:
         if process is not None:
             process.kill()
         workplace.close()
-
-
-def as_spec(said: Mapping[str, Any]) -> SimulatorSpec:
-    """A spec as JSON brought it."""
-    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
-    return SimulatorSpec(**fields)
-
-
-def spec_as_json(spec: SimulatorSpec) -> dict[str, Any]:
-    """A spec as JSON can bring it."""
-    return asdict(spec)
 
 
 def _what(recipe: Recipe) -> str:

@@ -7,14 +7,14 @@ import json
 import os
 import select
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from marlcomm.bridge.account import Account
 from marlcomm.bridge.block import CLOSE, HELLO, RESET, STEP, SharedBlock, layout, read_trouble, sentinels
-from marlcomm.bridge.launch import Recipe, WorkerProcess, Workplace, spec_as_json
+from marlcomm.bridge.launch import Recipe, WorkerProcess, Workplace
 from marlcomm.bridge.simulator import SimulatorSpec
 from marlcomm.training.drivers import CannotPlay
 
@@ -335,7 +335,7 @@ class WorkerPool:
         facts = {"slot": slot, "slots": len(self), "block": self.block.descriptor, "done": self._tell_done}
         passed = (self.block.descriptor, self._tell_done)
         process = WorkerProcess(
-            self.recipe, self._workplace, f"worker-{slot}", passed, {**facts, "spec": spec_as_json(self.spec)}
+            self.recipe, self._workplace, f"worker-{slot}", passed, {**facts, "spec": asdict(self.spec)}
         )
         self._processes[slot] = process
         self._slot_of[process.socket.fileno()] = slot

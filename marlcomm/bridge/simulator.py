@@ -8,6 +8,7 @@ Letters of axes as in `marlcomm.types`: N agents, A actions, O observation featu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -37,6 +38,12 @@ class SimulatorSpec:
     continuous: bool = False
     reports_won: bool = False
     action_names: tuple[str, ...] = ()
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> SimulatorSpec:
+        """A spec as JSON brought it, which knows no tuples; `dataclasses.asdict` makes what it can bring."""
+        fields: dict[str, Any] = {name: tuple(it) if isinstance(it, list) else it for name, it in said.items()}
+        return cls(**fields)
 
 
 class Observed(NamedTuple):

@@ -92,7 +92,7 @@ class _Server:
         self._channel, self._simulator, self._done = channel, simulator, config["done"]
         os.set_inheritable(self._done, False)
         os.set_inheritable(config["block"], False)
-        self._slot, self._spec = config["slot"], SimulatorSpec(**_as_tuples(config["spec"]))
+        self._slot, self._spec = config["slot"], SimulatorSpec.from_json(config["spec"])
         block = SharedBlock(self._spec, config["slots"], config["block"])
         self._row = {name: getattr(block, name)[self._slot] for name in blocks.layout(self._spec)}
         self._order, self._answer = block.order[self._slot : self._slot + 1], block.answer[self._slot : self._slot + 1]
@@ -183,10 +183,6 @@ def _outcome(given: Any) -> Outcome:
     if not isinstance(given, tuple) or len(given) != len(Outcome._fields):
         raise SimulatorFault("wrong shape", f"step must give Outcome(...), not {type(given).__name__}")
     return Outcome(*given)
-
-
-def _as_tuples(spec: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in spec.items()}
 
 
 def _sentence(error: BaseException) -> str:

@@ -25,7 +25,7 @@ from marlcomm import devices
 from marlcomm.cli.commands import COMMANDS
 from marlcomm.cli.printing import say_error, say_warning
 from marlcomm.names import IMPORTED
-from marlcomm.validation import UsageError
+from marlcomm.validation import UsageError, brief, first_line
 
 DONE, USAGE, FAULT, INTERRUPTED = 0, 2, 70, 130
 REPORT = "that is a fault of marlcomm's, not yours: please report it, with these lines and the command."
@@ -110,7 +110,7 @@ def _import(modules: Sequence[str]) -> None:
                 raise UsageError(f"--import {module}: there is no such module here or among those installed") from None
             with contextlib.suppress(OSError):  # where nobody reads
                 traceback.print_exception(error)
-            raise UsageError(f"--import {module}: it fails: {type(error).__name__}: {_first_line(error)}") from None
+            raise UsageError(f"--import {module}: it fails: {brief(error)}") from None
 
 
 def _say_what_went_wrong(error: Exception) -> int:
@@ -118,7 +118,7 @@ def _say_what_went_wrong(error: Exception) -> int:
     code = USAGE
     try:
         if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-            say_error(f"this does not fit into memory: ask for less, or for smaller ({_first_line(error)})")
+            say_error(f"this does not fit into memory: ask for less, or for smaller ({first_line(error)})")
         elif _is_users(error):
             say_error(str(error) or type(error).__name__)
         else:
@@ -146,10 +146,6 @@ def _is_sentence_of_ours(error: Exception) -> bool:
     last = traceback.extract_tb(error.__traceback__)[-1]
     within = Path(marlcomm.__file__).parent in Path(last.filename).parents
     return isinstance(error, ValueError) and within and (last.line or "").startswith("raise ")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _let_everything_be_printed() -> None:

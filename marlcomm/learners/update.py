@@ -23,6 +23,9 @@ def weighted_sum(
     """The losses, each times `hparams.weights[name]`, and metrics: each by name, its own as `name/detail`.
 
     `when` is for losses that are taken at `Every` so many gradient steps, or `Since` an environment step.
+
+    Raises:
+      UsageError: a loss reads what the channel does not report, or gives no pair of a number and metrics.
     """
     total, metrics = jnp.float32(0.0), {}
     for name, loss in losses.items():

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from marlcomm.messages.channel import Channel
-from marlcomm.messages.trial import BATCH, Mean, Scene, Trial, brief, plain, shape_problems
-from marlcomm.validation import UsageError
+from marlcomm.messages.trial import BATCH, Mean, Scene, Trial, plain, shape_problems
+from marlcomm.validation import UsageError, brief
 
 # sizes of a channel without any; no two are equal, so that no axis is another
 AGENTS, INPUTS, ACTIONS, STATE = 3, 5, 4, 7

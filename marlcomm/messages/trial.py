@@ -15,7 +15,7 @@ from marlcomm.messages.channel import Channel, Heard, Received, as_heard
 from marlcomm.messages.edits import CutPairs
 from marlcomm.messages.transmission import Transmission, checked_heard
 from marlcomm.types import Messages, bits_sent
-from marlcomm.validation import UsageError
+from marlcomm.validation import UsageError, brief
 
 BATCH, HIDDEN = 8, 6
 STEPS = 4  # of talk, where a channel carries something from step to step
@@ -115,11 +115,6 @@ def shape_problems(channel: Channel) -> list[str]:
                     if leaf.shape[: len(lead)] != lead
                 ]
     return list(dict.fromkeys(problems))
-
-
-def brief(error: Exception) -> str:
-    """An error's type and the first line of what it says."""
-    return f"{type(error).__name__}: {(str(error).strip() or 'no message').splitlines()[0][:200]}"
 
 
 class Mean(NamedTuple):

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from marlcomm.validation import check_count
+
 
 def uniform_within(bound: float) -> nn.initializers.Initializer:
     """Uniform on [-bound, bound].
@@ -46,10 +48,9 @@ class MLP(nn.Module):
 
 
 def check_positive(module: nn.Module, *fields: str) -> None:
-    """Raises ValueError where one of these fields, such as a width, is below 1."""
+    """Raises UsageError where one of these fields, such as a width, is no whole number of at least 1."""
     for name in fields:
-        if getattr(module, name) < 1:
-            raise ValueError(f"{name} is {getattr(module, name)}: must be at least 1")
+        check_count(name, getattr(module, name))
 
 
 def side_by_side(views: jax.Array) -> jax.Array:

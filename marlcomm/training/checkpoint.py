@@ -18,6 +18,7 @@ import numpy as np
 
 from marlcomm.training import orbax_folder
 from marlcomm.training.old_checkpoints import Layout, older_layouts
+from marlcomm.validation import brief, first_line
 
 FILES = "files.json"  # sizes and checksums of a checkpoint's files; those of older versions have none
 _CLEARINGS = 100  # at most, of what was left unfinished
@@ -138,7 +139,7 @@ class Checkpoints:
             try:
                 state, facts = orbax_folder.read(folder, layout.template)
             except Exception as error:  # whatever a damaged file or a foreign template makes the reader raise
-                failures.append(f"{type(error).__name__}: {orbax_folder.first_line(error)}")
+                failures.append(brief(error))
                 continue
             if digest(state) != facts.pop("digest", None):
                 return f"checkpoint {number} is damaged: its contents do not match its checksum"
@@ -203,7 +204,7 @@ def _damage(folder: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        return f"{FILES} cannot be read: {orbax_folder.first_line(error)}"
+        return f"{FILES} cannot be read: {first_line(error)}"
     if not isinstance(written, dict):
         return f"{FILES} holds no checksums"
     changed = [name for name in sorted(written.keys() | found.keys()) if written.get(name) != found.get(name)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from marlcomm.messages.edit_schedules import RandomCut
 from marlcomm.renamed import RESTATED, SETTINGS
+from marlcomm.training.same_run import mapping_of
 
 RENAMED = 3  # the format of config.json since which today's names stand in it
 
@@ -28,7 +29,7 @@ def with_todays_words(recorded: Mapping[str, Any]) -> dict[str, Any]:
     The width of NDQ's encoder was 64 once, whatever `hidden` was; its cut in training was a flag of the learner's.
     """
     found = dict(recorded)
-    settings, resolved = _mapping(found, "settings"), _mapping(found, "resolved")
+    settings, resolved = mapping_of(found, "settings"), mapping_of(found, "resolved")
     if "format" not in found and found.get("algorithm") == "ndq" and settings.get("hidden", 64) != 64:
         settings = found["settings"] = {**settings, "encoder_hidden": 64}
     if found.get("format", 0) >= RENAMED:
@@ -63,7 +64,7 @@ def _resolved(resolved: Mapping[str, Any]) -> dict[str, Any]:
     if "joint_critic" in found:
         critic = found.pop("joint_critic")
         found["parts"] = {} if critic is None else {"joint_critic": {"type": "JointCriticPart", "network": critic}}
-    channel = _mapping(_mapping(found, "agent"), "channel")
+    channel = mapping_of(mapping_of(found, "agent"), "channel")
     if channel:  # all of them talked before the memory
         found["agent"] = {**found["agent"], "channel": {**channel, "after_memory": False}}
     share, start = found.pop("cut_share", None), found.pop("cut_start", None)
@@ -82,8 +83,3 @@ def _in_todays_words(thing: Any) -> Any:
 
 def _members(member: Mapping[str, Any]) -> dict[str, Any]:
     return {SETTINGS.get(name, name): value for name, value in member.items()}
-
-
-def _mapping(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = config.get(name)
-    return found if isinstance(found, dict) else {}

@@ -18,6 +18,8 @@ import jax
 import numpy as np
 from orbax import checkpoint as orbax
 
+from marlcomm.validation import first_line
+
 LARGE = 2**20  # bytes of an array that is not looked back at
 MISREAD = frozenset("[]*?\\")  # characters of a path that orbax takes for a pattern, or tensorstore for a separator
 
@@ -64,11 +66,6 @@ def look_back(folder: Path, state: Any) -> None:
     for written, read_back in zip(jax.tree.leaves(state), jax.tree.leaves(found), strict=True):
         if read_back is not orbax.PLACEHOLDER and np.asarray(read_back).tobytes() != written.tobytes():
             raise OSError(f"{folder} cannot be read back: other numbers than were written")
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what an error says, cut where it is long."""
-    return str(error).strip().split("\n")[0][:200]
 
 
 def _whole(state: orbax.CheckpointHandler | None = None) -> orbax.Checkpointer:

@@ -116,19 +116,20 @@ def _around(recorded: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
     now = versions()
     said = [
         f"{name} was {version} when this run began and is {now.get(name)} now: results may differ in the last bits"
-        for name, version in _mapping(recorded, "versions").items()
+        for name, version in mapping_of(recorded, "versions").items()
         if now.get(name) != version
     ]
     before, here = recorded.get("devices"), asked.get("devices")
     if before and here and before != here:
         said.append(f"this run began on {before} and goes on on {here}: results may differ in the last bits")
-    codes, code = _mapping(recorded, "code"), _mapping(asked, "code")
+    codes, code = mapping_of(recorded, "code"), mapping_of(asked, "code")
     changed = [name for name in sorted(codes.keys() & code.keys()) if codes[name] != code[name]]
     if changed:
         said.append(f"the code of {', '.join(changed)} is not what it was when this run began")
     return said
 
 
-def _mapping(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def mapping_of(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """What stands under a name of a record, if that is a mapping; else an empty one."""
     found = config.get(name)
     return found if isinstance(found, dict) else {}

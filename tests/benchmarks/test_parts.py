@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import parts
 
-TINY = {"hidden": 4, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 4, "batch_steps": 2, "replay_steps": 8,
+TINY = {"hidden": 4, "num_envs": 2, "batch_episodes": 2, "replay_episodes": 4, "batch_steps": 16, "replay_steps": 32,
         "update_interval": 1, "epochs": 2, "joint_hidden": 4}  # fmt: skip
 EVERYWHERE = {
     parts.WHOLE,
@@ -22,7 +22,12 @@ EVERYWHERE = {
 
 @pytest.mark.parametrize(
     ("name", "own"),
-    [("vdn", {parts.DRAWING, parts.MIXER}), ("mappo", set()), ("maddpg", {parts.DRAWING})],
+    [
+        ("vdn", {parts.DRAWING, parts.MIXER}),
+        ("mappo", set()),
+        ("maddpg", {parts.DRAWING}),
+        pytest.param("rgmcomm", {parts.DRAWING}, marks=pytest.mark.slow),  # with a loss that counts at some steps only
+    ],
 )
 def test_every_learner_has_its_parts(name, own):
     found = parts.measure(name, "sensor", 2, 1, TINY)
@@ -30,7 +35,7 @@ def test_every_learner_has_its_parts(name, own):
     assert timed == EVERYWHERE | own
     assert all(len(taken) == 1 and taken[0] > 0 for taken in found["milliseconds"].values())
     assert found["calls"][parts.PLAYING] == 1
-    assert found["calls"][parts.FORWARD] == {"vdn": 1, "mappo": 2, "maddpg": 2}[name]
+    assert found["calls"][parts.FORWARD] == {"vdn": 1, "mappo": 2, "maddpg": 2, "rgmcomm": 2}[name]
     assert found["cost"]["flops"] > 0
     assert found["instructions"]["fusion"]["places"] > 0
     lines = parts.report(found)

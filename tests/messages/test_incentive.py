@@ -244,7 +244,7 @@ def test_the_contract(at_receiver):
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"latent": 0}, "latent is 0: must be at least 1"),
+        ({"latent": 0}, "latent=0 must be a whole number, at least 1"),
         ({"variance_floor": 0.0}, "variance_floor is 0.0: must be above 0"),
         ({"prune": -1.0}, "prune is -1.0: must be at least 0"),
         ({"after_memory": False}, "after_memory is False"),

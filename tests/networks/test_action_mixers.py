@@ -196,9 +196,9 @@ def test_agents_without_any_choice_are_taken_as_they_are():
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: QPLEXMixer(heads=0), "heads is 0"),
-        (lambda: QPLEXMixer(attention_layers=0), "attention_layers is 0"),
-        (lambda: QTRANMixer(layers=0), "layers is 0"),
+        (lambda: QPLEXMixer(heads=0), "heads=0"),
+        (lambda: QPLEXMixer(attention_layers=0), "attention_layers=0"),
+        (lambda: QTRANMixer(layers=0), "layers=0"),
     ],
 )
 def test_sizes_are_checked(make, said):

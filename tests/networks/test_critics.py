@@ -97,7 +97,7 @@ def test_all_critics_say_the_same_of_the_same_joint_action():
 
 @pytest.mark.parametrize("kind", [ActionCritic, DecomposedCritic])
 def test_sizes_are_checked(kind):
-    with pytest.raises(ValueError, match="layers is 0: must be at least 1"):
+    with pytest.raises(ValueError, match="layers=0 must be a whole number, at least 1"):
         kind(layers=0)
-    with pytest.raises(ValueError, match="hidden is 0: must be at least 1"):
+    with pytest.raises(ValueError, match="hidden=0 must be a whole number, at least 1"):
         CentralCritic(hidden=0)

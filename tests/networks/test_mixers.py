@@ -133,5 +133,5 @@ def test_sum_is_the_sum_and_independent_is_identity(seed):
 
 @pytest.mark.parametrize("size", ["embedding", "hypernet_layers", "hypernet_hidden"])
 def test_a_mixing_network_has_units_and_layers(size):
-    with pytest.raises(ValueError, match=f"{size} is 0"):
+    with pytest.raises(ValueError, match=f"{size}=0"):
         MonotonicMixer(**{size: 0})

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-# The value learner as in PyMARL. Ours explores for longer, weights underestimates less early on (optimistic weighting),
+# The value learner as in PyMARL. Ours explores for longer, weights overestimates less early on (optimistic weighting),
 # and lets the learning rate fall late; experiments/RESULTS.md says what each is worth.
 PYMARL: Mapping[str, Any] = {
     "exploration_steps": 50_000,

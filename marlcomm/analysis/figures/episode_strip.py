@@ -37,8 +37,8 @@ def plot_episode_strip(
     """An episode with a column for each step: the task above; below, a lane for each agent with messages and actions.
 
     An arrow is a message, and its label the value of each dimension that was sent (a dot for one that was not).
-    Without edits, dimensions whose |mean| is below 2.0, the NDQ paper's threshold, count as not sent; a channel without
-    means has none.
+    Without edits, dimensions whose |mean| is below two deviations of the noise, 2.0 in the NDQ paper, count as not
+    sent; a channel without means has none.
 
     Args:
       recorded: from `record_episodes`.

@@ -14,7 +14,7 @@ from marlcomm.analysis.measures.cuts import FRACTIONS, CutCurve, cut_curve
 from marlcomm.analysis.measures.dictionary import Dictionary, make_dictionary
 from marlcomm.analysis.measures.intervention import Intervention, intervene
 from marlcomm.analysis.measures.recorded import RecordedEpisodes, record_episodes
-from marlcomm.analysis.measures.signalling import Signalling, measure_signalling
+from marlcomm.analysis.measures.signaling import Signaling, measure_signaling
 from marlcomm.analysis.measures.tables import read_metrics
 from marlcomm.analysis.measures.talk import Talk, TalkOverTime, talk_over_time, who_talks
 from marlcomm.short_repr import ShortRepr
@@ -33,7 +33,7 @@ class MessageFindings(ShortRepr):
     who: Talk
     when: TalkOverTime
     codes: Codes
-    signalling: Signalling
+    signaling: Signaling
     intervention: Intervention
     worth: MessageWorth
     graph: TalkGraph
@@ -121,7 +121,7 @@ def _look_into(policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: 
     say("asking what receivers would do, had they been told something else")
     intervention = intervene(policy, codes, episodes=episodes, seed=seed)
     say("testing what messages tell")
-    signalling = measure_signalling(recorded, seed=seed)
+    signaling = measure_signaling(recorded, seed=seed)
     say("playing without each message, and with that of another episode")
     worth = message_worth(policy, episodes=episodes, seed=seed)
     say("looking for the fewest pairs that need to talk")
@@ -130,7 +130,7 @@ def _look_into(policy: Policy, recorded: RecordedEpisodes, episodes: int, seed: 
         who=who_talks(recorded),
         when=talk_over_time(recorded),
         codes=codes,
-        signalling=signalling,
+        signaling=signaling,
         intervention=intervention,
         worth=worth,
         graph=graph,

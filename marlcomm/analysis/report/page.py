@@ -112,11 +112,6 @@ def write_page(found: Inspection, path: str | Path) -> Path:
     return path
 
 
-def _explained(messages: MessageFindings, actions: tuple[str, ...]) -> list[list[str]]:
-    """A list of sentences for each dictionary."""
-    return [summary.explain(dictionary, messages, actions) for dictionary in messages.dictionaries]
-
-
 def _saved(run: SavedRun | TrainResult) -> SavedRun:
     """A run that is kept in a folder as it is; what `train` just gave as if it were read back."""
     if isinstance(run, SavedRun):
@@ -145,13 +140,13 @@ def _pictures(found: Inspection) -> dict[str, Any]:
 
 def _message_pictures(found: Inspection, messages: MessageFindings) -> dict[str, Any]:
     """What only teams that talk have."""
-    signalling, intervention = messages.signalling, messages.intervention
+    signaling, intervention = messages.signaling, messages.intervention
     percents = {"form": "{:.0%}", "largest": 1.0}
-    bits = {"largest": max(1.0, float(np.nanmax(np.maximum(signalling.about_view.excess, 0), initial=0.0)))}
+    bits = {"largest": max(1.0, float(np.nanmax(np.maximum(signaling.about_view.excess, 0), initial=0.0)))}
     matrices = {
         "who": ("says something, share of steps", messages.who.share, percents),
-        "about_view": ("bits about what the sender sees", signalling.about_view, bits),
-        "about_action": ("bits about what the receiver does", signalling.about_action, bits),
+        "about_view": ("bits about what the sender sees", signaling.about_view, bits),
+        "about_action": ("bits about what the receiver does", signaling.about_action, bits),
         "muted": ("actions that change, if cut", intervention.muted, percents),
         "swapped": ("actions that change, if swapped", intervention.swapped, percents),
     }

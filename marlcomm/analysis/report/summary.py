@@ -36,7 +36,7 @@ def talks(messages: MessageFindings | None) -> str:
     """What it costs, and whether it depends on anything."""
     if messages is None:
         return "No. This team has nothing to talk with, or nobody to talk to."
-    told = messages.signalling.about_view
+    told = messages.signaling.about_view
     bits = f"The team spends {number(messages.when.bits_per_step.sum())} bits a step."
     pairs = _pairs(told.found(), told.excess)
     if not pairs:
@@ -208,7 +208,7 @@ def _member(found: Inspection) -> str:
 
 
 def _count(messages: MessageFindings) -> int:
-    return int((~np.isnan(messages.signalling.about_view.bits)).sum())
+    return int((~np.isnan(messages.signaling.about_view.bits)).sum())
 
 
 def _pairs(chosen: np.ndarray, order: np.ndarray) -> list[tuple[int, int]]:

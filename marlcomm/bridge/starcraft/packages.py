@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from marlcomm.bridge.starcraft.protocol import MissingPackage
-from marlcomm.validation import UsageError, nearest
+from marlcomm.validation import UsageError, first_line, nearest
 
 SOURCES = {
     "smac": "git+https://github.com/oxwhirl/smac.git",
@@ -58,7 +58,7 @@ def load(package: str, module: str) -> Any:
     except ImportError as error:
         raise MissingPackage(f"The package {package} does not load ({error}): {install_command(package)}") from error
     except Exception as error:  # such as protobuf's TypeError about descriptors, or a missing library of rtree
-        why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        why = first_line(error).rstrip(".")
         raise MissingPackage(
             f"The package {package} does not load ({type(error).__name__}: {why}): {install_command(package)}"
         ) from error

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from marlcomm.validation import UsageError
+from marlcomm.validation import UsageError, first_line
 
 INSTALL = 'pip install "marlcomm[starcraft]"'
 STOP, MOVE, ATTACK, HEAL = 4, 16, 23, 386  # abilities, as SMAC orders them
@@ -34,7 +34,7 @@ def messages() -> Any:
             f"The messages of StarCraft II's protocol are missing (no module {error.name!r}): {INSTALL}"
         ) from None
     except Exception as error:  # TypeError of protobuf, VersionError of its generated code
-        why = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        why = first_line(error).rstrip(".")
         raise MissingPackage(
             f"The messages of StarCraft II's protocol do not load ({why}). The package s2clientprotocol is made for an "
             f"old protobuf: pip uninstall -y s2clientprotocol, then {INSTALL} (or pip install --force-reinstall "

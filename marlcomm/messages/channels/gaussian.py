@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from marlcomm.losses.information import expressiveness_loss, succinctness_loss
-from marlcomm.messages.channel import Channel, ChannelLoss, by_receiver, offer
+from marlcomm.messages.channel import Channel, ChannelLoss, by_receiver, offer, seen_by
 from marlcomm.networks.layers import MLP, check_positive
 from marlcomm.types import Messages, others
 from marlcomm.validation import check_number
@@ -64,8 +64,7 @@ class GaussianChannel(Channel):
         self, inputs: jax.Array, memory: jax.Array | None, key: jax.Array
     ) -> tuple[Messages, dict[str, jax.Array]]:
         """See `Channel.send`. Importance of an entry is the size of its mean."""
-        seen = inputs if memory is None else jnp.concatenate([inputs, memory], -1)
-        mean = self.encoder(seen).reshape(*inputs.shape[:-1], self.num_agents, self.dims)
+        mean = self.encoder(seen_by(inputs, memory)).reshape(*inputs.shape[:-1], self.num_agents, self.dims)
         if not self.self_message:
             mean = jnp.where(others(self.num_agents)[..., None], mean, 0.0)
         sample = mean + self.sigma * jax.random.normal(key, mean.shape)

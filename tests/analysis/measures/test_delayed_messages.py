@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import marlcomm as mc
-from marlcomm.analysis import find_codes, intervene, measure_signalling, record_episodes
+from marlcomm.analysis import find_codes, intervene, measure_signaling, record_episodes
 from marlcomm.analysis.measures.information import entropy
 from marlcomm.messages import offer, to_everybody
 from marlcomm.messages.channel import Heard
@@ -91,7 +91,7 @@ def test_the_receiver_is_asked_when_the_message_arrives(team, recorded, arrives,
 def test_listening_pairs_a_message_with_what_is_done_when_it_arrives(recorded, arrives, told):
     np.testing.assert_array_equal(recorded.arriving[:, :, 0, 1], arrives)
     np.testing.assert_array_equal(recorded.received[:, :, 0, 1, 0], np.where(arrives, told, 0))
-    found = measure_signalling(recorded, permutations=19)
+    found = measure_signaling(recorded, permutations=19)
     heard, seen = told[arrives], np.asarray(recorded.episodes.agents_view)[:, :STEPS, 0, 0]
     assert found.about_action.bits[0, 1] == pytest.approx(entropy(np.bincount(heard > 0)))
     assert found.about_view.bits[0, 1] == pytest.approx(entropy(np.bincount(seen[seen != 0] > 0)))  # as it is sent

@@ -19,7 +19,7 @@ from marlcomm.analysis import (
     inspect_run,
     intervene,
     make_dictionary,
-    measure_signalling,
+    measure_signaling,
     message_worth,
     plot_dictionary,
     plot_graph,
@@ -63,8 +63,8 @@ class Measured:
         return find_codes(self.recorded)
 
     @cached_property
-    def signalling(self):
-        return measure_signalling(self.recorded, permutations=199)
+    def signaling(self):
+        return measure_signaling(self.recorded, permutations=199)
 
     @cached_property
     def intervention(self):
@@ -98,9 +98,9 @@ def test_codes(plain):
     assert plain.codes.entropy[0, 1] == 0
 
 
-def test_positive_signalling_and_listening(plain):
+def test_positive_signaling_and_listening(plain):
     bits = entropy(np.bincount(plain.there))
-    for table in (plain.signalling.about_view, plain.signalling.about_action):
+    for table in (plain.signaling.about_view, plain.signaling.about_action):
         assert table.bits[2, 0] == pytest.approx(bits)
         assert table.found().tolist() == [[False] * 3, [False] * 3, [True, True, False]]
         assert np.isnan(table.p_value[SELF]).all()
@@ -225,7 +225,7 @@ def test_refuses_nonsense(plain):
         (lambda: message_worth(team, episodes=1), "episodes is 1"),
         (lambda: smallest_graph(team, keep=1.5), "keep is 1.5"),
         (lambda: intervene(team, codes, episodes=1), "episodes is 1"),
-        (lambda: measure_signalling(plain.recorded, permutations=0), "permutations is 0"),
+        (lambda: measure_signaling(plain.recorded, permutations=0), "permutations is 0"),
         (lambda: intervene(team, dataclasses.replace(codes, content=codes.content[..., :0])), "no messages"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -9,7 +9,7 @@ from marlcomm.analysis.measures.ablation import Difference, LostReturn, MessageW
 from marlcomm.analysis.measures.codes import Codes
 from marlcomm.analysis.measures.dictionary import Dictionary
 from marlcomm.analysis.measures.intervention import Intervention
-from marlcomm.analysis.measures.signalling import Dependence, Signalling
+from marlcomm.analysis.measures.signaling import Dependence, Signaling
 from marlcomm.analysis.measures.talk import Talk, TalkOverTime
 from marlcomm.analysis.report import summary
 from marlcomm.analysis.report.inspection import MessageFindings
@@ -42,7 +42,7 @@ def findings(
     acted = Intervention(square(0.0, 0.0), square(*swapped), response, usual)
     codes = Codes(np.zeros((1, 1, 2, 2), int), np.zeros((2, 2, 2, 1)), count, square(1.0, 1.0))
     return MessageFindings(
-        Talk(square(1.0, 1.0), np.zeros((2, 2, 1)), 0.0), over, codes, Signalling(about, about), acted, worth, graph,
+        Talk(square(1.0, 1.0), np.zeros((2, 2, 1)), 0.0), over, codes, Signaling(about, about), acted, worth, graph,
         None, dictionaries,
     )  # fmt: skip
 

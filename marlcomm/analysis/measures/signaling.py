@@ -1,4 +1,4 @@
-"""Positive signalling and positive listening (Lowe et al. 2019, sections 3 and 4), by mutual information."""
+"""Positive signaling and positive listening (Lowe et al. 2019, sections 3 and 4), by mutual information."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Dependence(ShortRepr):
 
 
 @dataclass(frozen=True, repr=False)
-class Signalling(ShortRepr):
+class Signaling(ShortRepr):
     """Mutual information of messages with observations and with actions.
 
     Attributes:
-      about_view: positive signalling: message and the sender's view of that step.
+      about_view: positive signaling: message and the sender's view of that step.
       about_action: positive listening: message and the receiver's action at the step in which it arrives. Not causal,
         as both may follow what sender and receiver observe alike: see `intervene`.
     """
@@ -51,7 +51,7 @@ class Signalling(ShortRepr):
     about_action: Dependence
 
 
-def measure_signalling(recorded: RecordedEpisodes, *, permutations: int = 499, seed: int = 0) -> Signalling:
+def measure_signaling(recorded: RecordedEpisodes, *, permutations: int = 499, seed: int = 0) -> Signaling:
     """Mutual information between messages, views and actions, for each sender and receiver.
 
     Messages and views are made discrete first (up to 32 different ones as they are, else 8 clusters), which can only
@@ -79,7 +79,7 @@ def measure_signalling(recorded: RecordedEpisodes, *, permutations: int = 499, s
         for number, (code, label, counted) in enumerate(tests):
             table = code[:, :, i, j], label, counted[:, :, i, j]
             found[number, :, i, j] = permutation_test(*table, permutations, rng)
-    return Signalling(*(_dependence(*table) for table in found))
+    return Signaling(*(_dependence(*table) for table in found))
 
 
 def _dependence(bits: np.ndarray, chance: np.ndarray, p_value: np.ndarray) -> Dependence:
