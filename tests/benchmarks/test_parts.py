@@ -26,7 +26,7 @@ EVERYWHERE = {
         ("vdn", {parts.DRAWING, parts.MIXER}),
         ("mappo", set()),
         ("maddpg", {parts.DRAWING}),
-        pytest.param("rgmcomm", {parts.DRAWING}, marks=pytest.mark.slow),  # with a loss that counts at some steps only
+        pytest.param("rgmcomm", {parts.DRAWING, parts.LIGHT_UPDATE}, marks=pytest.mark.slow),
     ],
 )
 def test_every_learner_has_its_parts(name, own):
