@@ -106,7 +106,7 @@ def _check_that_somebody_answers(address: str) -> None:
 
 
 def keep_compiled_programs() -> None:
-    """Lets JAX keep compiled programs in the user's cache folder, so that a second run starts at once.
+    """Lets JAX keep compiled programs in the user's cache folder, so that a second run does not compile them again.
 
     The command line does so; in a notebook, call it first. The folder is `$XDG_CACHE_HOME/marlcomm/jax`, or else
     `~/.cache/marlcomm/jax`; the one that `JAX_COMPILATION_CACHE_DIR` names comes before it. Where none can be written,
