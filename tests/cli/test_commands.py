@@ -160,7 +160,7 @@ def test_list_shows_one_thing_by_its_name(name, said, unsaid, capsys, monkeypatc
         (["train", "ndq", "hallway", "--set", "betta=1"], "Did you mean 'beta'"),
         (["train", "ndq", "hallway", "--set", "beta=loud"], "beta='loud' must be a number"),
         (["train", "ndq", "hallway", "--set", "hidden=2.5"], "hidden='2.5' must be a whole"),
-        (["train", "ndq", "hallway", "--set", "hidden=0"], "hidden is 0"),
+        (["train", "ndq", "hallway", "--set", "hidden=0"], "hidden=0"),
         (["train", "ndq", "hallway", "--set", "num_envs=0"], "num_envs is 0"),
         (["train", "ndq", "hallway", "--set", "discount=1.5"], "discount is 1.5"),
         (["train", "ndq", "hallway", "--set", "learning_rate=-1"], "learning_rate is -1"),

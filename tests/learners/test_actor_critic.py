@@ -297,7 +297,7 @@ def test_what_cannot_be_is_named():
         ({"batch_steps": 300, "replay_steps": 200}, "replay_steps is 200"),
         ({"critics_see": "nothing"}, "critics_see is 'nothing'"),
         ({"noise": -1.0}, "noise is -1.0"),
-        ({"layers": 0}, "layers is 0"),
+        ({"layers": 0}, "layers=0"),
         ({"temperature": 0.0}, "temperature is 0.0"),
         ({"learning_rate": np.inf}, "learning_rate is inf: must be finite"),
         ({"saturation": np.inf}, "saturation is inf: must be finite"),

@@ -189,7 +189,7 @@ def test_reading_memory_it_hears_the_memory_but_teaches_it_nothing():
     [
         ({"vocab_size": 1}, "vocab_size is 1: fewer than 2 labels"),
         ({"vocab_size": 0}, "vocab_size is 0"),
-        ({"hidden": 0}, "hidden is 0"),
+        ({"hidden": 0}, "hidden=0"),
         ({"encoding": "onehot"}, "encoding is 'onehot': must be one of one_hot, integer"),
     ],
 )

@@ -299,7 +299,7 @@ def test_the_contract(name, monkeypatch):
         ({"dims": 6, "heads": 4}, "dims is 6: must be a multiple of heads, 4"),
         ({"rounds": 3}, "rounds is 3"),
         ({"first_graph": "same"}, "first_graph is 'same': must be one of learned, complete"),
-        ({"scheduler_size": 0}, "scheduler_size is 0"),
+        ({"scheduler_size": 0}, "scheduler_size=0"),
     ],
 )
 def test_what_cannot_be_is_refused(options, said):

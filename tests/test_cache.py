@@ -1,4 +1,4 @@
-"""What marlcomm sets JAX up with."""
+"""Where compiled programs are kept."""
 
 from __future__ import annotations
 
