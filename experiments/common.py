@@ -54,7 +54,7 @@ class FinishedRun(NamedTuple):
         Args:
           name: of the file, without its ending.
           decides: all that what is found depends on, the run apart: where that has changed, it is measured again.
-          measure: takes long.
+          measure: called where nothing is kept.
         """
         folder, file, now = RunFolder(self.saved.path), f"{name}.json", as_json(decides)
         if not (folder.path / file).exists() or folder.read_json(file).get("decides") != now:

@@ -111,19 +111,26 @@ class PredatorPrey(ParticleTask[PredatorPreyState]):
         self.view_radius = np.inf if view_radius is None else check_above_zero(name, "view_radius", view_radius)
         self.num_blind = check_count(name, "num_blind", num_blind, at_least=0)
         self.sight = self._sight(check_number(name, "blind_radius", blind_radius, at_least=0.0))
-        groups = [
+        self.observation_size = self._view_size()
+        self.state_size = 4 * (self.num_agents + self.num_prey) + 2 * self.num_obstacles
+        super().__init__(name, self._groups(), integration=integration, controls=controls, steps=steps)
+
+    def _groups(self) -> list[Group]:
+        """Predators, prey and obstacles, in this order."""
+        return [
             Group(self.num_agents, PREDATOR_RADIUS, force=3.0, max_speed=1.0),
             Group(self.num_prey, PREY_RADIUS, force=4.0 * self.prey_speed, max_speed=1.3 * self.prey_speed),
             Group(self.num_obstacles, OBSTACLE_RADIUS),
         ]
-        self.observation_size = (
+
+    def _view_size(self) -> int:
+        """O: own velocity and position, then what is seen of obstacles, other predators and prey."""
+        return (
             4
             + 2 * seen_of(self.num_obstacles, self.num_landmark_neighbors)
             + 2 * seen_of(self.num_agents - 1, self.num_predator_neighbors)
             + 4 * seen_of(self.num_prey, self.num_prey_neighbors)
         )
-        self.state_size = 4 * (self.num_agents + self.num_prey) + 2 * self.num_obstacles
-        super().__init__(name, groups, integration=integration, controls=controls, steps=steps)
 
     def _sight(self, blind_radius: float) -> np.ndarray:
         """[N] how far each predator sees."""
