@@ -117,7 +117,8 @@ def keep_compiled_programs() -> None:
         if folder is None:
             return
         _configure("jax_compilation_cache_dir", str(folder / "jax"))
-    _configure("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        _configure("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def cache_folder() -> Path | None:

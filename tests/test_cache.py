@@ -11,33 +11,28 @@ import pytest
 
 from marlcomm import devices
 
-COMPILES_FOR_LONG = """
+COMPILES = """
 import jax, jax.numpy as jnp, marlcomm as mc
 
 hits = []
 jax.monitoring.register_event_listener(lambda event, **_: hits.append(event) if event.endswith("/cache_hits") else None)
 mc.keep_compiled_programs()
 
-def many(x):
-    for place in range(400):
-        x = jnp.sin(x[::-1] @ jnp.roll(x, place) + place)
-    return x
-
-jax.jit(many)(jnp.ones((8, 8)))
+jax.jit(lambda x: jnp.sin(x @ x[::-1]))(jnp.ones((8, 8)))
 print(len(hits))
 """
 
 
 def test_what_one_process_compiled_the_next_reads(tmp_path):
-    ours = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    given = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    given |= {"XDG_CACHE_HOME": str(tmp_path), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
 
     def hits():
-        given = ours | {"XDG_CACHE_HOME": str(tmp_path)}
-        return int(subprocess.check_output([sys.executable, "-c", COMPILES_FOR_LONG], env=given, text=True))
+        return int(subprocess.check_output([sys.executable, "-c", COMPILES], env=given, text=True))
 
     assert hits() == 0
     assert any((tmp_path / "marlcomm" / "jax").iterdir())
-    assert hits() == 1
+    assert hits() >= 1
 
 
 @pytest.mark.parametrize("given", ["", "here", "./here"])
